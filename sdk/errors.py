@@ -1,0 +1,49 @@
+"""What the user can fix: one line that says where, what, and the likely cure.
+
+EdgeError            wrong usage or input                       exit code 2
+├── CheckFailed      the check that was asked for failed        exit code 1
+└── ToolFailed       a device or a tool (compiler, qemu) failed exit code 3
+
+Our own bugs are not in this family: they keep their traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdgeError(Exception):
+    """`where: what (cure)`, always one line.
+
+    where: the file, node, option or key that is wrong.  what: the fact.  cure: the likely way out, may be empty.
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, what: str, cure: str = "") -> None:
+        self.where, self.what, self.cure = one_line(where), one_line(what), one_line(cure)
+        super().__init__(f"{self.where}: {self.what}" + (f" ({self.cure})" if self.cure else ""))
+
+
+class CheckFailed(EdgeError):
+    """The artifact was read and run, but the check the user asked for did not hold."""
+
+    exit_code = 1
+
+
+class ToolFailed(EdgeError):
+    """A device, compiler or emulator did not do its part."""
+
+    exit_code = 3
+
+
+def one_line(text: str) -> str:
+    """Hostile names may hold line breaks and terminal escapes: keep what prints, on one line."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """`did you mean 'transport'?`, or '' when nothing is near."""
+    near = difflib.get_close_matches(word, list(choices), n=1)
+    return f"did you mean '{near[0]}'?" if near else ""

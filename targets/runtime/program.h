@@ -1,0 +1,54 @@
+/* What generated code gives to the runtime: one `edge_program`, with one table of steps per ISA level. */
+#ifndef EDGE_PROGRAM_H
+#define EDGE_PROGRAM_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where a step finds its data. Inputs and outputs are the caller's own memory (planar, no alignment promised). */
+struct edge_memory {
+    unsigned char *arena;           /* 64-byte aligned, program->arena_bytes */
+    const unsigned char *weights;   /* weights.bin, 64-byte aligned */
+    const void *const *inputs;
+    void *const *outputs;
+};
+
+struct edge_step {
+    const char *name;               /* the graph value this step computes */
+    const char *op;                 /* e.g. "Conv 3x3 s2 + relu6" */
+    void (*run)(const struct edge_memory *m, int begin, int end);  /* does chunks [begin, end) */
+    int chunks;
+    double macs;                    /* multiply-adds */
+    double bytes;                   /* read and written */
+    /* where the result lies, for per-layer checks: place 0 arena, 2 output; offset (place 0) or index (place 2) */
+    int place;
+    size_t offset, out_bytes;
+};
+
+struct edge_tensor {
+    const char *name;
+    const char *dtype;              /* numpy name, "float32" */
+    int rank;
+    int64_t dims[8];
+    size_t bytes;
+};
+
+struct edge_level {
+    const char *name;               /* "v2", "v3", "v4" */
+    uint64_t features;              /* every bit must be present on the machine, see cpu.h */
+    const struct edge_step *steps;
+};
+
+struct edge_program {
+    const char *name;
+    const char *target;
+    size_t arena_bytes, weights_bytes;
+    int n_inputs, n_outputs, n_levels, n_steps;
+    const struct edge_tensor *inputs, *outputs;
+    const struct edge_level *levels;          /* best first */
+    uint64_t vector_seed;                     /* test vectors, see vectors.h */
+    int n_vectors;
+    double vector_rtol;                       /* max|d| <= rtol * max|expected| */
+};
+
+extern const struct edge_program edge_program;
+#endif
