@@ -25,7 +25,7 @@ class Source:
     sha256: of the bytes that were read (.onnx, .pt2) or of the exported graph with its weights.  example_inputs: by input name, when known.
     """
 
-    model: ir.Model
+    model: ir.Model = field(repr=False)
     name: str
     origin: str
     sha256: str
