@@ -85,8 +85,8 @@ static int find_tensor(const struct named_file *file, const struct edge_tensor *
         const size_t bytes = strlen(tensors[i].name);
         if (file->name_bytes ? bytes == file->name_bytes && memcmp(file->name, tensors[i].name, bytes) == 0 : count == 1) return i;
     }
-    complain("%.*s: not an %s of this model; it has:", file->name_bytes ? (int)file->name_bytes : 80, file->name, what);
-    for (int i = 0; i < count; i++) complain("  --%s %s=FILE", what, tensors[i].name);
+    if (file->name_bytes) complain("%.*s: no %s of this model (--info lists them)", (int)file->name_bytes, file->name, what);
+    else complain("%s: which %s is it for? (--%s NAME=FILE; --info lists the names)", file->path, what, what);
     return -1;
 }
 

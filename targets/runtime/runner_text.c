@@ -4,13 +4,17 @@
 
 #include "runner.h"
 
+static int prints(char c) { return (unsigned char)c >= 0x20 && c != 0x7f; }
+
 void complain(const char *format, ...) {
+    char line[1024];
     va_list arguments;
-    fputs("edge: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    for (char *c = line; *c; c++)
+        if (!prints(*c)) *c = '?';
+    fprintf(stderr, "edge: %s\n", line);
 }
 
 void print_json_string(const char *text) {
@@ -24,7 +28,7 @@ void print_json_string(const char *text) {
 }
 
 void print_plain(const char *text, int width) {
-    for (int i = 0; i < width && *text; i++, text++) putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+    for (int i = 0; i < width && *text; i++, text++) putchar(prints(*text) ? *text : '?');
 }
 
 void print_tensors(const char *key, const struct edge_tensor *tensors, int count) {
