@@ -7,6 +7,7 @@ A network reads (N, 1, 28, 28) float32, pixel / 255, and gives (N, 10) logits in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ PPLCNET = (
 
 def untrained(name: str) -> nn.Module:
     """The network `name` (mobilenet, pplcnet or fasternet) with torch's initial weights."""
-    networks = {
+    networks: dict[str, Callable[[], nn.Module]] = {
         "mobilenet": lambda: MobileNetV2(classes=10, inputs=1, stages=MOBILENET, stem=(16, 1), features=120),
         "pplcnet": lambda: PPLCNet(classes=10, inputs=1, stages=PPLCNET, stem=(16, 1), features=256),
         "fasternet": lambda: FasterNet(channels=24, depths=(2, 2, 1), act="gelu", classes=10, inputs=1, patch=2, features=256),

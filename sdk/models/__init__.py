@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError, did_you_mean
 from edge.models.costs import cost
-from edge.models.weights import load_weights
+from edge.models.weights import fit, load_weights, read
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +23,7 @@ __all__ = ["cost", "create", "load_weights", "names"]
 Options = dict[str, object]
 
 DEEP = (3, 4, 18, 3)
+MOST_CLASSES = 100_000  #: that a checkpoint may ask for
 
 #: name -> (module, its class, options).  FasterNet: cfg/fasternet_*.yaml of the authors' repository.
 ZOO: dict[str, tuple[str, str, Options]] = {
@@ -53,20 +54,19 @@ def create(name: str, weights: Path | None = None, seed: int = 0, **options: obj
         raise EdgeError(f"zoo:{name}", "no such network in the zoo", did_you_mean(name, ZOO) or f"there are {', '.join(ZOO)}")
     file, kind, fixed = ZOO[name]
     try:
-        importlib.import_module("torch")
+        import torch
     except ModuleNotFoundError:
         raise EdgeError(f"zoo:{name}", "the zoo needs torch", "pip install -e '.[torch]'") from None
     from edge.models.initial import draw
-    from edge.models.weights import fit, read
 
     network = getattr(importlib.import_module(f"edge.models.{file}"), kind)
-    if weights is None:
-        module: nn.Module = network(**fixed | options).eval()
-        draw(module, seed)
-        return module
-    arrays = read(weights)
+    arrays = read(weights) if weights is not None else {}
     bias = arrays.get(f"{network.HEAD}.bias")
-    classes = {"classes": len(bias)} if bias is not None and bias.ndim == 1 and 0 < len(bias) <= 100_000 else {}
-    module = network(**fixed | classes | options).eval()
-    fit(module, arrays, weights)
+    classes = {"classes": len(bias)} if bias is not None and bias.ndim == 1 and 0 < len(bias) <= MOST_CLASSES else {}
+    with torch.random.fork_rng(devices=[]):
+        module: nn.Module = network(**fixed | classes | options).eval()
+    if weights is not None:
+        fit(module, arrays, weights)
+    else:
+        draw(module, seed)
     return module

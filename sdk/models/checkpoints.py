@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -48,11 +49,10 @@ def from_torch(path: Path) -> dict[str, object]:
 
     _check_size(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGED as error:
-        raise _refusal(
-            path, "a checkpoint that torch.load(weights_only=True) reads", "write it with torch.save(module.state_dict(), path)"
-        ) from error
+        raise _refusal(path, "one that torch.load(weights_only=True) reads", "write it with torch.save(module.state_dict(), path)") from error
     return _named(path, found)
 
 

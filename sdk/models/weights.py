@@ -87,7 +87,7 @@ def fit(module: nn.Module, arrays: Arrays, path: Path) -> None:
         raise EdgeError(str(path), what, "the training diverged or the file is damaged")
     with torch.no_grad():
         for name, value in values.items():
-            own[name].copy_(torch.from_numpy(value))
+            own[name].copy_(torch.tensor(value))
 
 
 def _some(names: list[str]) -> str:
