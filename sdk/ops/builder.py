@@ -44,6 +44,7 @@ class Builder:
         self.storage: dict[str, str] = {}
         self.held: dict[str, tuple[View, ...]] = {}
         self.shapes: dict[str, Shape] = {}
+        self.initializers: Mapping[str, NDArray[np.generic]] = {}
 
     @property
     def blocked_layout(self) -> Layout:
@@ -71,9 +72,15 @@ class Builder:
         self.storage[alias] = self.storage.get(buffer, buffer)
         self.hold(value, alias)
 
+    def views_as_held(self, value: str) -> tuple[View, ...]:
+        """The views of `value` as they are; an initializer is made readable like a computed value."""
+        if value not in self.held:
+            self._constant_buffer(value)
+        return self.held[value]
+
     def whole(self, value: str) -> str:
         """The one buffer that holds `value` and nothing else, in any layout."""
-        views = self.held[value]
+        views = self.views_as_held(value)
         first = self.buffers[views[0].buffer]
         if len(views) == 1 and (views[0].channel, first.shape) == (0, self.shapes[value]):
             return first.name
@@ -91,10 +98,17 @@ class Builder:
 
     def views(self, value: str, most: int = 2) -> tuple[View, ...]:
         """Up to `most` views that, one after the other, are the channels of `value` in blocked buffers."""
-        views = self.held[value]
+        views = self.views_as_held(value)
         if len(views) > most or not all(self.buffers[v.buffer].layout.block for v in views):
             self.blocked(value)
         return self.held[value]
+
+    def _constant_buffer(self, value: str) -> None:
+        """Let an initializer be read like a computed value."""
+        data = self.initializers[value]
+        name = self.constant(np.asarray(data, np.float32), value, tag="@planar", recipe=data.dtype == np.float32)
+        self.buffers[name] = Buffer(name, tuple(data.shape), "float32", PLANAR, "constant")
+        self.hold(value, name)
 
     def _gather(self, value: str, layout: Layout) -> str:
         """Copy the views of `value` into one new buffer.  Rank 4, or rank 2 and 3 between planar forms."""
@@ -105,6 +119,16 @@ class Builder:
             self._channels(view, target, at)
             at += view.channels
         self.hold(value, target)
+        return target
+
+    def copy(self, value: str, buffer: str) -> str:
+        """A planar copy of `value` in memory of its own."""
+        shape = self.shapes[value]
+        target = self.buffer(f"{value}@out", shape)
+        flat = prod(shape)
+        moved = (("dims", (1, 1, 1, 1, 1, flat)), ("x_step", (0, 0, 0, 0, 0, 1)), ("y_step", (0, 0, 0, 0, 0, 1)), ("x_start", 0), ("y_start", 0), ("fill_n", 0), ("fill", "0.0f"))
+        weights = (buffer,) if buffer in self.constants else ()
+        self.steps.append(Step(value, "copy", "copy_f32", (View(buffer, 0, 1),), target, (("x", buffer), ("y", target)), moved, weights, bytes=8 * flat))
         return target
 
     def _channels(self, view: View, target: str, at: int) -> None:
@@ -124,7 +148,7 @@ class Builder:
         chunks = x.shape[0] * -(-view.channels // self.core.block)
         moved = 8 * x.shape[0] * view.channels * pixels
         self.steps.append(
-            Step(target, "layout", "channels_f32", (view,), target, (("x", view.buffer), ("y", target)), tuple(params.items()), chunks=chunks, bytes=moved)
+            Step(target, "layout", "channels_f32", (view,), target, (("x", view.buffer), ("y", target)), tuple(params.items()), tuple(n for n in (view.buffer,) if n in self.constants), chunks=chunks, bytes=moved)
         )
 
     # ---- what a lowering adds
@@ -163,9 +187,10 @@ class Builder:
         chunks: int = 1,
         macs: int = 0,
         inputs: tuple[View, ...] = (),
+        into: str = "",
     ) -> str:
-        """Emit the step that computes `group` into a new buffer of `shape` (default: that of args' x); gives the buffer's name."""
-        y = self.buffer(group.output, shape or self.buffers[args["x"]].shape, layout)
+        """Emit the step that computes `group` into a new buffer of `shape` (default: that of args' x), or `into` an old one; gives the buffer's name."""
+        y = into or self.buffer(group.output, shape or self.buffers[args["x"]].shape, layout)
         pointers = {field: name for field, name in args.items() if name} | {"y": y}
         read = inputs or tuple(View(b, 0, self.buffers[b].shape[1] if len(self.buffers[b].shape) > 1 else 1) for b in dict.fromkeys(pointers.values()) if b in self.buffers and b != y)
         if group.residual:

@@ -32,9 +32,9 @@ def _dense(shape: Shape) -> list[int]:
 
 
 def _strided(
-    build: Builder, group: Group, dims: Shape, x_step: list[int], y_step: list[int], shape: Shape, x_start: int = 0, y_start: int = 0, fill: float | None = None
+    build: Builder, group: Group, dims: Shape, x_step: list[int], y_step: list[int], shape: Shape, x_start: int = 0, y_start: int = 0, fill: float | None = None, into: str = "", read: int = 0
 ) -> None:
-    """One copy_f32 step from the planar input into a new planar buffer."""
+    """One copy_f32 step from the planar input `read` into a new planar buffer, or `into` a part of an old one."""
     kept = [i for i, n in enumerate(dims) if n > 1]
     if len(kept) > 6:
         raise _refuse(group, f"{len(kept)} axes have no kernel", "reshape to six axes or fewer")
@@ -42,10 +42,11 @@ def _strided(
     build.step(
         group,
         "copy_f32",
-        {"x": build.planar(input_name(group, 0))},
+        {"x": build.planar(input_name(group, read))},
         {"dims": (1,) * pad + tuple(dims[i] for i in kept), "x_step": (0,) * pad + tuple(x_step[i] for i in kept), "y_step": (0,) * pad + tuple(y_step[i] for i in kept)}
         | {"x_start": x_start, "y_start": y_start, "fill_n": 0 if fill is None else prod(shape), "fill": literal(fill or 0.0)},
         shape=shape,
+        into=into,
     )
 
 
@@ -87,7 +88,7 @@ def slice_(build: Builder, group: Group) -> None:
         low, high = (0, x[axis]) if stride > 0 else (-1, x[axis] - 1)
         begin[axis], step[axis] = min(max(start + x[axis] if start < 0 else start, max(low, 0)), high), stride
     if len(x) > 1 and all(x[i] == y[i] for i in range(len(x)) if i != 1) and step[1] == 1:
-        build.held[group.output] = _part(build.held[input_name(group, 0)], begin[1], y[1])
+        build.held[group.output] = _part(build.views_as_held(input_name(group, 0)), begin[1], y[1])
         build.shapes[group.output] = y
         return
     dense = _dense(x)
@@ -107,22 +108,32 @@ def _part(views: tuple[View, ...], first: int, count: int) -> tuple[View, ...]:
 
 
 def concat(build: Builder, group: Group) -> None:
-    """Along channels: the parts' views one after the other.  Along another axis: through a transposed copy of each part."""
+    """Along channels: the parts' views one after the other.  Along another axis: every part is copied to its place."""
     _, y = _shapes(group)
     axis = rewrite.integer(group.node, "axis", 0) % len(y)
     names = [input_name(group, i) for i in range(len(group.node.inputs))]
-    if axis != 1:
-        raise _refuse(group, f"joining along axis {axis} has no kernel", "join along axis 1 (channels), or transpose before and after")
+    if axis == 1:
+        build.held[group.output] = _joined([view for name in names for view in build.views_as_held(name)])
+        build.shapes[group.output] = y
+        return
+    target, at, dense = build.buffer(group.output, y), 0, _dense(y)
+    for index, name in enumerate(names):
+        build.views_as_held(name)
+        part = build.shapes[name]
+        _strided(build, group, part, _dense(part), dense, y, y_start=at * dense[axis], into=target, read=index)
+        at += part[axis]
+
+
+def _joined(views: list[View]) -> tuple[View, ...]:
+    """Views that continue one another become one."""
     joined: list[View] = []
-    for name in names:
-        for view in build.held[name]:
-            last = joined[-1] if joined else View("", 0, 0)
-            if last.buffer == view.buffer and last.channel + last.channels == view.channel:
-                joined[-1] = View(last.buffer, last.channel, last.channels + view.channels)
-            else:
-                joined.append(view)
-    build.held[group.output] = tuple(joined)
-    build.shapes[group.output] = y
+    for view in views:
+        last = joined[-1] if joined else View("", 0, 0)
+        if last.buffer == view.buffer and last.channel + last.channels == view.channel:
+            joined[-1] = View(last.buffer, last.channel, last.channels + view.channels)
+        else:
+            joined.append(view)
+    return tuple(joined)
 
 
 def pad(build: Builder, group: Group) -> None:

@@ -1,0 +1,102 @@
+"""`.pt2` files of torch.export -> graph.  torch.export.load falls back to unrestricted pickle, so the file is vetted before torch sees it."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import re
+import zipfile
+from pathlib import Path
+
+from edge.converters.from_torch import from_program
+from edge.converters.inputs import Shapes
+from edge.converters.source import Source
+from edge.converters.torch_quiet import quiet
+from edge.errors import EdgeError
+
+MAX_BYTES = 2**32  # unpacked
+MAX_RATIO = 1000
+MAX_MEMBERS = 20_000
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object) -> Source:
+    """The Source of a .pt2 file."""
+    import dataclasses
+    import hashlib
+
+    import torch
+
+    path = Path(spec)
+    if weights is not None:
+        raise EdgeError(str(weights), "a .pt2 file carries its own weights", "leave --weights out")
+    if shapes:
+        raise EdgeError(path.name, "its shapes were fixed when it was exported", "leave --input-shape out, or export it again")
+    if not path.is_file():
+        raise EdgeError(spec, "is no file" if path.exists() else "no such file")
+    data = path.read_bytes()
+    vet(data, path.name)
+    try:
+        with quiet():
+            program = torch.export.load(io.BytesIO(data))
+    except (RuntimeError, ValueError, KeyError, AssertionError, TypeError, AttributeError) as error:
+        raise EdgeError(path.name, f"is no program that torch {torch.__version__} can load", "export it again with this torch") from error
+    args, _ = program.example_inputs or ((), {})
+    if not args or not all(isinstance(arg, torch.Tensor) for arg in args):
+        raise EdgeError(path.name, "holds no example inputs of plain tensors", "export it with positional tensors")
+    source = from_program(program, program.module(), tuple(args), name=path.stem, origin=path.name, root=None)
+    return dataclasses.replace(source, sha256=hashlib.sha256(data).hexdigest())
+
+
+def vet(data: bytes, where: str) -> None:
+    """Refuse what is no zip, a bomb, pickled code, or symbolic shapes (which torch would evaluate as Python)."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except zipfile.BadZipFile as error:
+        raise EdgeError(where, "is no .pt2 archive, or a truncated one", "copy or export it again") from error
+    members = archive.infolist()
+    total = sum(member.file_size for member in members)
+    if len(members) > MAX_MEMBERS or total > MAX_BYTES or total > MAX_RATIO * max(1, len(data)):
+        raise EdgeError(where, f"unpacks {len(data)} bytes into {total} in {len(members)} members", "that is no model")
+    for member in members:
+        try:
+            content = archive.read(member)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+            raise EdgeError(where, f"member '{member.filename}' is damaged", "copy or export it again") from error
+        if member.filename.endswith(".json"):
+            _vet_json(content, where, member.filename)
+        else:
+            _vet_pickle(content, where, member.filename)
+
+
+def _vet_pickle(content: bytes, where: str, name: str) -> None:
+    """A member that looks like a torch.save file must load as plain tensors."""
+    import torch
+
+    looks_pickled = content[:2] == b"\x80\x02" or content[:4] == b"PK\x03\x04" or content[:1] == b"\x80"
+    if not looks_pickled:
+        return
+    try:
+        with quiet():
+            torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError, UnicodeDecodeError, IndexError) as error:
+        if name.endswith(".pt") or b"cposix" in content or b"cbuiltins" in content or "unsupported" in str(error).lower():
+            raise EdgeError(where, f"member '{name}' holds code, not tensors", "only plain tensors are loaded") from error
+
+
+def _vet_json(content: bytes, where: str, name: str) -> None:
+    try:
+        tree = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise EdgeError(where, f"member '{name}' is damaged", "copy or export it again") from error
+    stack = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            expression = item.get("expr_str")
+            if isinstance(expression, str) and not NUMBER.fullmatch(expression):
+                raise EdgeError(where, f"has the symbolic size '{expression}'", "export it with static shapes")
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
