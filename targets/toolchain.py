@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from edge.errors import ToolFailed
@@ -40,6 +41,20 @@ def zig(arguments: Sequence[str], folder: Path) -> None:
     if done.returncode:
         last = " | ".join((done.stderr.strip().splitlines() or ["no message"])[-LAST_LINES:])
         raise ToolFailed("zig cc", f"exit code {done.returncode}: {last}", "edge doctor checks the compiler")
+
+
+def version() -> str:
+    """The compiler's version, without starting it."""
+
+    try:
+        return metadata.version("ziglang")
+    except metadata.PackageNotFoundError:
+        raise ToolFailed("zig cc", "the ziglang package is not installed", "pip install ziglang==0.17.0") from None
+
+
+def header() -> bytes:
+    """edge.h, the C interface of a built model."""
+    return (HERE / "runtime" / "edge.h").read_bytes()
 
 
 def lay_out(files: Mapping[str, str], folder: Path) -> None:
