@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import threading
 
 import pytest
 
@@ -47,3 +48,24 @@ def test_names_from_a_model_stay_on_the_line(monkeypatch: pytest.MonkeyPatch) ->
     Progress(stream)("layer \x1b[2J\n" + "x" * 100)
     line = stream.getvalue().removeprefix(CLEAR)
     assert len(line) == 29 and line.isprintable()
+
+
+def test_the_clock_goes_on_while_nothing_is_said() -> None:
+    stream, ticked = Terminal(), threading.Event()
+
+    def write(text: str) -> int:
+        if "again" in stream.getvalue() and "again" in text:
+            ticked.set()
+        return io.StringIO.write(stream, text)
+
+    stream.write = write  # type: ignore[method-assign]
+    with Progress(stream, tick=0.001) as say:
+        say("again")
+        assert ticked.wait(10)
+    assert stream.getvalue().endswith(CLEAR)
+
+
+def test_nothing_ticks_where_nothing_shows() -> None:
+    with Progress(io.StringIO()) as say:
+        say("compiling")
+        assert not say.ticker.is_alive()
