@@ -27,6 +27,8 @@ def text(key: str, value: object) -> Iterator[str]:
         yield f"{key}: must be text, not {kind(value)}"
     elif not value.strip():
         yield f"{key}: is empty"
+    elif not value.isprintable():
+        yield f"{key}: must be one line of characters that print"
 
 
 def flag(key: str, value: object) -> Iterator[str]:

@@ -23,7 +23,6 @@ LEVEL_RULES: dict[str, Rule] = {
     "features": list_of(choice(X86_FEATURES)),
     "lanes": figure("lanes"),
     "registers": figure("registers"),
-    "tile": table({"rows": figure("rows"), "vectors": figure("vectors")}, ("rows", "vectors")),
     "flops": figure("rate"),
     "qemu_cpu": CPU,
 }
@@ -41,7 +40,7 @@ RULES: dict[str, Rule] = {
     "cores": figure("cores"),
 }
 NEEDS = ("description", "arch", "runner", "library", "block", "levels")
-LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "tile", "flops")
+LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "flops")
 
 
 def mistakes(content: object) -> list[str]:

@@ -37,6 +37,7 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ('extends = "cpu"\n[caches]\nl1 = 3', "b.toml: unknown key 'caches.l1' (did you mean 'l1d'?)"),
         ('extends = "cpu"\ndescription = 3', "b.toml: description: must be text, not a number"),
         ('extends = "cpu"\ndescription = " "', "b.toml: description: is empty"),
+        ('extends = "cpu"\ndescription = "a\\u001b[2J"', "b.toml: description: must be one line of characters that print"),
         ('extends = "cpu"\nhost = "yes"', "b.toml: host: must be true or false, not text"),
         ('extends = "../cpu"', "b.toml: extends: must be a name of lower-case letters, digits, '-', '_' and '.', not '../cpu'"),
         ('extends = "cpu"\nrunner = "-x"', "b.toml: runner: must be a compiler triple, not '-x'"),
@@ -70,7 +71,7 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ('description = "empty"', "b.toml: arch: is missing; runner: is missing; library: is missing; block: is missing; levels: is missing"),
         (
             'extends = "cpu"\n[levels.v5]\ncpu = "x"',
-            "b.toml: " + "; ".join(f"levels.v5.{key}: is missing" for key in ("features", "lanes", "registers", "tile", "flops")),
+            "b.toml: " + "; ".join(f"levels.v5.{key}: is missing" for key in ("features", "lanes", "registers", "flops")),
         ),
         ('extends = "rpi9"', "targets/profiles/rpi9.toml: no such profile (edge targets lists those that come with edge)"),
         ('extends = "b"', "b.toml: extends itself: b -> b (take one 'extends' out)"),
@@ -90,6 +91,15 @@ def test_a_profile_is_refused_in_one_line(text: str, message: str | None, refusa
 
 def test_a_huge_number_is_refused(refusal: Callable[[str], str]) -> None:
     assert refusal("a = " + "9" * 5000).startswith("b.toml: is not TOML: Exceeds the limit (4300 digits)")
+
+
+def test_a_name_that_would_mislead_a_terminal_or_a_folder_is_refused(tmp_path: Path) -> None:
+    """The name goes into the artifact's."""
+    path = tmp_path / "my board.toml"
+    path.write_text('extends = "x86-64"')
+    with pytest.raises(EdgeError) as caught:
+        targets.load(str(path))
+    assert str(caught.value) == f"{path}: its own name: must be a name of lower-case letters, digits, '-', '_' and '.', not 'my board'"
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
