@@ -63,7 +63,8 @@ class Level:
 class Profile:
     """A device to build for.
 
-    runner, library: compiler triples of the static program and of the shared library.  block: channels packed side by side.
+    runner, library: compiler triples of the static program and of the shared library.
+    baseline: -mcpu of the code that runs before a level is chosen, so that it can refuse with a sentence.  block: channels packed side by side.
     caches: by name (l1d, l2, l3), of one core where private.  clock, cores: None where the name covers many machines.
     host: this machine itself.  sha256: of the profile's files, in the order they extend each other.
     """
@@ -73,6 +74,7 @@ class Profile:
     arch: str
     runner: str
     library: str
+    baseline: str
     block: Figure
     levels: tuple[Level, ...]
     caches: dict[str, Figure] = field(default_factory=dict)

@@ -113,6 +113,7 @@ def profile(name: str, content: Mapping[str, Any], digest: str) -> Profile:
         arch=content["arch"],
         runner=content["runner"],
         library=content["library"],
+        baseline=content["baseline"],
         block=Figure(**content["block"]),
         levels=tuple(level(key, value) for key, value in content["levels"].items()),
         caches={key: Figure(**value) for key, value in content.get("caches", {}).items()},

@@ -33,13 +33,14 @@ RULES: dict[str, Rule] = {
     "arch": choice(ARCHES),
     "runner": TRIPLE,
     "library": TRIPLE,
+    "baseline": CPU,
     "block": figure("lanes"),
     "levels": table_of(table(LEVEL_RULES)),
     "caches": table({"l1d": figure("size"), "l2": figure("size"), "l3": figure("size")}),
     "clock": figure("clock"),
     "cores": figure("cores"),
 }
-NEEDS = ("description", "arch", "runner", "library", "block", "levels")
+NEEDS = ("description", "arch", "runner", "library", "baseline", "block", "levels")
 LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "flops")
 
 

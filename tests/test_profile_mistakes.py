@@ -12,7 +12,7 @@ from edge.errors import EdgeError
 
 FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
 CACHES = "(known: l1d, l2, l3)"
-KEYS = "description, extends, host, arch, runner, library, block, levels, caches, clock, cores"
+KEYS = "description, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores"
 
 
 @pytest.fixture
@@ -68,7 +68,10 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
             f'extends = "cpu"\nblok = 1\nhst = true\n[caches]\nl9 = {FIGURE}',
             "b.toml: unknown key 'blok' (did you mean 'block'?); unknown key 'hst' (did you mean 'host'?); unknown key 'caches.l9' " + CACHES,
         ),
-        ('description = "empty"', "b.toml: arch: is missing; runner: is missing; library: is missing; block: is missing; levels: is missing"),
+        (
+            'description = "empty"',
+            "b.toml: " + "; ".join(f"{key}: is missing" for key in ("arch", "runner", "library", "baseline", "block", "levels")),
+        ),
         (
             'extends = "cpu"\n[levels.v5]\ncpu = "x"',
             "b.toml: " + "; ".join(f"levels.v5.{key}: is missing" for key in ("features", "lanes", "registers", "flops")),
