@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from edge import cli, targets
 from edge.errors import EdgeError
 from edge.targets import host, schema
 from edge.targets.profile import Figure, figures, to_dict
+from house import ROOT
 
 FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
 
@@ -174,3 +176,8 @@ def test_a_levels_code_runs_on_the_cpu_that_proves_it(level: str, tmp_path: Path
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target", profile.runner, f"-mcpu={found.cpu}", "-O3", "-nostdlib", "-static"]
     subprocess.run([*compiler, "-o", str(program), str(source)], check=True)
     subprocess.run([qemu, "-cpu", found.qemu_cpu, str(program)], check=True, capture_output=True)
+
+
+def test_the_runtime_looks_for_the_features_a_profile_may_name() -> None:
+    header = (ROOT / "targets" / "runtime" / "cpu.h").read_text()
+    assert sorted(re.findall(r'X\(\d+, \w+, "(\w+)"\)', header)) == sorted(schema.X86_FEATURES)
