@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from house import ROOT
 from numpy.typing import NDArray
 
 from edge import artifact, steps
 from edge.artifact.plan_json import plan_to_json
 from edge.artifact.vectors import vector
+from house import ROOT
 
 RUNTIME = ROOT / "targets" / "runtime"
 PROGRAM = ROOT / "tests" / "fixtures" / "tiny_program.c"
