@@ -112,7 +112,8 @@ def _bias(model: ir.Model, node: ir.Node) -> bool:
         if gemm is None or bias is None or out is None or operand(gemm, 2) is not None or shape(product) != out:
             continue
         if bias.size in (1, out[-1]) and (bias.ndim == 0 or bias.shape[-1] == bias.size):
-            full = bias_value if bias.shape == (out[-1],) else add_constant(model, f"{bias_value.name}_flat", np.broadcast_to(bias.reshape(-1), (out[-1],)))
+            row = np.broadcast_to(bias.reshape(-1), (out[-1],))
+            full = bias_value if bias.shape == row.shape else add_constant(model, f"{bias_value.name}_flat", row)
             become(node, "Gemm", [gemm.inputs[0], gemm.inputs[1], full], CANONICAL, like=gemm)
             return True
     return False

@@ -61,7 +61,7 @@ def _transpose(node: ir.Node) -> bool:
 
 def _slice(node: ir.Node) -> bool:
     steps = constant(operand(node, 4))
-    forward = operand(node, 4) is None or (steps is not None and bool(np.all(steps > 0)))
+    forward = operand(node, 4) is None or (steps is not None and bool(np.all(np.greater(steps, 0))))
     return forward and _same_shape(node)
 
 
