@@ -24,6 +24,7 @@ from edge.errors import EdgeError
 MAX_BYTES = 2**32  # unpacked
 MAX_RATIO = 1000
 MAX_MEMBERS = 20_000
+PLAIN = ("weight_", "tensor_")  # names of members that hold tensors; torch unpickles others ("opaque_obj_") without restriction
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -41,6 +42,8 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
         raise EdgeError(path.name, "its shapes were fixed when it was exported", "leave --input-shape out, or export it again")
     if not path.is_file():
         raise EdgeError(spec, "is no file" if path.exists() else "no such file")
+    if path.stat().st_size > MAX_BYTES:
+        raise EdgeError(path.name, f"has {path.stat().st_size} bytes, at most {MAX_BYTES} are accepted")
     data = path.read_bytes()
     vet(data, path.name)
     try:
@@ -106,6 +109,9 @@ def _vet_json(content: bytes, where: str, name: str) -> None:
             expression = item.get("expr_str")
             if isinstance(expression, str) and not NUMBER.fullmatch(expression):
                 raise EdgeError(where, f"has the symbolic size '{expression}'", "export it with static shapes")
+            stored = item.get("path_name")
+            if isinstance(stored, str) and not stored.startswith(PLAIN):
+                raise EdgeError(where, f"member '{stored}' holds code, not tensors", "only plain tensors are loaded")
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)

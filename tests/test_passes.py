@@ -1,5 +1,7 @@
 """Every pass on small graphs: what it rewrites, what it leaves, and that every value that keeps its name keeps its meaning."""
 
+# ruff: noqa: E501 a case is one line of a table
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -81,6 +83,10 @@ CASES: dict[str, list[Case]] = {
         Case("cast to the same", f"{X} {{ a = Cast <to = 1> (x)  y = Relu (a) }}", "Relu"),
         Case("cast to another stays", f"{X} {{ a = Cast <to = 11> (x)  y = Cast <to = 1> (a) }}", "Cast Cast", changes=False),
         Case("reshape to the same", f"{X} {{ a = Reshape (x, s)  y = Relu (a) }}", "Relu", ints(s=[0, 4, -1, 8])),
+        Case("expand that broadcasts by itself", f"{X} {{ r = Relu (x)  a = ReduceMax (r, ax)  b = Expand (a, s)  y = Mul (b, r) }}", "Relu ReduceMax Mul",
+             ints(ax=[2, 3], s=[1, 4, 8, 8])),
+        Case("expand that gives the shape stays", "(float[1,4,1,1] x) => (float[1,4,8,8] y) { a = Expand (x, s)  y = Mul (a, x) }", "Expand Mul",
+             ints(s=[1, 4, 8, 8]), changes=False),
         Case("transpose of nothing", f"{X} {{ a = Transpose <perm = [0,1,2,3]> (x)  y = Relu (a) }}", "Relu"),
         Case("square transpose stays", f"{X} {{ a = Transpose <perm = [0,1,3,2]> (x)  y = Relu (a) }}", "Transpose Relu", changes=False),
         Case("pad of nothing", f"{X} {{ a = Pad (x, p)  y = Relu (a) }}", "Relu", ints(p=[0] * 8)),
