@@ -33,7 +33,7 @@ class Figure:
     high: float | None = None
 
     def __float__(self) -> float:
-        return self.value * FACTORS[self.unit]
+        return float(self.value) * FACTORS[self.unit]
 
     def __int__(self) -> int:
         return int(float(self))

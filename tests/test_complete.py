@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from edge import targets
 from edge.cli import LATER, VERBS
 from edge.cli import later as later_verbs

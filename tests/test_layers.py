@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+
 from house import ROOT, modules
 
 TORCH_HOMES = ("models", "nn")  #: the layers that are about torch; others reach them, and torch, inside a function

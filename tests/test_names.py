@@ -6,8 +6,9 @@ import ast
 import subprocess
 import sys
 
-import edge
 import pytest
+
+import edge
 from house import members, modules, packages
 
 IMPORT_ALL_THEN_CALL = """

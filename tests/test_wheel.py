@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from house import FOLDERS, ROOT, packages
 
 BUILT_FROM = ("sdk", "targets", "converters", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")

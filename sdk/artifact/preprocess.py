@@ -50,7 +50,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
 }  # fmt: skip
 
 
-def parse_preprocess(text: str) -> Preprocess:
+def parse(text: str) -> Preprocess:
     """A preset, or `key=value,…`, or a preset followed by keys that change it.  All mistakes at once in one EdgeError."""
     wrong: list[str] = []
     found: dict[str, object] = {}

@@ -17,12 +17,26 @@ if TYPE_CHECKING:
 
     from edge.passes.preserves import Preserves
 
-#: The order.  Shapes may be open until the first three have run; then every value is static.
+#: The order.  Shapes may be open until the first OPENING have run; then every value is static.
+#: Activations are recognised before constants are folded into weights, which would swallow their +3 and /6.
 PASSES = (
     "fold_constants",
     "split_to_slices",
     "drop_identity",
+    "canonicalise_reshape",
+    "partial_conv",
+    "explicit_padding",
+    "pad_into_conv",
+    "canonicalise_pool",
+    "canonicalise_clip",
+    "recognise_hard_sigmoid",
+    "recognise_hard_swish",
+    "recognise_silu",
+    "recognise_gelu",
+    "canonicalise_linear",
     "fold_batch_norm",
+    "fold_affine",
+    "squeeze_excite",
     "drop_unused",
 )
 OPENING = 3

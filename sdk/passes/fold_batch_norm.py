@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.graph.rewrite import add_constant, become, constant, fresh, insert_before, integer, is_op, number, shape
-from edge.passes.affine import fold_into
+from edge.graph.scale_weights import fold_into
 from edge.passes.preserves import close
 
 if TYPE_CHECKING:

@@ -34,10 +34,10 @@ INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *
             UNROLLED for (int t = 0; t < tr; t++) {
                 const int dy = r - t * a.sh;
                 if (dy < 0 || dy % a.dh || dy / a.dh >= a.kh) continue;
-                UNROLLED for (int q = 0; q < tw; q++) {
-                    const int dx = c - q * a.sw;
-                    if (dx < 0 || dx % a.dw || dx / a.dw >= a.kw) continue;
-                    acc[t][q] += value * load(w + (dy / a.dh * a.kw + dx / a.dw) * B);
+                UNROLLED for (int dx = 0; dx < a.kw; dx++) {
+                    const int from = c - dx * a.dw, q = from / a.sw;
+                    if (from < 0 || from % a.sw || q >= tw) continue;
+                    acc[t][q] += value * load(w + (dy / a.dh * a.kw + dx) * B);
                 }
             }
         }
