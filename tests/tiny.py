@@ -12,14 +12,19 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import artifact, steps
+from edge.artifact import graph_file
 from edge.artifact.plan_json import plan_to_json
 from edge.artifact.vectors import vector
 from house import ROOT
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 RUNTIME = ROOT / "targets" / "runtime"
 PROGRAM = ROOT / "tests" / "fixtures" / "tiny_program.c"
@@ -90,6 +95,21 @@ def plan() -> steps.Plan:
     return steps.Plan("tiny", made, {b.name: b for b in buffers}, constants, ("x",), ("z", "s"), 4096)
 
 
+def graph() -> ir.Model:
+    """The same as ONNX."""
+    import onnx
+    from onnx import numpy_helper, parser
+    from onnx_ir import serde
+
+    proto = parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 20]> tiny (float[4, 256] x) => (float[4, 256] z, float[4] s)'
+        "<float two = {2.0}, int64[1] axes = {1}> { y = Mul (x, two)  z = Add (y, w)  s = ReduceSum <keepdims = 0> (z, axes) }"
+    )
+    proto.graph.initializer.append(numpy_helper.from_array(weights(), "w"))
+    assert isinstance(proto, onnx.ModelProto)
+    return serde.deserialize_model(proto)
+
+
 def manifest(**changed: object) -> dict[str, object]:
     """What `artifact.write` takes for the tiny program."""
     known: dict[str, object] = {
@@ -110,6 +130,6 @@ def write(path: Path, *, executable: bytes | None = None, files: dict[str, bytes
     """The tiny artifact; anything may be replaced."""
     program = runner().read_bytes() if executable is None else executable
     more = {"lib/libmodel.so": library().read_bytes(), "include/edge.h": (RUNTIME / "edge.h").read_bytes()} if files is None else files
-    parts: dict[str, bytes] = {"weights": weights().tobytes(), "expected": expected(), "graph": b""}
+    parts: dict[str, bytes] = {"weights": weights().tobytes(), "expected": expected(), "graph": graph_file.dump(graph(), plan())}
     parts |= {k: v for k in parts if isinstance(v := changed.pop(k, None), bytes)}
     return artifact.write(path, executable=program, manifest=manifest(**changed), files=more, **parts)

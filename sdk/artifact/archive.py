@@ -25,6 +25,7 @@ MAX_FILE_BYTES = (1 << 32) - 1  #: offsets have 32 bits
 MAX_ENTRIES = 64
 MAX_INFLATED_BYTES = 256 << 20  #: of one compressed entry
 MAX_RATIO = 200
+RESERVED = ("weights.bin", "expected.bin", "manifest.json", "graph.onnx")  #: every artifact has them
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}){0,3}")
 DAMAGED = "copy it again or build it again"
 
@@ -70,7 +71,7 @@ def end_record(count: int, directory_bytes: int, directory_at: int) -> bytes:
 
 
 def entries_of(file: Bytes, where: str) -> dict[str, Entry]:
-    """Every entry by name, in file order; EdgeError when the file is not exactly of our form."""
+    """Every entry by name, in file order; EdgeError when the file is not exactly of our form or lacks one of RESERVED."""
     end_at = len(file) - END.size
     if end_at < 0 or file[end_at : end_at + 4] != b"PK\5\6":
         raise EdgeError(where, "is not an .edge file, or it is cut short: there is no zip at its end", DAMAGED)
@@ -89,6 +90,9 @@ def entries_of(file: Bytes, where: str) -> dict[str, Entry]:
         at += CENTRAL.size + len(entry.name)
     if at != end_at:
         raise EdgeError(where, "its zip directory holds more than its entries", DAMAGED)
+    for name in RESERVED:
+        if name not in entries:
+            raise EdgeError(where, f"holds no '{name}'", "it is a zip, but not one that `edge build` made")
     check_places(file, list(entries.values()), directory_at, where)
     return entries
 

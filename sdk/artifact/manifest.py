@@ -39,7 +39,7 @@ class Toolchain:
 
 
 @dataclass(frozen=True)
-class Vectors:
+class VectorsRecord:
     """Inputs of the embedded test vectors come from `generator` (runtime/vectors.h); outputs are in expected.bin.  rtol: of the largest value."""
 
     seed: int
@@ -73,7 +73,7 @@ class Manifest:
     macs: int
     levels: tuple[str, ...]
     toolchain: Toolchain
-    vectors: Vectors
+    vectors: VectorsRecord
     plan: dict[str, object]
     edge: str = ""
     profile: str = ""

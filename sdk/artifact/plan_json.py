@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass, fields
 from typing import cast
@@ -46,6 +47,11 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
     kept = {f.name: getattr(plan, f.name) for f in fields(plan)}
     kept["constants"] = {name: stored(c) for name, c in plan.constants.items()}
     return cast(dict[str, Json], encode(StoredPlan(**kept)))
+
+
+def to_bytes(plan: Plan) -> bytes:
+    """plan.json of `edge build --dump`."""
+    return (json.dumps(plan_to_json(plan), indent=1) + "\n").encode()
 
 
 def plan_from_json(value: object, where: str, weights: NDArray[np.uint8] | None = None) -> Plan:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.artifact.archive import DAMAGED, MAX_FILE_BYTES, STORED, Bytes, Entry, entries_of, unpack
 from edge.artifact.manifest import MAX_BYTES, Manifest, parse_manifest
 from edge.artifact.plan_json import plan_from_json
-from edge.artifact.writer import ALIGN, RESERVED
+from edge.artifact.writer import ALIGN
 from edge.errors import EdgeError
 from edge.steps import Plan
 
@@ -64,9 +64,6 @@ def open_artifact(path: Path | str, check: bool = True) -> Artifact:
     except OSError as error:
         raise EdgeError(where, error.strerror or "cannot be read", "give the path of an .edge file") from None
     entries = entries_of(mapped, where)
-    for name in RESERVED:
-        if name not in entries:
-            raise EdgeError(where, f"holds no '{name}'", "it is a zip, but not one that `edge build` made")
     if entries["manifest.json"].size > MAX_BYTES:
         raise EdgeError(where, "manifest.json is too big", DAMAGED)
     manifest = parse_manifest(unpack(mapped, entries["manifest.json"], where), where)

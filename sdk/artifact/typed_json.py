@@ -17,16 +17,16 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 T = TypeVar("T")
 
 
-def encode(value: object) -> Json:
-    """A dataclass as an object, a tuple as a list; numbers and strings as they are."""
+def encode(value: object, exact: bool = True) -> Json:
+    """A dataclass as an object, a tuple as a list; numbers and strings as they are.  exact=False: null for inf and NaN, for other programs."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: encode(getattr(value, f.name), exact) for f in fields(value)}
     if isinstance(value, dict):
-        return {str(k): encode(v) for k, v in value.items()}
+        return {str(k): encode(v, exact) for k, v in value.items()}
     if isinstance(value, tuple | list):
-        return [encode(v) for v in value]
+        return [encode(v, exact) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return {"float": str(value)}
+        return {"float": str(value)} if exact else None
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from edge.artifact.archive import DEFLATED, MAX_FILE_BYTES, SAFE_NAME, STORED, Entry, end_record
+from edge.artifact.archive import DEFLATED, MAX_FILE_BYTES, RESERVED, SAFE_NAME, STORED, Entry, end_record
 from edge.artifact.manifest import Program, manifest_bytes, manifest_from
 from edge.artifact.typed_json import encode
+from edge.artifact.whole_file import Buffer, write_whole
 from edge.errors import EdgeError
 
 ALIGN = 1 << 16  #: of weights.bin in the file: the largest page of any Linux we know
-Buffer = bytes | bytearray | memoryview
-RESERVED = ("weights.bin", "expected.bin", "manifest.json", "graph.onnx")
 
 
 def write(
@@ -50,7 +47,7 @@ def write(
     )
     order = ["weights.bin", "expected.bin", "manifest.json", "graph.onnx", *sorted(files)]
     parts["manifest.json"] = manifest_bytes(known)
-    save(path, [head, *zip_parts(len(head), {name: parts[name] for name in order}, path.name)])
+    write_whole(path, [head, *zip_parts(len(head), {name: parts[name] for name in order}, path.name)], mode=0o755)
     return path
 
 
@@ -82,22 +79,3 @@ def zip_parts(start: int, parts: Mapping[str, Buffer], where: str) -> list[Buffe
 def deflate(data: Buffer) -> bytes:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()
-
-
-def save(path: Path, parts: list[Buffer]) -> None:
-    """A temporary file beside the target, then one rename."""
-    try:
-        fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise EdgeError(str(path), error.strerror or "cannot be written", "choose another -o") from None
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o755)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise EdgeError(str(path), error.strerror or "cannot be written", "choose another -o") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)  # it is gone when the rename went well

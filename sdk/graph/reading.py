@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -19,8 +18,7 @@ FILE_LIMIT = 2**31  # bytes: an ONNX file is one protobuf, which ends at 2 GiB
 def load(path: Path | str) -> ir.Model:
     """The model in `path`.  Raises EdgeError when it is missing, too large, no ONNX, truncated or refers to files elsewhere."""
     path = Path(path)
-    model = deserialize(parse(read(path), str(path)), str(path), path.parent)
-    return model
+    return deserialize(parse(read(path), str(path)), str(path), path.parent)
 
 
 def read(path: Path) -> bytes:
@@ -102,7 +100,7 @@ def _check_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -
         raise EdgeError(name, f"its data '{location}' is a link out of the model's folder", "external data must be next to the model")
     if not file.is_file():
         raise EdgeError(name, f"its data file '{location}' is missing", "copy it next to the model")
-    size = os.path.getsize(file)
+    size = file.stat().st_size
     try:
         offset, length = int(facts.get("offset", "0")), int(facts.get("length", "-1"))
     except ValueError as error:

@@ -15,12 +15,13 @@ int fill_inputs(struct session *session, int vector) {
     return 1;
 }
 
-static void print_row(int row, int vector, const char *name, double error, int good, int json) {
+static void print_row(int row, int vector, const char *name, double difference, double largest, int good, int json) {
+    const double error = largest > 0 ? difference / largest : difference;
     if (json) {
         printf("%s{\"vector\": %d, \"output\": ", row ? ", " : "", vector);
         print_json_string(name);
-        if (isfinite(error)) printf(", \"error\": %.9g", error);
-        else printf(", \"error\": null"); /* JSON has no infinity */
+        if (isfinite(error)) printf(", \"error\": %.9g, \"difference\": %.9g", error, difference);
+        else printf(", \"error\": null, \"difference\": null"); /* JSON has no infinity */
         printf(", \"good\": %s}", good ? "true" : "false");
     } else {
         printf("vector %d  ", vector);
@@ -53,7 +54,7 @@ int run_verify(struct session *session, const struct options *options) {
             const int known = edge_difference(&p->outputs[i], session->outputs[i], expected.data + at, &difference, &largest);
             const int good = known && difference <= p->vector_rtol * largest;
             wrong += !good;
-            print_row(row, v, p->outputs[i].name, largest > 0 ? difference / largest : difference, good, options->json);
+            print_row(row, v, p->outputs[i].name, difference, largest, good, options->json);
         }
     }
     if (options->json) printf("], \"good\": %s}\n", wrong ? "false" : "true");
