@@ -149,7 +149,20 @@ def test_edge_targets_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixtu
 def test_edge_targets_name_shows_every_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["targets", "x86-64"]) == 0
     shown = capsys.readouterr().out
-    assert [key for key, figure in figures(targets.load("x86-64")) if f"{key:<28}{figure}\n    {figure.source}\n" not in shown] == []
+    assert [key for key, figure in figures(targets.load("x86-64")) if f"{key:<24}{figure}\n    {figure.source}\n" not in shown] == []
+
+
+def test_a_target_that_is_not_here_does_not_hide_the_others(machine: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    machine("", "riscv64")
+    assert cli.main(["targets"]) == 0
+    needs = "x86_64 with pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
+    assert capsys.readouterr().out.splitlines() == [
+        f"cpu       not here: needs {needs}, this machine is riscv64 Test CPU",
+        "x86-64    any 64-bit x86 machine: AVX-512, AVX2 or SSE4.2, chosen at start",
+        "          x86_64, levels v4 v3 v2",
+    ]
+    assert cli.main(["targets", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0] == {"name": "cpu", "not_here": f"needs {needs}, this machine is riscv64 Test CPU"}
 
 
 #: a loop the compiler vectorizes with all that -mcpu admits; no libc, whose own build would take a minute
