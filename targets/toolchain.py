@@ -76,7 +76,7 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
     steps = [f"steps_{level.name}" for level in profile.levels]
     for level, unit in zip(profile.levels, steps, strict=True):
         jobs.append(("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o"))
-    base = f"-mcpu={profile.baseline}"
+    base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
     for kind, triple in (("program", profile.runner), ("library", profile.library)):
         for name in ["program.c", *runtime]:
             if kind == "program" or not name.startswith("runner_"):
