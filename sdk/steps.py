@@ -81,11 +81,14 @@ class Step:
     """One kernel call.
 
     name: the graph value it produces (so every step can be compared with the graph).
-    kernel: the C function, e.g. "pointwise_f32"; its source is targets/kernels/<file>.
-    inputs: views in the order of the kernel's parameters; a conv may read several views as one concatenated input.
-    params: the kernel's compile-time constants by C field name.
+    kernel: the C function and struct, e.g. "pointwise_f32"; its source is targets/kernels/<kernel>.c.
+    inputs: what it reads; a conv may read several views as one concatenated input.
+    args: pointer fields of the kernel's struct and the buffer or constant each one points to.
+    params: the struct's other fields, constants at compile time; a str is a C expression made by us, never text from a model.
+    constants: the names among `args` that lie in weights.bin.
     covers: names of all graph values this step computes, the last one being `name`.
     chunks: independent pieces of work that threads may claim.
+    macs: multiply-adds; bytes: read and written, each tensor once.
     """
 
     name: str
@@ -93,8 +96,9 @@ class Step:
     kernel: str
     inputs: tuple[View, ...]
     output: str
-    constants: tuple[str, ...] = ()
+    args: tuple[tuple[str, str], ...] = ()
     params: tuple[tuple[str, Value], ...] = ()
+    constants: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
     source: str = ""
     chunks: int = 1

@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cpu.h"  /* the feature bits of a level */
+#include "edge.h" /* struct edge_tensor */
+
 /* Where a step finds its data. Inputs and outputs are the caller's own memory (planar, no alignment promised). */
 struct edge_memory {
     unsigned char *arena;           /* 64-byte aligned, program->arena_bytes */
@@ -11,6 +14,8 @@ struct edge_memory {
     const void *const *inputs;
     void *const *outputs;
 };
+
+enum { EDGE_PLACE_ARENA = 0, EDGE_PLACE_OUTPUT = 2 };
 
 struct edge_step {
     const char *name;               /* the graph value this step computes */
@@ -22,14 +27,6 @@ struct edge_step {
     /* where the result lies, for per-layer checks: place 0 arena, 2 output; offset (place 0) or index (place 2) */
     int place;
     size_t offset, out_bytes;
-};
-
-struct edge_tensor {
-    const char *name;
-    const char *dtype;              /* numpy name, "float32" */
-    int rank;
-    int64_t dims[8];
-    size_t bytes;
 };
 
 struct edge_level {

@@ -1,0 +1,69 @@
+# The commands of a working day.  `make help` lists them; everything runs in .venv, which `make setup` creates once.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+ARGS ?=
+
+.PHONY: help setup demo test check bench conformance devices docs format types clean
+
+help: ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+
+setup: $(READY) ## create .venv with edge, torch, the compiler and the test tools (the second time: nothing)
+
+$(READY): setup.cfg constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make setup: $(PYTHON) is older than 3.11 or missing (make setup PYTHON=python3.12)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -qq -y python3-venv; } || true
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "make setup: $(PYTHON) has no venv (sudo apt-get install python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	@echo "installing into .venv: torch and the compiler are about 300 MB, once"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[torch,image,peers,test]'
+	@touch $@
+
+demo: setup ## build, run and measure small trained networks, then the zoo, on this machine
+	$(BIN)/python examples/demo.py $(ARGS)
+
+test: setup ## every test (ARGS="-k targets" chooses)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup types ## format, lint, types and the fast tests: under a minute, before every commit
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --config-file setup.cfg -p edge
+	$(BIN)/python -m pytest -q -m 'not slow' $(ARGS)
+
+# mypy cannot see the editable install of mapped folders: give it a tree shaped like the wheel.
+types:
+	@rm -rf build/types && mkdir -p build/types/edge
+	@for path in sdk/* ; do ln -s "../../../$$path" build/types/edge/; done
+	@for path in targets converters; do [ ! -d $$path ] || ln -s "../../../$$path" build/types/edge/; done
+
+format: setup ## lay out and tidy the sources
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup ## write docs/cli.md from the commands
+	@mkdir -p build
+	$(BIN)/python -m edge.cli.reference > build/cli.md
+	@mv build/cli.md docs/cli.md
+
+bench: setup ## measure this version and its peers: benchmarks/
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+conformance: ## the operator cases of the ONNX standard
+	@echo "make conformance: comes with the operators issue" >&2; exit 2
+
+devices: ## the same on virtual boards
+	@echo "make devices: comes with the devices issue" >&2; exit 2
+
+clean: ## remove what was built, .venv too
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

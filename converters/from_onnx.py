@@ -1,0 +1,135 @@
+"""ONNX files of any opset that onnx can lift -> graph.  The file may be truncated or hostile: see graph/reading.py."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge import graph
+from edge.converters.inputs import fix_inputs
+from edge.converters.source import Array, Layers, Run, Source, safe_name
+from edge.converters.support import op_name
+from edge.errors import EdgeError
+from edge.graph import reading
+from edge.graph.domain import BODIES, DOMAIN
+from edge.graph.rewrite import names as value_names
+from edge.graph.writing import to_bytes
+
+if TYPE_CHECKING:
+    import onnx
+    import onnx_ir as ir
+
+MIN_OPSET = 20  # Gelu is one node from here on
+STANDARD = ("", "ai.onnx")
+
+
+def read(spec: str, shapes: Mapping[str, tuple[int, ...]], weights: Path | None, example_inputs: object) -> Source:
+    """The Source of an .onnx file."""
+    if weights is not None:
+        raise EdgeError(str(weights), "an ONNX file carries its own weights", "leave --weights out")
+    path = Path(spec)
+    data = reading.read(path)
+    origin = path.name
+    original = _inlined(reading.parse(data, origin), origin)
+    _check_domains(original, origin)
+    before = reading.deserialize(original, origin, path.parent)
+    _initializers_are_constants(before)
+    _name_nodes(before)
+    fix_inputs(before, shapes, origin)
+    before.graph.name = safe_name(path.stem)
+    graph.check(graph.infer(before, strict=False))
+    model = lift(before, origin)
+    graph.check(graph.infer(model, strict=False), weights=False)
+    return Source(model, safe_name(path.stem), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
+
+
+def lift(model: ir.Model, where: str) -> ir.Model:
+    """The same graph in opset 20 or newer (a new model when the opset changes)."""
+    import onnx
+    import onnx.version_converter
+
+    opset, newest = model.opset_imports.get("", 0), onnx.defs.onnx_opset_version()
+    if opset > newest:
+        raise EdgeError(where, f"is of opset {opset}, this onnx knows up to {newest}", "pip install -U onnx onnx-ir")
+    if opset >= MIN_OPSET:
+        return model.clone()
+    try:
+        lifted = onnx.version_converter.convert_version(onnx.ModelProto.FromString(to_bytes(model)), MIN_OPSET)
+    except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
+        first = next(iter(str(error).strip().splitlines()), "no reason given")
+        cure = f"export it with opset {MIN_OPSET} or newer"
+        raise EdgeError(where, f"cannot be lifted from opset {opset} to {MIN_OPSET}: {first}", cure) from error
+    new = reading.deserialize(lifted, where, None)
+    _initializers_are_constants(new)
+    _keep_metadata(model, new)
+    new.graph.name = model.graph.name
+    return new
+
+
+def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    """Foreign model-local functions are spelled out; ours keep their node."""
+    import onnx.inliner
+
+    foreign = [(f.domain, f.name) for f in proto.functions if f.domain != DOMAIN]
+    if not foreign:
+        return proto
+    try:
+        inlined: onnx.ModelProto = onnx.inliner.inline_selected_functions(proto, foreign)
+    except (RuntimeError, ValueError) as error:
+        raise EdgeError(where, f"its functions cannot be inlined: {str(error).strip().splitlines()[0]}") from error
+    return inlined
+
+
+def _check_domains(proto: onnx.ModelProto, where: str) -> None:
+    """Ops of domains that nobody here knows: all at once."""
+    ours = {(DOMAIN, name) for name in BODIES}
+    strange: dict[str, str] = {}
+    for node in proto.graph.node:
+        if node.domain not in STANDARD and (node.domain, node.op_type) not in ours:
+            strange.setdefault(f"{node.domain}.{node.op_type}", node.name or (node.output[0] if node.output else ""))
+    if strange:
+        listed = ", ".join(f"{op} (node '{name}')" for op, name in sorted(strange.items()))
+        raise EdgeError(where, f"holds ops that are not standard ONNX: {listed}", "export it without runtime-specific optimisation")
+
+
+def _initializers_are_constants(model: ir.Model) -> None:
+    """IR versions before 4 list the weights among the inputs, as defaults that may be overridden: nobody does."""
+    for value in [value for value in model.graph.inputs if value.is_initializer()]:
+        model.graph.inputs.remove(value)
+
+
+def _name_nodes(model: ir.Model) -> None:
+    """A node without a name is called after its first output, so that messages can point at it."""
+    for node in model.graph:
+        node.name = node.name or (node.outputs[0].name if node.outputs else "") or op_name(node)
+        node.doc_string = None
+
+
+def _keep_metadata(old: ir.Model, new: ir.Model) -> None:
+    by_output = {node.outputs[0].name: node for node in old.graph}
+    for node in new.graph:
+        if (before := by_output.get(node.outputs[0].name)) is not None:
+            node.name = before.name
+            node.metadata_props.update(before.metadata_props)
+        else:
+            node.name = node.name or node.outputs[0].name
+
+
+def _runner(model: ir.Model) -> Run:
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return graph.evaluate(model, inputs)
+
+    return run
+
+
+def _layers(model: ir.Model) -> Layers:
+    def layers(inputs: Mapping[str, Array], names: Sequence[str] | None) -> dict[str, Array]:
+        import onnx_ir as ir
+
+        tensors = [v.name or "" for node in model.graph for v in node.outputs if v.name and not isinstance(v.type, ir.SequenceType)]
+        known = value_names(model)
+        return graph.evaluate(model, inputs, tensors if names is None else [name for name in names if name in known])
+
+    return layers

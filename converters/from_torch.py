@@ -1,0 +1,132 @@
+"""torch modules -> graph: torch.export, then torch.onnx, then only `file:line` and scope are kept of what torch notes down.
+
+The exporter's own optimiser is left out: our passes do that work, and keep the names of the values, which are fx node names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge import graph
+from edge.converters.inputs import CURE, Shapes, named_shapes
+from edge.converters.source import Source, safe_name
+from edge.converters.torch_metadata import keep_origin
+from edge.converters.torch_quiet import quiet, user_error
+from edge.converters.torch_run import runner, stepper
+from edge.errors import EdgeError
+from edge.graph.writing import to_bytes
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+OPSET = 20
+
+
+def read(module: nn.Module, shapes: Shapes, weights: Path | None, example_inputs: object) -> Source:
+    """The Source of a torch module from the Python API."""
+    import inspect
+
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        raise EdgeError(type(module).__name__, "is no torch module", "give an nn.Module, or a function in file.py:callable that returns one")
+    name = type(module).__name__
+    if weights is not None:
+        load_weights(module, weights)
+    try:
+        file = inspect.getsourcefile(type(module))
+    except TypeError:  # a class typed into an interpreter
+        file = None
+    return from_module(module, example_inputs, shapes, name=name, origin=name, root=Path(file).parent if file else None)
+
+
+def from_module(module: nn.Module, example_inputs: object, shapes: Shapes, *, name: str, origin: str, root: Path | None) -> Source:
+    """Export `module` in eval mode.  root: the folder whose files the nodes' source lines may name."""
+    import torch
+
+    module = module.eval()
+    args = example_tensors(module, example_inputs, shapes, origin)
+    with quiet(), torch.no_grad(), user_error(origin, root, "cannot be exported"):
+        program = torch.export.export(module, args, strict=False)
+    return from_program(program, module, args, name=name, origin=origin, root=root)
+
+
+def from_program(
+    program: torch.export.ExportedProgram, module: nn.Module, args: tuple[torch.Tensor, ...], *, name: str, origin: str, root: Path | None
+) -> Source:
+    """Translate an exported program; `module` is what `Source.run` calls."""
+    import torch
+    from torch.onnx.errors import OnnxExporterError
+
+    from edge.converters.torch_ops import untranslated
+
+    try:
+        with quiet():
+            onnx_program = torch.onnx.export(program, dynamo=True, verbose=False, optimize=False, opset_version=OPSET)
+    except OnnxExporterError as error:
+        ops = untranslated(program, OPSET, root)
+        if not ops:
+            raise EdgeError(origin, f"cannot be written as ONNX: {_reason(error)}") from error
+        raise EdgeError(origin, f"has no ONNX translation for {', '.join(ops)}", "write them with other torch ops") from error
+    assert onnx_program is not None and onnx_program.exported_program is not None
+    model = onnx_program.model
+    keep_origin(model, root)
+    model.graph.name = safe_name(name)
+    graph.check(graph.infer(model, strict=False))
+    inputs = [value.name or "" for value in model.graph.inputs]
+    outputs = [value.name or "" for value in model.graph.outputs]
+    digest = hashlib.sha256(to_bytes(model)).hexdigest()
+    examples = {key: tensor.detach().cpu().numpy() for key, tensor in zip(inputs, args, strict=True)}
+    return Source(model, safe_name(name), origin, digest, runner(module, inputs, outputs), stepper(onnx_program.exported_program, inputs), examples)
+
+
+def example_tensors(module: nn.Module, example_inputs: object, shapes: Shapes, origin: str) -> tuple[torch.Tensor, ...]:
+    """Example inputs as a tuple of tensors: those given, or zeros of the given shapes in the order of forward's parameters."""
+    import inspect
+
+    import torch
+
+    if example_inputs is not None:
+        args = tuple(example_inputs) if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
+        return tuple(arg if isinstance(arg, torch.Tensor) else torch.as_tensor(arg) for arg in args)
+    parameters = [p for p in inspect.signature(module.forward).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = [p.name for p in parameters]
+    needed = [p.name for p in parameters if p.default is p.empty] or names[:1]
+    given = named_shapes(shapes, names or ["input"], origin)
+    missing = [name for name in needed if name not in given]
+    if missing:
+        raise EdgeError(origin, f"the shape of {', '.join(repr(name) for name in missing)} is not known", CURE.replace("NAME", missing[0]))
+    return tuple(torch.zeros(given[name]) for name in names if name in given)
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Load a state dict (`weights_only`: a checkpoint is data, not code) into `module`."""
+    import pickle
+
+    import torch
+
+    cure = "save it with torch.save(module.state_dict(), path)"
+    try:
+        state: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise EdgeError(str(path), f"cannot be read: {error.strerror}") from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        raise EdgeError(str(path), "is no checkpoint of plain tensors, or a damaged one", cure) from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise EdgeError(str(path), "holds no state dict", cure)
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise EdgeError(str(path), f"does not fit {type(module).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause's first line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

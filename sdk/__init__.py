@@ -1,0 +1,44 @@
+"""edge: a trained model in, one file that runs fast on a named device out, with proof and figures.
+
+    art = edge.build("model.onnx", target="cpu", out="model.edge")
+    net = edge.load("model.edge")
+    prof = edge.profile("model.edge")
+
+Names are looked up on first use, so that `import edge` costs milliseconds and needs neither numpy nor onnx.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.errors import CheckFailed as CheckFailed
+    from edge.errors import EdgeError as EdgeError
+    from edge.errors import ToolFailed as ToolFailed
+    from edge.pipeline import build as build
+    from edge.pipeline import profile as profile
+    from edge.session import load as load
+
+__version__ = "0.1.0"
+
+PUBLIC = {
+    "build": "edge.pipeline",
+    "load": "edge.session",
+    "profile": "edge.pipeline",
+    "EdgeError": "edge.errors",
+    "CheckFailed": "edge.errors",
+    "ToolFailed": "edge.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'edge' has no attribute '{name}'")
+    value: object = getattr(import_module(PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*PUBLIC, "__version__"])

@@ -1,0 +1,142 @@
+"""manifest.json: what an artifact is, how it was built, and the hashes of everything in it.  The dataclasses are the schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from edge.artifact.typed_json import Json, decode, encode
+from edge.errors import EdgeError
+
+SCHEMA = 1
+MAX_BYTES = 32 << 20
+DTYPES = ("float16", "float32", "float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+MAX_RANK, MAX_TENSOR_BYTES = 8, 1 << 34
+FOREIGN = "the file is damaged or not made by edge: copy or build it again"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class ModelOrigin:
+    """origin: "net.py:mobilenet", never a full path.  sha256: of the model file or of the exported graph."""
+
+    origin: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    name: str
+    version: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VectorsRecord:
+    """Inputs of the embedded test vectors come from `generator` (runtime/vectors.h); outputs are in expected.bin.  rtol: of the largest value."""
+
+    seed: int
+    count: int
+    rtol: float
+    generator: str = "splitmix64"
+
+
+@dataclass(frozen=True)
+class Program:
+    """The ELF in front of the zip, with the zeros that align weights.bin."""
+
+    bytes: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """profile: sha256 of the hardware profile.  plan: see plan_json.  preprocess: see preprocess.  labels: a file in the zip.
+
+    files: sha256 of every entry but this one.  options: what was asked of `edge build`.  signatures: room for later.
+    """
+
+    name: str
+    target: str
+    precision: str
+    model: ModelOrigin
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    arena_bytes: int
+    macs: int
+    levels: tuple[str, ...]
+    toolchain: Toolchain
+    vectors: VectorsRecord
+    plan: dict[str, object]
+    edge: str = ""
+    profile: str = ""
+    options: dict[str, object] = field(default_factory=dict)
+    preprocess: dict[str, object] | None = None
+    labels: str | None = None
+    schema: int = SCHEMA
+    weights_bytes: int = 0
+    files: dict[str, str] = field(default_factory=dict)
+    elf: Program = field(default_factory=Program)
+    signatures: tuple[str, ...] = ()
+
+
+def manifest_from(value: object, where: str) -> Manifest:
+    """Checks a JSON value against the schema; all mistakes at once in one EdgeError."""
+    version = value.get("schema", SCHEMA) if isinstance(value, dict) else None
+    if type(version) is int and version != SCHEMA:
+        raise EdgeError(where, f"manifest schema {version}, this edge reads {SCHEMA}", "use the edge that built it, or build it again")
+    wrong: list[str] = []
+    manifest = decode(Manifest, value, "manifest.json", wrong)
+    if manifest:
+        wrong += mistakes(manifest)
+    if wrong or manifest is None:
+        more = f"; and {len(wrong) - 8} more" if len(wrong) > 8 else ""
+        raise EdgeError(where, "; ".join(wrong[:8]) + more, FOREIGN)
+    return manifest
+
+
+def mistakes(m: Manifest) -> list[str]:
+    """What types alone do not say."""
+    wrong = []
+    for t in m.inputs + m.outputs:
+        size = 1
+        for dim in t.shape:
+            size *= dim
+        if t.dtype not in DTYPES:
+            wrong.append(f"tensor {t.name}: dtype {t.dtype}")
+        if len(t.shape) > MAX_RANK or any(d < 1 for d in t.shape) or size > MAX_TENSOR_BYTES:
+            wrong.append(f"tensor {t.name}: shape {t.shape}")
+    for kind, tensors in (("input", m.inputs), ("output", m.outputs)):
+        if len({t.name for t in tensors}) != len(tensors):
+            wrong.append(f"two {kind}s of one name")
+    for name, digest in [("model.sha256", m.model.sha256), ("profile", m.profile), ("elf.sha256", m.elf.sha256), *m.files.items()]:
+        if digest and not re.fullmatch("[0-9a-f]{64}", digest):
+            wrong.append(f"{name}: '{digest[:80]}' is not a sha256")
+    wrong += [f"{k}: {v}" for k, v in (("arena_bytes", m.arena_bytes), ("weights_bytes", m.weights_bytes), ("macs", m.macs)) if v < 0]
+    if not m.outputs:
+        wrong.append("no outputs")
+    return wrong
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    return (json.dumps(encode(manifest), indent=1, allow_nan=False, sort_keys=True) + "\n").encode()
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """From the bytes of manifest.json, which may be anything."""
+    try:
+        value: Json = json.loads(data, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise EdgeError(where, f"manifest.json is not JSON: {str(error)[:80]}", FOREIGN) from None
+    return manifest_from(value, where)
+
+
+def refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")

@@ -1,0 +1,87 @@
+"""A plan as JSON and back.  Packed data is not in it: a constant keeps its dtype, packed shape and offset in weights.bin."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.artifact.typed_json import Json, decode, encode
+from edge.errors import EdgeError
+from edge.steps import Buffer, Constant, Plan, State, Step
+
+
+@dataclass(frozen=True)
+class StoredConstant:
+    """Constant without its data.  dtype, packed: of the data in weights.bin at `offset`."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    pads: tuple[int, ...]
+    split: tuple[int, ...]
+    perm: tuple[int, ...]
+    offset: int
+    dtype: str
+    packed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    name: str
+    steps: tuple[Step, ...]
+    buffers: dict[str, Buffer]
+    constants: dict[str, StoredConstant]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    arena_bytes: int
+    states: tuple[State, ...] = ()
+
+
+def plan_to_json(plan: Plan) -> dict[str, Json]:
+    """What the manifest keeps under "plan"."""
+    kept = {f.name: getattr(plan, f.name) for f in fields(plan)}
+    kept["constants"] = {name: stored(c) for name, c in plan.constants.items()}
+    return cast(dict[str, Json], encode(StoredPlan(**kept)))
+
+
+def to_bytes(plan: Plan) -> bytes:
+    """plan.json of `edge build --dump`."""
+    return (json.dumps(plan_to_json(plan), indent=1) + "\n").encode()
+
+
+def plan_from_json(value: object, where: str, weights: NDArray[np.uint8] | None = None) -> Plan:
+    """The plan of a manifest.  weights: weights.bin, of which the constants become views; without it they hold zeros."""
+    wrong: list[str] = []
+    kept = decode(StoredPlan, value, "plan", wrong)
+    if kept is None:
+        raise EdgeError(where, "; ".join(wrong[:8]), "build it again with this edge")
+    parts = {f.name: getattr(kept, f.name) for f in fields(kept)}
+    parts["constants"] = {name: with_data(c, where, weights) for name, c in kept.constants.items()}
+    return Plan(**parts)
+
+
+def stored(c: Constant) -> StoredConstant:
+    kept = {f.name: getattr(c, f.name) for f in fields(c) if f.name != "data"}
+    return StoredConstant(**kept, dtype=c.data.dtype.name, packed=c.data.shape)
+
+
+def with_data(c: StoredConstant, where: str, weights: NDArray[np.uint8] | None) -> Constant:
+    try:
+        dtype = np.dtype(c.dtype)
+    except TypeError:
+        raise EdgeError(where, f"constant '{c.name}' has dtype '{c.dtype}'", "build it again with this edge") from None
+    count = math.prod(c.packed)
+    if min(c.packed, default=0) < 0 or c.offset < 0 or dtype.hasobject:
+        raise EdgeError(where, f"constant '{c.name}' has shape {c.packed} at {c.offset}", "build it again with this edge")
+    kept = {k: v for k, v in asdict(c).items() if k not in ("dtype", "packed")}
+    if weights is None:
+        return Constant(**kept, data=np.broadcast_to(np.zeros((), dtype), c.packed))
+    if c.offset + count * dtype.itemsize > weights.size:
+        raise EdgeError(where, f"constant '{c.name}' lies past the end of weights.bin", "build it again with this edge")
+    data = weights[c.offset : c.offset + count * dtype.itemsize].view(dtype).reshape(c.packed)
+    return Constant(**kept, data=data)

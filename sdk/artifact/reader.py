@@ -1,0 +1,106 @@
+"""Reads an `.edge` file without running it.  The file may be hostile: form, sizes and manifest are checked before anything is used."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.artifact.archive import DAMAGED, MAX_FILE_BYTES, STORED, Bytes, Entry, entries_of, unpack
+from edge.artifact.manifest import MAX_BYTES, Manifest, parse_manifest
+from edge.artifact.plan_json import plan_from_json
+from edge.artifact.writer import ALIGN
+from edge.errors import EdgeError
+from edge.steps import Plan
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An opened file.  size: in bytes.  The file stays mapped while this object lives."""
+
+    path: Path
+    manifest: Manifest
+    entries: dict[str, Entry]
+    size: int
+    mapped: mmap.mmap = field(repr=False)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one entry; its hash is the business of `check_hashes`."""
+        if name not in self.entries:
+            raise EdgeError(str(self.path), f"holds no '{name}'", DAMAGED)
+        return unpack(self.mapped, self.entries[name], str(self.path))
+
+    @property
+    def weights(self) -> NDArray[np.uint8]:
+        """weights.bin where it lies in the file."""
+        entry = self.entries["weights.bin"]
+        return np.frombuffer(self.mapped, np.uint8, entry.size, entry.data_at)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan with constants that are views of weights.bin."""
+        return plan_from_json(self.manifest.plan, str(self.path), self.weights)
+
+    @property
+    def labels(self) -> list[str] | None:
+        """One a line, for the classes of the first output."""
+        return self.read(self.manifest.labels).decode("utf-8", "replace").splitlines() if self.manifest.labels else None
+
+
+def open_artifact(path: Path | str, check: bool = True) -> Artifact:
+    """Opens and checks; EdgeError with one line otherwise.  check=False leaves out the hashes (for a start that must be quick)."""
+    path, where = Path(path), str(path)
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if not 0 < size <= MAX_FILE_BYTES:
+                raise EdgeError(where, f"is {size} bytes long, no size for an .edge file", DAMAGED)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise EdgeError(where, error.strerror or "cannot be read", "give the path of an .edge file") from None
+    entries = entries_of(mapped, where)
+    if entries["manifest.json"].size > MAX_BYTES:
+        raise EdgeError(where, "manifest.json is too big", DAMAGED)
+    manifest = parse_manifest(unpack(mapped, entries["manifest.json"], where), where)
+    check_against(manifest, entries, where)
+    artifact = Artifact(path, manifest, entries, size, mapped)
+    if check:
+        check_hashes(artifact)
+    return artifact
+
+
+def check_against(manifest: Manifest, entries: dict[str, Entry], where: str) -> None:
+    """The manifest and the zip speak of the same files."""
+    listed, there = set(manifest.files), set(entries) - {"manifest.json"}
+    for name in sorted(listed ^ there):
+        what = "is in its manifest but not in the file" if name in listed else "is in the file but not in its manifest"
+        raise EdgeError(where, f"'{name}' {what}", DAMAGED)
+    weights = entries["weights.bin"]
+    if weights.size != manifest.weights_bytes or weights.method != STORED or weights.data_at % ALIGN:
+        raise EdgeError(where, "weights.bin is not as its manifest says", DAMAGED)
+    if min(entry.header_at for entry in entries.values()) != manifest.elf.bytes:
+        raise EdgeError(where, "its program is not as long as its manifest says", DAMAGED)
+    if manifest.labels is not None and manifest.labels not in entries:
+        raise EdgeError(where, f"holds no '{manifest.labels}'", DAMAGED)
+
+
+def check_hashes(artifact: Artifact) -> None:
+    """Every entry and the program against the manifest.  Hashes find damage, not malice."""
+    where, m = str(artifact.path), artifact.manifest
+    found = {"the program": sha256(artifact.mapped, 0, m.elf.bytes)}
+    wanted = {"the program": m.elf.sha256}
+    for name, digest in m.files.items():
+        wanted[f"'{name}'"] = digest
+        found[f"'{name}'"] = hashlib.sha256(artifact.read(name)).hexdigest()
+    wrong = [name for name in wanted if found[name] != wanted[name]]
+    if wrong:
+        raise EdgeError(where, f"wrong hash of {', '.join(wrong)}", DAMAGED)
+
+
+def sha256(file: Bytes, start: int, size: int) -> str:
+    return hashlib.sha256(file[start : start + size]).hexdigest()

@@ -1,0 +1,161 @@
+"""`edge doctor`: is this machine fit to build and to measure on?  Each line says ok, note or missing, and what cures it.
+
+`missing` stops a build and gives exit code 1; `note` is an extra that is not installed or a fact that makes figures noisy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from edge import targets
+from edge.cli.later import refuse
+from edge.errors import EdgeError
+from edge.targets import host
+
+OLDEST_PYTHON = (3, 11)
+DISTRIBUTION = "edge-deploy"
+OK, NOTE, MISSING = "ok", "note", "missing"
+#: distribution, what it is for, what its absence means, what installs it
+PACKAGES = (
+    ("numpy", "arrays", MISSING, "pip install numpy"),
+    ("onnx", "the graph", MISSING, "pip install onnx"),
+    ("onnx-ir", "the graph", MISSING, "pip install onnx-ir"),
+    ("torch", "PyTorch models and the zoo", NOTE, "pip install -e '.[torch]'"),
+    ("onnxscript", "PyTorch models", NOTE, "pip install -e '.[torch]'"),
+    ("onnxruntime", "a faster second opinion in verify", NOTE, "pip install -e '.[peers]'"),
+    ("pillow", "edge run --image", NOTE, "pip install -e '.[image]'"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the answer.  cure: a command or a sentence, may be empty."""
+
+    status: str
+    what: str
+    detail: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status:<8}{self.what:<14}{self.detail}" + (f"  ->  {self.cure}" if self.cure else "")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", nargs="?", default="local", metavar="DEVICE", help="the device to look at; `local`, this machine, is the default")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.device != "local":
+        refuse("doctor", f"looking at '{args.device}'")
+    found = list(findings())
+    print("\n".join(map(str, found)))
+    return int(any(finding.status == MISSING for finding in found))
+
+
+def findings() -> Iterator[Finding]:
+    """Everything there is to say, in the order a newcomer needs it."""
+    yield python()
+    yield from map(package, PACKAGES)
+    yield foreign_edge()
+    yield zig()
+    yield cache()
+    yield instruction_set()
+    yield qemu()
+    yield clock()
+    yield load()
+
+
+def python() -> Finding:
+    version = platform.python_version()
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding(MISSING, "python", version, "install Python 3.11 or newer")
+    return Finding(OK, "python", f"{version} at {sys.executable}")
+
+
+def version_of(distribution: str) -> str:
+    """Its version, '' when it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def package(row: tuple[str, str, str, str]) -> Finding:
+    name, purpose, absence, cure = row
+    version = version_of(name)
+    return Finding(OK, name, f"{version}, for {purpose}") if version else Finding(absence, name, f"not installed, for {purpose}", cure)
+
+
+def foreign_edge() -> Finding:
+    """Another distribution that also installs a package `edge` overwrites ours, or is overwritten."""
+    others = sorted(set(metadata.packages_distributions().get("edge", [])) - {DISTRIBUTION})
+    if others:
+        return Finding(MISSING, "edge", f"also installed by {', '.join(others)}", f"pip uninstall {' '.join(others)}, then install edge again")
+    return Finding(OK, "edge", version_of(DISTRIBUTION) or "run from its sources, not installed")
+
+
+def zig() -> Finding:
+    """The compiler must be there and start: a wheel for another machine installs and then does not."""
+    version = version_of("ziglang")
+    if not version:
+        return Finding(MISSING, "zig", "not installed, the compiler", "pip install ziglang")
+    try:
+        says = subprocess.run([sys.executable, "-m", "ziglang", "version"], capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(MISSING, "zig", f"{version} is installed and does not start: {type(error).__name__}", "pip install --force-reinstall ziglang")
+    return Finding(OK, "zig", f"{says}, the compiler")
+
+
+def cache_folder() -> Path:
+    """Where zig keeps what it has built, as zig itself looks for it."""
+    named = os.environ.get("ZIG_GLOBAL_CACHE_DIR")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zig"
+
+
+def cache() -> Finding:
+    folder = cache_folder()
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        return Finding(MISSING, "cache", f"{there} is not writable", "export ZIG_GLOBAL_CACHE_DIR=<a folder you may write to>")
+    free = shutil.disk_usage(there).free / 1e9
+    if free < 1:
+        return Finding(NOTE, "cache", f"{folder}, {free:.1f} GB free", "make room: a compiler's libc takes about 100 MB")
+    return Finding(OK, "cache", f"{folder}, {free:.0f} GB free")
+
+
+def instruction_set() -> Finding:
+    try:
+        here = targets.load("cpu")
+    except EdgeError as error:
+        return Finding(MISSING, "cpu", error.what, error.cure)
+    return Finding(OK, "cpu", f"{host.machine()}, {here.cores}, level {here.levels[0].name} of --target cpu")
+
+
+def qemu() -> Finding:
+    path = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
+    if path:
+        return Finding(OK, "qemu", f"{path}, proves the levels this machine lacks")
+    return Finding(NOTE, "qemu", "not installed, proves the levels this machine lacks", "apt-get install qemu-user")
+
+
+def clock() -> Finding:
+    now = host.governor()
+    if now in ("", "performance"):
+        return Finding(OK, "governor", now or "not readable here (usual in a virtual machine)")
+    return Finding(NOTE, "governor", f"{now}: the clock moves while you measure", "sudo cpupower frequency-set -g performance")
+
+
+def load() -> Finding:
+    busy, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if busy > 0.5 * cores:
+        return Finding(NOTE, "load", f"{busy:.1f} on {cores} cores", "figures will be noisy until the machine is quiet")
+    return Finding(OK, "load", f"{busy:.1f} on {cores} cores")

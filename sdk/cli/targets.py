@@ -1,0 +1,54 @@
+"""`edge targets [NAME] [--json]`: the devices to build for; with a name, every figure and where it comes from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from edge import targets
+from edge.errors import EdgeError
+from edge.targets.profile import Profile, figures, to_dict
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a target's name, or the path of a profile of your own (.toml)")
+    parser.add_argument("--json", action="store_true", help="print JSON on stdout and nothing else")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.name:
+        profile = targets.load(args.name)
+        print(json.dumps(to_dict(profile), indent=2) if args.json else "\n".join(page(profile)))
+        return 0
+    found = {name: load_or_reason(name) for name in targets.names()}
+    if args.json:
+        print(json.dumps([{"name": name, "not_here": it} if isinstance(it, str) else to_dict(it) for name, it in found.items()], indent=2))
+        return 0
+    for name, it in found.items():
+        first, *rest = [f"not here: {it}"] if isinstance(it, str) else [it.description, summary(it)]
+        print(f"{name:<10}{first}", *(f"{'':10}{line}" for line in rest), sep="\n")
+    return 0
+
+
+def load_or_reason(name: str) -> Profile | str:
+    """The profile, or why this machine cannot be that target: one target that is not here must not hide the others."""
+    try:
+        return targets.load(name)
+    except EdgeError as error:
+        return error.what
+
+
+def summary(profile: Profile) -> str:
+    return f"{profile.arch}, levels {' '.join(level.name for level in profile.levels)}"
+
+
+def page(profile: Profile) -> list[str]:
+    """One target: its levels, then a line for each figure."""
+    lines = [f"{profile.name}: {profile.description}", summary(profile), f"runner {profile.runner}, library {profile.library}", ""]
+    for level in profile.levels:
+        proof = f"proven under qemu-x86_64 -cpu {level.qemu_cpu}" if level.qemu_cpu else "QEMU cannot run it"
+        lines += [f"{level.name}: -mcpu={level.cpu}, {proof}", f"    needs {' '.join(level.features)}"]
+    lines.append("")
+    for key, figure in figures(profile):
+        lines += [f"{key:<24}{figure}", f"    {figure.source}"]
+    return lines

@@ -1,0 +1,28 @@
+"""Plan -> C that a person can read: `emit` gives file name -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge.codegen.program_file import Vectors, program_file, weights_size
+from edge.codegen.steps_file import steps_file
+from edge.steps import Plan
+
+__all__ = ["Vectors", "emit", "packed_weights"]
+
+
+def emit(plans: Mapping[str, Plan], features: Mapping[str, tuple[str, ...]], target: str, block: int, vectors: Vectors) -> dict[str, str]:
+    """C files for every level.  plans, features: by level name, best first; the plans differ in tiles and chunks only."""
+    first = next(iter(plans.values()))
+    for plan in plans.values():
+        assert (plan.buffers, plan.constants, plan.arena_bytes) == (first.buffers, first.constants, first.arena_bytes), "levels must share memory and weights"
+    files = {f"steps_{level}.c": steps_file(plan, level, block) for level, plan in plans.items()}
+    return files | {"program.c": program_file(first, features, target, vectors)}
+
+
+def packed_weights(plan: Plan) -> bytes:
+    """weights.bin: every constant at its offset, zeros between."""
+    data = bytearray(weights_size(plan))
+    for constant in plan.constants.values():
+        data[constant.offset : constant.offset + constant.data.nbytes] = constant.data.tobytes()
+    return bytes(data)

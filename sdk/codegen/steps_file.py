@@ -1,0 +1,81 @@
+"""One C file for one ISA level: every distinct (kernel, shape) once, then one short function a step, then the table of steps."""
+
+from __future__ import annotations
+
+from edge.codegen.text import c_comment, c_list, c_string
+from edge.ops.builder import size
+from edge.steps import Buffer, Plan, Step, Value
+
+HEADER = """/* {name}: the steps of level {level}, written by edge.
+ * Layouts: (N, C/{block}, H, W, {block}) is channel-blocked, anything else is row-major. Weights lie packed in weights.bin. */
+#define EDGE_BLOCK {block}
+"""
+
+
+def steps_file(plan: Plan, level: str, block: int) -> str:
+    """The text of `steps_<level>.c`; it defines `edge_steps_<level>`."""
+    kernels = sorted({step.kernel for step in plan.steps})
+    shapes: dict[tuple[object, ...], str] = {}
+    instances, calls = [], []
+    for index, step in enumerate(plan.steps):
+        key = (step.kernel, tuple(field for field, _ in step.args), step.params)
+        if key not in shapes:
+            shapes[key] = f"{step.kernel}_{len(shapes)}"
+            instances.append(_instance(step, shapes[key]))
+        calls.append(_call(plan, step, index, shapes[key]))
+    lines = [HEADER.format(name=c_comment(plan.name), level=level, block=block), *(f'#include "{kernel}.c"' for kernel in kernels), '#include "program.h"', ""]
+    rows = [_row(plan, step, index) for index, step in enumerate(plan.steps)]
+    table = [f"extern const struct edge_step edge_steps_{level}[];", f"const struct edge_step edge_steps_{level}[] = {{", *rows, "};", ""]
+    return "\n".join([*lines, *instances, *calls, *table])
+
+
+def _field(name: str) -> str:
+    """`x[0]` as a C identifier."""
+    return name.replace("[", "").replace("]", "")
+
+
+def _value(value: Value) -> str:
+    return c_list(value) if isinstance(value, tuple) else str(value)
+
+
+def _instance(step: Step, name: str) -> str:
+    """The kernel with its shape as constants, so that the compiler unrolls and folds."""
+    pointers = [field for field, _ in step.args]
+    arguments = ", ".join(f"{'' if field == 'y' else 'const '}void *{_field(field)}" for field in pointers)
+    fields = ", ".join([f".{field} = {_field(field)}" for field in pointers] + [f".{field} = {_value(value)}" for field, value in step.params])
+    return f"static __attribute__((noinline)) void {name}(int begin, int end, {arguments}) {{\n    {step.kernel}(begin, end, (struct {step.kernel}){{{fields}}});\n}}\n"
+
+
+def shape_text(buffer: Buffer) -> str:
+    """The shape as it lies in memory: `(1, 2, 56, 56, 16)`."""
+    block = buffer.layout.block
+    if not block:
+        return f"({', '.join(map(str, buffer.shape))})"
+    n, c, *rest = buffer.shape
+    return f"({', '.join(map(str, [n, -(-c // block), *rest, block]))})"
+
+
+def _pointer(plan: Plan, name: str) -> tuple[str, str]:
+    """Where a buffer or constant lies as a C expression, and its shape in words."""
+    if name in plan.constants:
+        constant = plan.constants[name]
+        return f"m->weights + {constant.offset}", f"({', '.join(map(str, constant.data.shape))})"
+    buffer = plan.buffers[name]
+    places = {"arena": f"m->arena + {buffer.offset}", "input": f"m->inputs[{buffer.index}]", "output": f"m->outputs[{buffer.index}]"}
+    return places[buffer.place], shape_text(buffer)
+
+
+def _call(plan: Plan, step: Step, index: int, name: str) -> str:
+    title = " ".join(part for part in (c_comment(step.name), "-", c_comment(step.op), c_comment(step.source)) if part)
+    lines = [f"/* {title} */", f"static void step_{index}(const struct edge_memory *m, int begin, int end) {{", f"    {name}(begin, end,"]
+    for position, (field, target) in enumerate(step.args):
+        expression, shape = _pointer(plan, target)
+        end = ");" if position == len(step.args) - 1 else ","
+        lines.append(f"        {expression}{end}  /* {_field(field)} {shape} */")
+    return "\n".join([*lines, "}", ""])
+
+
+def _row(plan: Plan, step: Step, index: int) -> str:
+    y = plan.buffers[step.output]
+    place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == "output" else ("EDGE_PLACE_ARENA", y.offset)
+    return f"    {{{c_string(step.name)}, {c_string(step.op)}, step_{index}, {step.chunks}, {float(step.macs)}, {float(step.bytes)}, {place}, {offset}, {size(y)}}},"

@@ -1,0 +1,122 @@
+"""What a graph must be before we compile it: well-formed by onnx's checker, within limits, and made of finite weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.errors import EdgeError
+from edge.graph.rewrite import integer, is_op, shape
+from edge.graph.shapes import skeleton
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+MAX_RANK = 8
+MAX_ELEMENTS = 2**31 - 1  # of one tensor: offsets in generated C are 32-bit ints
+MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
+
+
+def check(model: ir.Model, *, weights: bool = True) -> ir.Model:
+    """Raise EdgeError when the graph is no graph of ours; the same model back.
+
+    weights: also look at every weight (False between passes, which cannot make NaN out of finite numbers unseen: the last check looks again).
+    """
+    import onnx
+
+    where = model.graph.name or "graph"
+    _check_names(model, where)
+    for value in _values(model):
+        _check_shape(value, where)
+    for node in model.graph:
+        if is_op(node, *SHAPES):
+            _check_parameters(node, where)
+    total = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+    if total > MAX_WEIGHT_BYTES:
+        raise EdgeError(where, f"has {total} bytes of weights, at most {MAX_WEIGHT_BYTES} are accepted")
+    if weights:
+        for value in model.graph.initializers.values():
+            _check_weight(value, where)
+    try:
+        onnx.checker.check_model(skeleton(model))
+    except onnx.checker.ValidationError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise EdgeError(where, f"is no valid ONNX graph: {lines[0] if lines else 'checker failed'}") from error
+    return model
+
+
+def _conv_shapes(node: ir.Node, channels: int) -> list[tuple[int, ...] | None]:
+    weight, group = shape(node.inputs[1]), integer(node, "group", 1)
+    if weight is None or len(weight) < 3:
+        return []
+    if group < 1 or channels % group or weight[0] % group:
+        return [(weight[0], -1, *weight[2:])]
+    return [(weight[0], channels // group, *weight[2:]), (weight[0],)]
+
+
+#: op -> the shapes that its inputs 1, 2, … must have for so many input channels; onnx's shape inference does not look.
+SHAPES: dict[str, Callable[[ir.Node, int], list[tuple[int, ...] | None]]] = {
+    "Conv": _conv_shapes,
+    "BatchNormalization": lambda node, channels: [(channels,)] * 4,
+}
+
+
+def _check_parameters(node: ir.Node, where: str) -> None:
+    """Weights that do not fit their input would be read past their end by generated C."""
+    dims = shape(node.inputs[0])
+    if dims is None or len(dims) < 2:
+        return
+    for value, wanted in zip(node.inputs[1:], SHAPES[node.op_type](node, dims[1]), strict=False):
+        found = shape(value)
+        if value is not None and found is not None and found != wanted:
+            raise EdgeError(where, f"node '{node.name}' ({node.op_type}) reads {dims[1]} channels, '{value.name}' {found} does not suit them")
+
+
+def _values(model: ir.Model) -> list[ir.Value]:
+    return [*model.graph.inputs, *model.graph.initializers.values(), *(value for node in model.graph for value in node.outputs if value.name)]
+
+
+def _check_names(model: ir.Model, where: str) -> None:
+    """Names present and single; every value made before it is read (so: acyclic)."""
+    known: set[int] = {id(v) for v in (*model.graph.inputs, *model.graph.initializers.values())}
+    seen: set[str] = set(model.graph.initializers) | {v.name or "" for v in model.graph.inputs}
+    if any(not value.name for value in model.graph.inputs):
+        raise EdgeError(where, "an input has no name")
+    for node in model.graph:
+        for read in node.inputs:
+            if read is not None and id(read) not in known:
+                raise EdgeError(where, f"node '{node.name}' ({node.op_type}) reads '{read.name}', which nothing before it makes")
+        for value in node.outputs:
+            if value.name and value.name in seen:
+                raise EdgeError(where, f"two values are named '{value.name}'")
+            seen.add(value.name or "")
+            known.add(id(value))
+    for output in model.graph.outputs:
+        if id(output) not in known:
+            raise EdgeError(where, f"output '{output.name}' is made by no node")
+
+
+def _check_shape(value: ir.Value, where: str) -> None:
+    dims = shape(value)
+    if dims is None:
+        return
+    if any(dim <= 0 for dim in dims) and not (len(dims) == 1 and value.is_initializer()):  # an empty list of roi or scales is usual
+        raise EdgeError(where, f"tensor '{value.name}' has no elements: shape {dims}", "a dimension is zero")
+    if len(dims) > MAX_RANK:
+        raise EdgeError(where, f"tensor '{value.name}' has {len(dims)} dimensions, at most {MAX_RANK} are accepted")
+    if math.prod(dims) > MAX_ELEMENTS:
+        raise EdgeError(where, f"tensor '{value.name}' has {math.prod(dims)} elements, at most {MAX_ELEMENTS} are accepted", "use a smaller input")
+
+
+def _check_weight(value: ir.Value, where: str) -> None:
+    if value.const_value is None or not value.const_value.dtype.is_floating_point():
+        return
+    array = value.const_value.numpy()
+    if array.size > 1 and not np.isfinite(array.astype(np.float32, copy=False)).all():
+        bad = int(array.size - np.isfinite(array.astype(np.float32, copy=False)).sum())
+        raise EdgeError(where, f"weight '{value.name}' has {bad} values that are NaN or infinite", "the training diverged or the file is damaged")
+    if array.size == 1 and np.isnan(array).any():  # a single infinity is a bound of Clip or the start of a maximum
+        raise EdgeError(where, f"constant '{value.name}' is NaN", "the training diverged or the file is damaged")

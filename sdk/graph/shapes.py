@@ -1,0 +1,86 @@
+"""Static shape inference by onnx, without copying the weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.errors import EdgeError
+from edge.graph.rewrite import SOURCE, shape
+
+if TYPE_CHECKING:
+    import onnx
+    import onnx_ir as ir
+
+SMALL = 1024  # bytes: constants up to this size may be shapes, which inference must see
+
+
+def skeleton(model: ir.Model) -> onnx.ModelProto:
+    """The protobuf of `model` with large initializers turned into inputs: what onnx's checks need, without the weights."""
+    import onnx
+    from onnx_ir import serde
+
+    proto = onnx.ModelProto(ir_version=model.ir_version)
+    proto.opset_import.extend(onnx.OperatorSetIdProto(domain=domain, version=version) for domain, version in model.opset_imports.items())
+    proto.functions.extend(serde.serialize_function(function) for function in model.functions.values())
+    graph = proto.graph
+    graph.name = model.graph.name or "graph"
+    graph.node.extend(serde.serialize_node(node) for node in model.graph)
+    graph.input.extend(serde.serialize_value(value) for value in model.graph.inputs)
+    graph.output.extend(serde.serialize_value(value) for value in model.graph.outputs)
+    outer = set(model.graph.inputs) | set(model.graph.outputs)
+    inner = (value for node in model.graph for value in node.outputs if value not in outer)
+    graph.value_info.extend(serde.serialize_value(value) for value in inner if value.type is not None and shape(value) is not None)
+    for value in model.graph.initializers.values():
+        tensor = value.const_value
+        if tensor is not None and tensor.nbytes <= SMALL:
+            graph.initializer.append(serde.serialize_tensor(tensor))
+        elif value not in outer and tensor is not None:
+            graph.input.append(onnx.helper.make_tensor_value_info(value.name or "", tensor.dtype.value, list(tensor.shape.numpy())))
+    return proto
+
+
+def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
+    """Give every value its static shape and type; the same model back.
+
+    strict: a value that stays open, or a node that contradicts itself, is an EdgeError naming it.  Otherwise what is known is filled in.
+    """
+    import onnx
+    from onnx_ir import serde
+
+    where = model.graph.name or "graph"
+    try:
+        proto = onnx.shape_inference.infer_shapes(skeleton(model), check_type=True, strict_mode=strict, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise EdgeError(where, f"shapes do not fit: {_core(error)}", "the model contradicts itself, or --input-shape does not suit it") from error
+    inferred = {info.name: info for info in (*proto.graph.value_info, *proto.graph.output)}
+    for value in (value for node in model.graph for value in node.outputs):
+        if value.name in inferred and inferred[value.name].HasField("type"):
+            info = serde.deserialize_value_info_proto(inferred[value.name], None)
+            if info.shape is not None and (shape(value) is None or shape(info) is not None):
+                value.shape = info.shape
+            value.type = info.type or value.type
+    if strict:
+        _require_static(model, where)
+    return model
+
+
+def _require_static(model: ir.Model, where: str) -> None:
+    import onnx_ir as ir
+
+    for node in model.graph:
+        for value in node.outputs:
+            if not value.name or isinstance(value.type, (ir.SequenceType, ir.OptionalType)):
+                continue
+            if value.dtype is None or shape(value) is None:
+                line = f", {node.metadata_props[SOURCE]}" if SOURCE in node.metadata_props else ""
+                raise EdgeError(
+                    where,
+                    f"value '{value.name}' of {node.op_type} (node '{node.name}'{line}) has no static shape",
+                    "its size depends on the data: fix it in the model",
+                )
+
+
+def _core(error: Exception) -> str:
+    """onnx's message without its C++ prefixes."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,99 @@
+"""What a measurement is: the dataclasses are the profile's JSON (docs/design.md).  A figure that was not measured is null, never invented."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from edge.artifact.typed_json import encode
+
+NO_METER = "no meter on this device; comes with a later issue"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of `count` steady-state inferences; std is the sample's."""
+
+    p50: float
+    p90: float
+    p99: float
+    min: float
+    mean: float
+    std: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Millijoules an inference.  kind: "measured" or "modelled", null without a figure.  source: the meter, or why there is none."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    kind: str | None = None
+    source: str = NO_METER
+
+
+@dataclass(frozen=True)
+class Hygiene:
+    """load_before, load_after: the machine's 1-minute load average.  interrupted: runs during which the kernel took a CPU away.
+
+    drift: median of the second half of the runs against the first, minus 1.  reasons: why the figures are not stable; empty when they are.
+    """
+
+    load_before: float | None
+    load_after: float | None
+    cpus: int
+    governor: str | None
+    interrupted: int
+    drift: float
+    stable: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One step: ms is the mean of runs timed step by step, which are slower in sum than a whole run.  bytes: read and written."""
+
+    name: str
+    op: str
+    ms: float
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    cpu: str
+    cpus: int
+    kernel: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """init_ms: from opening the file to being ready.  first_ms: the first inference, page faults included."""
+
+    artifact: str
+    target: str
+    device: str
+    precision: str
+    level: str
+    threads: int
+    warmup: int
+    latency_ms: Latency
+    init_ms: float
+    first_ms: float
+    peak_rss_mb: float
+    artifact_bytes: int
+    arena_bytes: int
+    weights_bytes: int
+    macs: int
+    energy_mj: Energy
+    hygiene: Hygiene
+    layers: tuple[Layer, ...]
+    machine: Machine
+    toolchain: str
+    model_sha256: str
+
+    def to_json(self) -> str:
+        return json.dumps(encode(self, exact=False), indent=1) + "\n"

@@ -1,0 +1,164 @@
+"""Ops that only move numbers: Reshape, Transpose, Slice, Concat, Pad, Expand.
+
+Reshape shares memory, Slice and Concat of channels are views: nothing is copied until a kernel cannot read the view.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from edge.errors import EdgeError
+from edge.graph import rewrite
+from edge.ops.activation import literal
+from edge.ops.builder import Builder, Shape
+from edge.ops.group import Group, input_name
+from edge.steps import View
+
+
+def _refuse(group: Group, what: str, cure: str) -> EdgeError:
+    return EdgeError(f"{group.node.op_type} (node '{group.node.name}', {group.source or 'no source line'})", what, cure)
+
+
+def _shapes(group: Group) -> tuple[Shape, Shape]:
+    x, y = rewrite.shape(group.node.inputs[0]), rewrite.shape(group.node.outputs[0])
+    assert x is not None and y is not None
+    return x, y
+
+
+def _dense(shape: Shape) -> list[int]:
+    return [prod(shape[i + 1 :]) for i in range(len(shape))]
+
+
+def _strided(
+    build: Builder, group: Group, dims: Shape, x_step: list[int], y_step: list[int], shape: Shape, x_start: int = 0, y_start: int = 0, fill: float | None = None, into: str = "", read: int = 0
+) -> None:
+    """One copy_f32 step from the planar input `read` into a new planar buffer, or `into` a part of an old one."""
+    kept = [i for i, n in enumerate(dims) if n > 1]
+    if len(kept) > 6:
+        raise _refuse(group, f"{len(kept)} axes have no kernel", "reshape to six axes or fewer")
+    pad = 6 - len(kept)
+    build.step(
+        group,
+        "copy_f32",
+        {"x": build.planar(input_name(group, read))},
+        {"dims": (1,) * pad + tuple(dims[i] for i in kept), "x_step": (0,) * pad + tuple(x_step[i] for i in kept), "y_step": (0,) * pad + tuple(y_step[i] for i in kept)}
+        | {"x_start": x_start, "y_start": y_start, "fill_n": 0 if fill is None else prod(shape), "fill": literal(fill or 0.0)},
+        shape=shape,
+        into=into,
+    )
+
+
+def reshape(build: Builder, group: Group) -> None:
+    """The same memory under another shape.  (N, C, 1, 1) in blocks is already (N, C) when C fills its blocks or N is one."""
+    _, shape = _shapes(group)
+    whole = build.buffers[build.whole(input_name(group, 0))]
+    single = whole.layout.block and prod(whole.shape[2:]) == 1 and (whole.shape[0] == 1 or whole.shape[1] % whole.layout.block == 0)
+    if whole.layout.block and not single:
+        whole = build.buffers[build.planar(input_name(group, 0))]
+    if len(shape) == 4 and shape[2:] == (1, 1) and whole.place == "arena" and (shape[0] == 1 or shape[1] % build.core.block == 0):
+        build.share(group.output, whole.name, shape, build.blocked_layout)
+    else:
+        build.share(group.output, whole.name, shape)
+
+
+def transpose(build: Builder, group: Group) -> None:
+    """Axes in another order."""
+    x, y = _shapes(group)
+    perm = rewrite.integers(group.node, "perm") or tuple(reversed(range(len(x))))
+    if [p for p in perm if x[p] > 1] == sorted(p for p in perm if x[p] > 1):
+        build.share(group.output, build.planar(input_name(group, 0)), y)
+        return
+    steps = _dense(x)
+    _strided(build, group, y, [steps[p] for p in perm], _dense(y), y)
+
+
+def slice_(build: Builder, group: Group) -> None:
+    """Channels [a, b) of a held value are a view; any other slice is a strided copy."""
+    x, y = _shapes(group)
+    parts = [rewrite.constant(rewrite.operand(group.node, i)) for i in range(1, 5)]
+    if parts[0] is None or parts[1] is None:
+        raise _refuse(group, "its bounds are computed", "use constant bounds")
+    starts, count = [int(v) for v in parts[0].reshape(-1)], parts[0].size
+    axes = [int(v) % len(x) for v in (parts[2].reshape(-1) if parts[2] is not None else range(count))]
+    strides = [int(v) for v in (parts[3].reshape(-1) if parts[3] is not None else [1] * count)]
+    begin, step = [0] * len(x), [1] * len(x)
+    for axis, start, stride in zip(axes, starts, strides, strict=True):
+        low, high = (0, x[axis]) if stride > 0 else (-1, x[axis] - 1)
+        begin[axis], step[axis] = min(max(start + x[axis] if start < 0 else start, max(low, 0)), high), stride
+    if len(x) > 1 and all(x[i] == y[i] for i in range(len(x)) if i != 1) and step[1] == 1:
+        build.held[group.output] = _part(build.views_as_held(input_name(group, 0)), begin[1], y[1])
+        build.shapes[group.output] = y
+        return
+    dense = _dense(x)
+    _strided(build, group, y, [d * s for d, s in zip(dense, step, strict=True)], _dense(y), y, x_start=sum(b * d for b, d in zip(begin, dense, strict=True)))
+
+
+def _part(views: tuple[View, ...], first: int, count: int) -> tuple[View, ...]:
+    """Channels [first, first + count) of views that follow one another."""
+    found: list[View] = []
+    at = 0
+    for view in views:
+        low, high = max(first, at), min(first + count, at + view.channels)
+        if high > low:
+            found.append(View(view.buffer, view.channel + low - at, high - low))
+        at += view.channels
+    return tuple(found)
+
+
+def concat(build: Builder, group: Group) -> None:
+    """Along channels: the parts' views one after the other.  Along another axis: every part is copied to its place."""
+    _, y = _shapes(group)
+    axis = rewrite.integer(group.node, "axis", 0) % len(y)
+    names = [input_name(group, i) for i in range(len(group.node.inputs))]
+    if axis == 1:
+        build.held[group.output] = _joined([view for name in names for view in build.views_as_held(name)])
+        build.shapes[group.output] = y
+        return
+    target, at, dense = build.buffer(group.output, y), 0, _dense(y)
+    for index, name in enumerate(names):
+        build.views_as_held(name)
+        part = build.shapes[name]
+        _strided(build, group, part, _dense(part), dense, y, y_start=at * dense[axis], into=target, read=index)
+        at += part[axis]
+
+
+def _joined(views: list[View]) -> tuple[View, ...]:
+    """Views that continue one another become one."""
+    joined: list[View] = []
+    for view in views:
+        last = joined[-1] if joined else View("", 0, 0)
+        if last.buffer == view.buffer and last.channel + last.channels == view.channel:
+            joined[-1] = View(last.buffer, last.channel, last.channels + view.channels)
+        else:
+            joined.append(view)
+    return tuple(joined)
+
+
+def pad(build: Builder, group: Group) -> None:
+    """Constant padding: fill, then copy the picture into the middle."""
+    x, y = _shapes(group)
+    mode = rewrite.text(group.node, "mode", "constant")
+    pads, value = rewrite.constant(rewrite.operand(group.node, 1)), rewrite.scalar(rewrite.operand(group.node, 2))
+    axes = rewrite.constant(rewrite.operand(group.node, 3))
+    if mode != "constant" or pads is None:
+        raise _refuse(group, f"mode '{mode}' has no kernel" if mode != "constant" else "its widths are computed", "pad with a constant")
+    before = np.zeros(len(x), int)
+    along = [int(a) % len(x) for a in axes.reshape(-1)] if axes is not None else list(range(len(x)))
+    before[along] = pads.reshape(-1)[: len(along)]
+    if any(x[i] + before[i] > y[i] or before[i] < 0 for i in range(len(x))):
+        raise _refuse(group, "negative widths have no kernel", "slice instead")
+    dense = _dense(y)
+    _strided(build, group, x, _dense(x), dense, y, y_start=int(sum(b * d for b, d in zip(before, dense, strict=True))), fill=value or 0.0)
+
+
+def expand(build: Builder, group: Group) -> None:
+    """Repeat axes of one."""
+    x, y = _shapes(group)
+    own = (1,) * (len(y) - len(x)) + x
+    steps = [0 if n == 1 else s for n, s in zip(own, _dense(own), strict=True)]
+    _strided(build, group, y, steps, _dense(y), y)
+
+
+LOWERINGS = {"Reshape": reshape, "Transpose": transpose, "Slice": slice_, "Concat": concat, "Pad": pad, "Expand": expand}

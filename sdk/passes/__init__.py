@@ -1,0 +1,82 @@
+"""Graph to graph: many ways of saying the same thing become one.  The order of PASSES is the design; each file states what it does and keeps.
+
+Add a pass: one file with `PRESERVES` and `run(model) -> number of rewrites`, one line in PASSES, one entry in tests/test_passes.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from edge import graph
+from edge.graph.rewrite import sweep
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from edge.passes.preserves import Preserves
+
+#: The order.  Shapes may be open until the first OPENING have run; then every value is static.
+#: Activations are recognised before constants are folded into weights, which would swallow their +3 and /6.
+PASSES = (
+    "fold_constants",
+    "split_to_slices",
+    "drop_identity",
+    "partial_conv",
+    "canonicalise_reshape",
+    "explicit_padding",
+    "pad_into_conv",
+    "canonicalise_pool",
+    "canonicalise_clip",
+    "recognise_hard_sigmoid",
+    "recognise_hard_swish",
+    "recognise_silu",
+    "recognise_gelu",
+    "canonicalise_linear",
+    "fold_batch_norm",
+    "fold_affine",
+    "squeeze_excite",
+    "drop_unused",
+)
+OPENING = 3
+
+
+class Pass(Protocol):
+    """What a pass module offers."""
+
+    PRESERVES: Preserves
+
+    def run(self, model: ir.Model) -> int: ...
+
+
+def load(name: str) -> Pass:
+    """The pass of that name."""
+    return cast("Pass", importlib.import_module(f"edge.passes.{name}"))
+
+
+def optimize(model: ir.Model, dump: Path | None = None) -> ir.Model:
+    """A new graph of canonical ops only (docs/design.md) that computes the same; `model` stays as it is.
+
+    dump: a folder that gets `NN_name.onnx` for the graph as read (00) and after each pass.  The graph is checked after each.
+    """
+    model = model.clone()
+    if dump is not None:
+        dump.mkdir(parents=True, exist_ok=True)
+        graph.save(model, dump / "00_read.onnx")
+    for index, name in enumerate(PASSES, 1):
+        apply(model, name, strict=index >= OPENING)
+        if dump is not None:
+            graph.save(model, dump / f"{index:02}_{name}.onnx")
+    return graph.check(model)
+
+
+def apply(model: ir.Model, name: str, *, strict: bool = True) -> int:
+    """Run one pass in place, sweep what it left unused, infer shapes and check; gives the number of rewrites."""
+    count = load(name).run(model)
+    sweep(model)
+    if count:
+        graph.check(graph.infer(model, strict=strict), weights=False)
+    elif strict:
+        graph.infer(model)
+    return count

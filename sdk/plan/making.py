@@ -1,0 +1,59 @@
+"""Graph -> plan: group, lower every group, hand the results to the caller's memory, place buffers and constants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.errors import EdgeError
+from edge.graph import rewrite
+from edge.ops import lowerings
+from edge.ops.builder import Builder
+from edge.ops.core import Core
+from edge.plan.grouping import grouped
+from edge.plan.memory import placed
+from edge.steps import Plan
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+CONSTANT_ALIGN = 64  #: bytes between packed constants
+
+
+def make(model: ir.Model, core: Core) -> Plan:
+    """The steps that compute `model` on one ISA level.  Buffers, constants and arena do not depend on the level, only tiles and chunks do."""
+    graph, table = model.graph, lowerings()
+    build = Builder(core)
+    build.initializers = {name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None}
+    for index, value in enumerate(graph.inputs):
+        build.hold(value.name or "", build.buffer(value.name or "", _static(value), place="input", index=index))
+    for group in grouped(graph):
+        table[group.node.op_type](build, group)
+    outputs = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
+    buffers, arena = placed(build.buffers, build.steps, build.storage, outputs)
+    constants, at = {}, 0
+    for name, constant in build.constants.items():
+        if any(name in step.constants for step in build.steps):
+            constants[name] = replace(constant, offset=at)
+            at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
+    return Plan(model.graph.name or "model", tuple(build.steps), buffers, constants, tuple(v.name or "" for v in graph.inputs), outputs, arena)
+
+
+def _static(value: ir.Value) -> tuple[int, ...]:
+    shape = rewrite.shape(value)
+    if shape is None or value.dtype is None or value.dtype.numpy() != np.float32:
+        kind = value.dtype.name.lower() if value.dtype is not None else "unknown"
+        raise EdgeError(f"input '{value.name}'", f"{kind} with shape {shape} cannot be read yet", "give the network float32 inputs of a fixed shape")
+    return shape
+
+
+def _deliver(build: Builder, value: str, index: int) -> str:
+    """Let output `index` be written straight into the caller's memory where its producer can, else copy it there at the end."""
+    buffer = build.planar(value)
+    shared = buffer in build.storage or buffer in build.storage.values()
+    if build.buffers[buffer].place != "arena" or shared:
+        buffer = build.copy(value, buffer)
+    build.retarget(buffer, "output", index)
+    return buffer

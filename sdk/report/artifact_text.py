@@ -1,0 +1,74 @@
+"""What an artifact holds, for `edge inspect`: everything from its manifest, nothing is run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from edge.artifact import Artifact
+from edge.artifact.typed_json import encode
+from edge.errors import one_line
+from edge.report.table import millions, size, table
+
+PARAMETERS = 40  #: characters of a step's parameters on a terminal; --json has them all
+
+
+def artifact_facts(artifact: Artifact) -> dict[str, object]:
+    """The manifest, the sizes in the file, ops with their counts, and each step with its kernel and parameters."""
+    plan = artifact.plan
+    ops = Counter(step.op for step in plan.steps)
+    return {
+        "artifact": artifact.path.name,
+        "artifact_bytes": artifact.size,
+        "entries": {e.name: {"bytes": e.size, "packed": e.packed, "offset": e.data_at} for e in artifact.entries.values()},
+        "ops": dict(ops.most_common()),
+        "manifest": encode(artifact.manifest, exact=False),
+    }
+
+
+def artifact_text(artifact: Artifact) -> str:
+    """Facts, tensors, ops, steps, files."""
+    m, plan = artifact.manifest, artifact.plan
+    facts = [
+        ("name", m.name),
+        ("target", f"{m.target}, levels {', '.join(m.levels)}"),
+        ("precision", m.precision),
+        ("model", f"{m.model.origin}  sha256 {m.model.sha256[:16]}…"),
+        ("built by", f"edge {m.edge}, {m.toolchain.name} {m.toolchain.version} {' '.join(m.toolchain.flags)}"),
+        ("file", f"{size(artifact.size)}: program {size(m.elf.bytes)}, weights {size(m.weights_bytes)}"),
+        ("arena", f"{size(m.arena_bytes)}, taken once"),
+        ("MACs", f"{millions(m.macs)} M, {len(plan.steps)} steps"),
+        ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
+        *((kind, f"{t.name}: {t.dtype} {list(t.shape)}") for kind, ts in (("input", m.inputs), ("output", m.outputs)) for t in ts),
+        *(("option", f"{key} = {value}") for key, value in sorted(m.options.items())),
+    ]
+    if m.preprocess:
+        facts.append(("picture", ", ".join(f"{k}={v}" for k, v in m.preprocess.items())))
+    lines = [f"{key:<10} {one_line(text)}" for key, text in facts]
+    return "\n\n".join(["\n".join(lines), ops_table(artifact), steps_table(artifact), files_table(artifact)]) + "\n"
+
+
+def ops_table(artifact: Artifact) -> str:
+    counts: Counter[str] = Counter()
+    macs: Counter[str] = Counter()
+    for step in artifact.plan.steps:
+        counts[step.op] += 1
+        macs[step.op] += step.macs
+    return table((">count", ">MMAC", "op"), [(str(n), millions(macs[op]), op) for op, n in counts.most_common()])
+
+
+def steps_table(artifact: Artifact) -> str:
+    rows = []
+    for number, step in enumerate(artifact.plan.steps):
+        buffer = artifact.plan.buffers[step.output]
+        params = " ".join(f"{k}={v}" for k, v in step.params)
+        params = params if len(params) <= PARAMETERS else params[: PARAMETERS - 1] + "…"
+        shape = f"{list(buffer.shape)} {buffer.layout}"
+        rows.append((str(number), step.op, millions(step.macs), size(step.bytes), step.kernel, shape, params, step.name, step.source))
+    return table((">", "op", ">MMAC", ">bytes", "kernel", "output", "parameters", "name", "source"), rows)
+
+
+def files_table(artifact: Artifact) -> str:
+    hashes = {**artifact.manifest.files, "manifest.json": ""}
+    rows = [("(program)", str(artifact.manifest.elf.bytes), "", artifact.manifest.elf.sha256)]
+    rows += [(e.name, str(e.size), str(e.packed), hashes[e.name]) for e in artifact.entries.values()]
+    return "\n".join(f"{name:<24}{plain:>12}{packed:>12}  {digest}" for name, plain, packed, digest in [("file", "bytes", "in zip", "sha256"), *rows])

@@ -1,0 +1,37 @@
+"""A profile on a terminal."""
+
+from __future__ import annotations
+
+from edge.errors import one_line
+from edge.measure import Profile
+from edge.report.table import millions, size, table
+
+
+def profile_text(p: Profile) -> str:
+    """Cold and steady state apart; then what it costs; then whether to believe it."""
+    late = p.latency_ms
+    energy = "-" if p.energy_mj.value is None else f"{p.energy_mj.value:.3f} mJ ({p.energy_mj.kind})"
+    lines = [
+        f"{one_line(p.artifact)}  {p.precision}, level {p.level}, {p.threads} thread{'s' * (p.threads != 1)}, on {p.device}: {p.machine.cpu}",
+        "",
+        f"init         {p.init_ms:10.3f} ms",
+        f"first        {p.first_ms:10.3f} ms",
+        f"steady p50   {late.p50:10.3f} ms    p90 {late.p90:.3f}   p99 {late.p99:.3f}",
+        f"       min   {late.min:10.3f} ms    mean {late.mean:.3f}   std {late.std:.3f}   {late.count} runs after {p.warmup}",
+        f"speed        {p.macs / late.p50 / 1e6 if late.p50 else 0:10.2f} GMAC/s",
+        f"memory       {p.peak_rss_mb:10.2f} MB peak    arena {size(p.arena_bytes)}, weights {size(p.weights_bytes)}, file {size(p.artifact_bytes)}",
+        f"energy       {energy}    {p.energy_mj.source}",
+        "stable       yes" if p.hygiene.stable else f"stable       NO: {'; '.join(p.hygiene.reasons)}",
+    ]
+    if p.layers:
+        lines += ["", layers_table(p)]
+    return "\n".join(lines) + "\n"
+
+
+def layers_table(p: Profile) -> str:
+    whole = sum(layer.ms for layer in p.layers) or 1.0
+    rows = [
+        (f"{n.ms:.4f}", f"{n.ms / whole:.1%}", millions(n.macs), f"{n.macs / n.ms / 1e6:.1f}" if n.ms else "-", size(n.bytes), n.op, n.name)
+        for n in p.layers
+    ]
+    return table((">ms", ">share", ">MMAC", ">GMAC/s", ">bytes", "op", "name"), rows)

@@ -1,0 +1,28 @@
+"""A verification on a terminal."""
+
+from __future__ import annotations
+
+import math
+
+from edge.errors import one_line
+from edge.report.table import table
+from edge.verify import Comparison, Outcome
+
+HEADER = ("", "link", ">error", ">cosine", "name", "source")
+
+
+def verify_text(outcome: Outcome) -> str:
+    """Outputs, then layers, then one line that says it all."""
+    t = outcome.tolerance
+    bound = f"cosine ≥ {t.cosine}" if t.cosine is not None else f"max|d| ≤ {t.rtol:g} max|reference|" + (f" or ≤ {t.atol:g}" if t.atol else "")
+    lines = [f"{one_line(outcome.artifact)}  level {outcome.level}, {bound}", "", table(HEADER, [row(c) for c in outcome.whole])]
+    if outcome.layers:
+        lines += ["", table(HEADER, [row(c) for c in outcome.layers])]
+    wrong = sum(not c.good for c in outcome.whole + outcome.layers)
+    verdict = "good" if outcome.good else f"WRONG: {wrong} of {len(outcome.whole) + len(outcome.layers)} comparisons"
+    return "\n".join([*lines, "", f"{verdict}, largest error of an output {outcome.worst:.3g}"]) + "\n"
+
+
+def row(c: Comparison) -> tuple[str, ...]:
+    cosine = "-" if math.isnan(c.cosine) else f"{c.cosine:.6f}"
+    return ("good" if c.good else "WRONG", c.link, f"{c.error:.3g}", cosine, c.name, c.source)

@@ -1,0 +1,153 @@
+"""A model in this process: the artifact's own library through ctypes, arrays passed by pointer.  Needs numpy only."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.artifact.manifest import Tensor
+from edge.artifact.reader import open_artifact
+from edge.errors import EdgeError, ToolFailed, did_you_mean
+
+Array = NDArray[np.generic]
+LIBRARY = "lib/libmodel.so"
+
+
+def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
+    """Opens an artifact for calling.  threads: 0 for one a CPU.  check: compare its hashes first."""
+    artifact = open_artifact(path, check=check)
+    return Net(artifact.path, artifact.read(LIBRARY), artifact.manifest.inputs, artifact.manifest.outputs, threads)
+
+
+class Net:
+    """y = net(x);  net.run({"input": x}) -> {"output": y}.  Safe to call from several threads, which then take turns.
+
+    A C-contiguous array of the right dtype and shape is read where it lies, any other layout is copied once; a dtype is never changed.
+    """
+
+    def __init__(self, path: Path, library: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], threads: int) -> None:
+        self.path, self.inputs, self.outputs = path, inputs, outputs
+        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._model: int | None = None
+        self._library, self._fd = open_library(library, path)
+        error = ctypes.create_string_buffer(512)
+        self._model = self._library.edge_create(os.fsencode(path.resolve()), threads, error, len(error))
+        if not self._model:
+            unload(self._library, self._fd)
+            raise ToolFailed(str(path), error.value.decode("utf-8", "replace"))
+        self.level: str = self._library.edge_level(self._model).decode()
+        self.threads: int = self._library.edge_threads(self._model)
+
+    def __call__(self, *arrays: Array) -> Array | tuple[Array, ...]:
+        """One array an input, in order; the output, or a tuple of them."""
+        if len(arrays) != len(self.inputs):
+            raise EdgeError(str(self.path), f"{len(arrays)} inputs given, it takes {len(self.inputs)}", described(self.inputs))
+        made = tuple(self.run({t.name: a for t, a in zip(self.inputs, arrays, strict=True)}).values())
+        return made[0] if len(made) == 1 else made
+
+    def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
+        """Outputs by name: fresh arrays, or those given in `out` (C-contiguous, writable), which are filled in place."""
+        for name in inputs:
+            known(name, self.inputs, "input", self.path)
+        missing = [t.name for t in self.inputs if t.name not in inputs]
+        if missing:
+            raise EdgeError(str(self.path), f"no value for input {', '.join(repr(n) for n in missing)}", described(self.inputs))
+        given = [np.ascontiguousarray(checked(inputs[t.name], t)) for t in self.inputs]
+        for name in out or {}:
+            known(name, self.outputs, "output", self.path)
+        made = {t.name: writable(out[t.name], t) if out and t.name in out else np.empty(t.shape, t.dtype) for t in self.outputs}
+        with self._lock:
+            if self._model is None:
+                raise EdgeError(str(self.path), "the model is closed", "load it again")
+            self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+        return made
+
+    def close(self) -> None:
+        """Gives back memory, threads and the library; a second time does nothing."""
+        with self._lock:
+            model, self._model = self._model, None
+            if model is not None and os.getpid() == self._pid:  # a forked child has no threads to join
+                self._library.edge_destroy(model)
+                unload(self._library, self._fd)
+
+    def __enter__(self) -> Net:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "level"):  # else the constructor failed and has cleaned up
+            self.close()
+
+
+def known(name: str, tensors: tuple[Tensor, ...], what: str, path: Path) -> None:
+    names = [t.name for t in tensors]
+    if name not in names:
+        raise EdgeError(str(path), f"no {what} '{name}'", did_you_mean(name, names) or f"it has {described(tensors)}")
+
+
+def described(tensors: tuple[Tensor, ...]) -> str:
+    return ", ".join(f"{t.name}: {t.dtype}{list(t.shape)}" for t in tensors)
+
+
+def checked(array: Array, tensor: Tensor) -> Array:
+    if not isinstance(array, np.ndarray):
+        raise EdgeError(tensor.name, f"a {type(array).__name__} is not a numpy array", f"numpy.asarray(x, '{tensor.dtype}')")
+    if array.dtype != np.dtype(tensor.dtype):
+        raise EdgeError(tensor.name, f"{array.dtype} instead of {tensor.dtype}", f"x.astype('{tensor.dtype}')")
+    if array.shape != tensor.shape:
+        cure = f"x.reshape{tensor.shape}" if array.size == int(np.prod(tensor.shape)) else "build it for another --input-shape"
+        raise EdgeError(tensor.name, f"shape {array.shape} instead of {tensor.shape}", cure)
+    return array
+
+
+def writable(array: Array, tensor: Tensor) -> Array:
+    if not (checked(array, tensor).flags.c_contiguous and array.flags.writeable):
+        raise EdgeError(tensor.name, "an out array must be C-contiguous and writable", "leave it out to get a fresh one")
+    return array
+
+
+def pointers(arrays: list[Array]) -> ctypes.Array[ctypes.c_void_p]:
+    return (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+
+
+def open_library(code: bytes, path: Path) -> tuple[ctypes.CDLL, int]:
+    """Loads a library from memory; where there is no memfd, from a temporary file.  The descriptor stays open as long as the library:
+
+    the loader knows libraries by path, and /proc/self/fd/N must not come to mean another one.
+    """
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create(path.name[:200])
+    else:
+        fd, name = tempfile.mkstemp(suffix=".so")
+        Path(name).unlink()
+    with open(fd, "wb", closefd=False) as file:
+        file.write(code)
+    try:
+        library = ctypes.CDLL(f"/proc/self/fd/{fd}")
+    except OSError as error:
+        os.close(fd)
+        raise ToolFailed(str(path), f"its library cannot be loaded: {error}", "build it for this machine: --target cpu") from None
+    library.edge_create.restype = ctypes.c_void_p
+    library.edge_create.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t]
+    library.edge_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    library.edge_destroy.argtypes = [ctypes.c_void_p]
+    library.edge_level.restype = ctypes.c_char_p
+    library.edge_level.argtypes = library.edge_threads.argtypes = [ctypes.c_void_p]
+    return library, fd
+
+
+def unload(library: ctypes.CDLL, fd: int) -> None:
+    import _ctypes
+
+    _ctypes.dlclose(library._handle)
+    os.close(fd)

@@ -1,0 +1,146 @@
+"""The chain: the original model → the graph in the artifact → what the artifact computes.
+
+Inputs are the artifact's own test vectors.  Vector outputs are compared by the program itself, for every vector; the graph and the
+original run here, on vector 0.  A layer is compared at a value that both sides have, so a folded BatchNorm stands for its Conv.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.artifact.program import program_json
+from edge.artifact.reader import Artifact, open_artifact
+from edge.artifact.typed_json import decode
+from edge.artifact.vectors import vector
+from edge.errors import EdgeError, ToolFailed
+from edge.verify.comparison import Comparison, Tolerance, compared, tolerance_for
+from edge.verify.outcome import Outcome
+from edge.verify.trace import traced
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from edge.converters import Source
+
+Array = NDArray[np.generic]
+OWN, GRAPH, MODEL = "test vectors → artifact", "graph → artifact", "model → artifact"
+MODEL_GRAPH = "model → graph"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the runner's `--verify --json`.  difference: max|d|; null for infinity."""
+
+    vector: int
+    output: str
+    error: float | None
+    difference: float | None
+    good: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    level: str
+    rtol: float
+    vectors: tuple[Row, ...]
+    good: bool
+
+
+def verify(
+    artifact: Artifact | Path | str,
+    against: Source | None = None,
+    per_layer: bool = False,
+    rtol: float | None = None,
+    atol: float | None = None,
+    threads: int = 1,
+) -> Outcome:
+    """Runs the artifact here and compares.  against: its model, to close the chain.  Hashes are checked when a path is given."""
+    art = artifact if isinstance(artifact, Artifact) else open_artifact(artifact)
+    tolerance = tolerance_for(art.manifest.precision, rtol, atol)
+    own = own_rows(art, threads)
+    outputs, steps = traced(art, threads=threads)
+    inputs = vector_inputs(art)
+    names = [step.name for step in art.plan.steps] if per_layer else []
+    whole = [own_comparison(row, tolerance if (rtol, atol) != (None, None) else None) for row in own.vectors]
+    graph = graph_values(art, inputs, [*outputs, *names])
+    whole += compare_all(GRAPH, outputs, graph, tolerance, art)
+    layers = compare_all(GRAPH, {n: steps[n] for n in names}, graph, tolerance, art)
+    if against is not None:
+        check_same_inputs(art, against)
+        original = against.run(inputs)
+        whole += compare_all(MODEL, outputs, original, tolerance, art)
+        whole += compare_all(MODEL_GRAPH, {n: graph[n] for n in outputs if n in graph}, original, tolerance, art)
+        if per_layer:
+            layers = interleaved(layers, compare_all(MODEL_GRAPH, graph, against.layers(inputs, names), tolerance, art, names), names)
+    return Outcome(art.path.name, own.level, tolerance, tuple(whole), tuple(layers))
+
+
+def own_rows(artifact: Artifact, threads: int) -> Rows:
+    """The program compares itself with expected.bin."""
+    wrong: list[str] = []
+    rows = decode(Rows, program_json(artifact.path, ["--verify", "--threads", str(threads)]), "its --verify JSON", wrong)
+    if rows is None:
+        raise ToolFailed(str(artifact.path), "; ".join(wrong[:4]), "build it again with this edge")
+    return rows
+
+
+def own_comparison(row: Row, asked: Tolerance | None) -> Comparison:
+    """Judged by the tolerance that the file was built with, or by the one that was asked for."""
+    error, difference = (np.inf if x is None else x for x in (row.error, row.difference))
+    good = row.good if asked is None else error <= asked.rtol or difference <= asked.atol
+    return Comparison(OWN, f"{row.output}, vector {row.vector}", error, np.nan, True, good)
+
+
+def vector_inputs(artifact: Artifact, number: int = 0) -> dict[str, Array]:
+    """Test vector `number`, as the program makes it for itself."""
+    m = artifact.manifest
+    return {t.name: vector(m.vectors.seed, number, i, t.shape, t.dtype) for i, t in enumerate(m.inputs)}
+
+
+def graph_of(artifact: Artifact) -> ir.Model:
+    """graph.onnx with its weights, which lie in weights.bin."""
+    from edge.graph import load
+
+    with tempfile.TemporaryDirectory(prefix="edge-") as folder:
+        for name in ("graph.onnx", "weights.bin"):
+            (Path(folder) / name).write_bytes(artifact.read(name))
+        return load(Path(folder) / "graph.onnx")
+
+
+def graph_values(artifact: Artifact, inputs: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
+    """What graph.onnx says about those of `names` that it has; nothing when the artifact carries no graph."""
+    if not artifact.entries["graph.onnx"].size:
+        return {}
+    from edge.graph import evaluate
+
+    model = graph_of(artifact)
+    known = {value.name for node in model.graph for value in node.outputs}
+    return evaluate(model, inputs, [name for name in dict.fromkeys(names) if name in known])
+
+
+def compare_all(
+    link: str, got: Mapping[str, Array], reference: Mapping[str, Array], tolerance: Tolerance, artifact: Artifact, order: list[str] | None = None
+) -> list[Comparison]:
+    """Every name that both sides have."""
+    sources = {step.name: step.source for step in artifact.plan.steps}
+    return [compared(link, n, got[n], reference[n], tolerance, sources.get(n, "")) for n in order or got if n in got and n in reference]
+
+
+def interleaved(artifact_side: list[Comparison], model_side: list[Comparison], order: list[str]) -> list[Comparison]:
+    """Layer by layer; where both links are wrong, the earlier link of the chain comes first."""
+    place = {name: at for at, name in enumerate(order)}
+    return sorted([*model_side, *artifact_side], key=lambda c: place[c.name])
+
+
+def check_same_inputs(artifact: Artifact, source: Source) -> None:
+    wanted = {t.name: t.shape for t in artifact.manifest.inputs}
+    given = {v.name: tuple(v.shape) if v.shape is not None else None for v in source.model.graph.inputs if not v.is_initializer()}
+    if wanted != given:
+        raise EdgeError(source.origin, f"takes {given}, the artifact takes {wanted}", "give the model it was built from, with the same --input-shape")

@@ -1,0 +1,85 @@
+"""How two tensors are compared, and how near is near enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """rtol: of max|d| / max|reference|.  atol: max|d| that is good whatever the reference.  cosine: least angle instead of rtol, when given."""
+
+    rtol: float
+    atol: float = 0.0
+    cosine: float | None = None
+
+
+#: by precision; lossy ones are judged by direction and by the winning class, not by the largest difference
+TOLERANCES = {
+    "fp32": Tolerance(1e-5),
+    "fp32-winograd": Tolerance(1e-4),
+    "fp16": Tolerance(1e-2, cosine=0.999),
+    "bf16": Tolerance(5e-2, cosine=0.99),
+    "int8": Tolerance(1e-1, cosine=0.99),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One tensor on two sides.  link: which two ("model → graph").  error: max|d| / max|reference|, inf where one side alone has a NaN.
+
+    top1: do both have the largest value in one place?  source: "net.py:31" of the layer, when known.
+    """
+
+    link: str
+    name: str
+    error: float
+    cosine: float
+    top1: bool
+    good: bool
+    source: str = ""
+
+
+def tolerance_for(precision: str, rtol: float | None = None, atol: float | None = None) -> Tolerance:
+    """The default of a precision; rtol or atol, when given, are taken at their word and replace cosine too."""
+    known = TOLERANCES.get(precision, TOLERANCES["fp32"])
+    if rtol is None and atol is None:
+        return known
+    return Tolerance(known.rtol if rtol is None else rtol, atol or 0.0)
+
+
+def compared(link: str, name: str, got: Array, reference: Array, tolerance: Tolerance, source: str = "") -> Comparison:
+    """Both sides in float64; another shape is infinitely wrong."""
+    if got.shape != reference.shape:
+        return Comparison(link, name, float("inf"), 0.0, False, False, source)
+    a, b = got.astype(np.float64).ravel(), reference.astype(np.float64).ravel()
+    difference, largest = largest_difference(a, b)
+    error = difference / largest if largest > 0 else difference
+    angle, top1 = cosine_of(a, b), bool(a.size == 0 or np.argmax(a) == np.argmax(b))
+    good = difference <= max(tolerance.rtol * largest, tolerance.atol) if tolerance.cosine is None else angle >= tolerance.cosine
+    return Comparison(link, name, error, angle, top1, good, source)
+
+
+def largest_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
+    """max|a-b| and max|b|: equal infinities and NaNs on both sides do not differ, a NaN on one side differs infinitely."""
+    if a.size == 0:
+        return 0.0, 0.0
+    with np.errstate(invalid="ignore"):
+        d = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    finite = np.abs(b[np.isfinite(b)])
+    return float(np.where(np.isnan(d), np.inf, d).max()), float(finite.max()) if finite.size else 0.0
+
+
+def cosine_of(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """1 for two tensors of zeros; 0 where one is zeros or not finite."""
+    if np.array_equal(a, b):
+        return 1.0
+    with np.errstate(all="ignore"):
+        length = float(np.linalg.norm(a) * np.linalg.norm(b))
+        angle = float(a @ b) / length if length > 0 else 0.0
+    return angle if np.isfinite(angle) else 0.0

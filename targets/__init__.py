@@ -1,0 +1,42 @@
+"""Hardware profiles by name: `load("cpu")`, `load("my-board.toml")`, `names()`.
+
+A profile is `profiles/NAME.toml`; adding a board is adding that file.  Every figure in it has a unit and a source.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import EdgeError, did_you_mean
+
+if TYPE_CHECKING:
+    from edge.targets.profile import Profile
+
+PROFILES = Path(__file__).parent / "profiles"
+LATER = ("arm64", "rpi3", "rpi4", "rpi5", "rpi-zero-2w", "android-arm64", "riscv64", "mobile-gpu", "neuromorphic")
+
+
+def names() -> list[str]:
+    """The targets that come with this version."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def load(name: str) -> Profile:
+    """The profile of that name, or of the .toml file at that path.
+
+    `cpu` is this machine, read when it is loaded.  Errors: unknown names, and every mistake of a profile at once.
+    """
+    from edge.targets import host, profile_file
+
+    path = Path(name)
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        profile = profile_file.read(path)
+    elif name in names():
+        profile = profile_file.read(PROFILES / f"{name}.toml")
+    elif name in LATER:
+        raise EdgeError(f"target '{name}'", "comes with a later issue", f"targets now: {', '.join(names())}")
+    else:
+        hint = did_you_mean(name, [*names(), *LATER])
+        raise EdgeError(f"target '{name}'", "unknown", f"{hint} targets: {', '.join(names())}".strip())
+    return host.seen_here(profile) if profile.host else profile

@@ -1,0 +1,122 @@
+/* General convolution: any kernel, stride, dilation, padding and grouping; input blocked or planar (a camera picture).
+ *
+ * x: one or two views of channels, (C/B, h, w, B) or planar (C, h, w).  w: (N/B, kh, kw, K, B).  y: (N/B, oh, ow, B).
+ * A tile of mr pixels of one row x nv output blocks stays in registers over the whole sum. The first and last tile of a row know their column
+ * at compile time, so that taps outside the picture cost nothing; rows outside are skipped.
+ * groups > 1: output block j reads the K channels from least(j*B / group_out * group_in, limit), with zeros in w where a channel is of another group.
+ * A chunk is row_chunk output rows x panel_chunk panels of nv blocks of one image. */
+#include "vector.h"
+
+struct conv_f32 {
+    const float *x[2];
+    const float *w, *bias, *residual;
+    float *y;
+    int from[2], count[2], planar;  /* channels of each view */
+    int group_out, group_in, limit; /* 0, 0, 0 without groups */
+    int images, h, wide, oh, ow, blocks;
+    int kh, kw, sh, sw, dh, dw, top, left;
+    size_t x_image[2], y_image;
+    int mr, nv, row_chunk, panel_chunk;
+    struct act act, act2;
+};
+
+enum { CONV_MR = 16, CONV_NV = 4 };
+
+/* acc[p][n] += x[p*step] * w[n*panel]; edge: only pixels whose column x0 + p*sw lies inside */
+INLINE void conv_channel(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int step, int x0, int mr, int nv, int edge) {
+    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B;
+    vf weight[CONV_NV];
+    UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel);
+    UNROLLED for (int p = 0; p < mr; p++) {
+        if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
+        vf value = splat(x[p * step]);
+        UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
+    }
+}
+
+/* all channels of one view at one tap; x: the view's buffer at the tap's first pixel. Returns w behind the view's channels. */
+INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int from, int count, int x0, int mr, int nv, int edge) {
+    const size_t plane = (size_t)a.h * a.wide;
+    if (a.planar) {
+        ROLLED for (int c = 0; c < count; c++, w += B) conv_channel(acc, x + (from + c) * plane, w, a, a.sw, x0, mr, nv, edge);
+        return w;
+    }
+    const int lane = from % B, head = lane ? least(B - lane, count) : 0, full = (count - head) / B, tail = (count - head) % B;
+    x += from / B * plane * B;
+    if (head) {
+        ROLLED for (int l = 0; l < head; l++, w += B) conv_channel(acc, x + lane + l, w, a, a.sw * B, x0, mr, nv, edge);
+        x += plane * B;
+    }
+    ROLLED for (int c = 0; c < full; c++, x += plane * B) {
+        UNROLL4 for (int l = 0; l < B; l++, w += B) conv_channel(acc, x + l, w, a, a.sw * B, x0, mr, nv, edge);
+    }
+    ROLLED for (int l = 0; l < tail; l++, w += B) conv_channel(acc, x + l, w, a, a.sw * B, x0, mr, nv, edge);
+    return w;
+}
+
+INLINE void conv_tap(vf acc[CONV_MR][CONV_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
+    const int unit = a.planar ? 1 : B;
+    const ptrdiff_t pixel = ((ptrdiff_t)iy * a.wide + x0) * unit;
+    if (a.group_out) {
+        const int from = least(block * B / a.group_out * a.group_in, a.limit);
+        conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0] + from, a.count[0], x0, mr, nv, edge);
+        return;
+    }
+    w = conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0], a.count[0], x0, mr, nv, edge);
+    if (a.count[1]) conv_view(acc, a.x[1] + image * a.x_image[1] + pixel, w, a, a.from[1], a.count[1], x0, mr, nv, edge);
+}
+
+INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, int mr, int nv, int edge) {
+    vf acc[CONV_MR][CONV_NV];
+    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, tap = (size_t)(a.count[0] + a.count[1]) * B;
+    UNROLLED for (int n = 0; n < nv; n++) {
+        vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);
+        UNROLLED for (int p = 0; p < mr; p++) acc[p][n] = bias;
+    }
+    ROLLED for (int dy = 0; dy < a.kh; dy++) {
+        const int iy = oy * a.sh - a.top + dy * a.dh;
+        if (iy < 0 || iy >= a.h) continue;
+        const float *w = a.w + block * panel + dy * a.kw * tap;
+        if (edge) {
+            UNROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 1);
+        } else {
+            ROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 0);
+        }
+    }
+    const size_t plane = (size_t)a.oh * a.ow * B, at = image * a.y_image + block * plane + (size_t)(oy * a.ow + ox) * B;
+    UNROLLED for (int n = 0; n < nv; n++) {
+        UNROLLED for (int p = 0; p < mr; p++) {
+            vf v = activate(acc[p][n], a.act);
+            if (a.residual) v = activate(v + load(a.residual + at + n * plane + p * B), a.act2);
+            store(a.y + at + n * plane + p * B, v);
+        }
+    }
+}
+
+INLINE void conv_row(struct conv_f32 a, int image, int block, int oy, int nv) {
+    const int reach = (a.kw - 1) * a.dw, last = a.ow - a.mr;
+    conv_tile(a, image, block, oy, 0, a.mr, nv, 1);
+    if (last <= 0) return;
+    const int inner = last > a.mr ? a.mr + (last - a.mr - 1) / a.mr * a.mr : 0;  /* where the last tile between starts */
+    const int inside = a.mr * a.sw >= a.left && (inner + a.mr - 1) * a.sw - a.left + reach < a.wide;
+    if (inside) {
+        ROLLED for (int ox = a.mr; ox < last; ox += a.mr) conv_tile(a, image, block, oy, ox, a.mr, nv, 0);
+    } else {
+        ROLLED for (int ox = a.mr; ox < last; ox++) conv_tile(a, image, block, oy, ox, 1, nv, 1);
+    }
+    conv_tile(a, image, block, oy, last, a.mr, nv, 1);
+}
+
+INLINE void conv_f32(int begin, int end, struct conv_f32 a) {
+    const int panels = ceil_div(a.blocks, a.nv), across = ceil_div(panels, a.panel_chunk), down = ceil_div(a.oh, a.row_chunk);
+    for (int chunk = begin; chunk < end; chunk++) {
+        const int image = chunk / (across * down), first = chunk / across % down * a.row_chunk, from = chunk % across * a.panel_chunk;
+        const int last = least(first + a.row_chunk, a.oh), to = least(from + a.panel_chunk, panels);
+        for (int panel = from; panel < to; panel++) {
+            for (int oy = first; oy < last; oy++) {
+                if (a.blocks % a.nv && panel == panels - 1) conv_row(a, image, panel * a.nv, oy, a.blocks % a.nv);
+                else conv_row(a, image, panel * a.nv, oy, a.nv);
+            }
+        }
+    }
+}

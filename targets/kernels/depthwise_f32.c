@@ -1,0 +1,80 @@
+/* Depthwise convolution: every channel with its own kh x kw filter; lanes are channels, so nothing is ever shuffled.
+ *
+ * x: (C/B, h, w, B).  w: (C/B, kh*kw, B).  y: (C/B, oh, ow, B).  A tile of tr rows x tw columns of outputs stays in registers and reads each input once.
+ * The first and the last tile of a row know their column at compile time, so that taps outside the picture cost nothing.
+ * A chunk is one block of channels x row_chunk output rows of one image. */
+#include "vector.h"
+
+struct depthwise_f32 {
+    const float *x, *w, *bias, *residual;
+    float *y;
+    int images, blocks, h, wide, oh, ow;
+    int kh, kw, sh, sw, dh, dw, top, left;
+    size_t x_image, y_image;
+    int tr, tw, row_chunk;
+    struct act act, act2;
+};
+
+enum { DEPTHWISE_TR = 2, DEPTHWISE_TW = 8 };
+
+/* x, y: this image and block. edge: the tile may reach outside the columns. */
+INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *w, vf bias, size_t at, int oy, int ox, int tr, int tw, int edge) {
+    vf acc[DEPTHWISE_TR][DEPTHWISE_TW];
+    UNROLLED for (int t = 0; t < tr; t++) {
+        UNROLLED for (int q = 0; q < tw; q++) acc[t][q] = bias;
+    }
+    const int y0 = oy * a.sh - a.top, x0 = ox * a.sw - a.left;
+    UNROLLED for (int r = 0; r < (tr - 1) * a.sh + (a.kh - 1) * a.dh + 1; r++) {
+        if (tr == 1 && r % a.dh) continue;
+        if (y0 + r < 0 || y0 + r >= a.h) continue;
+        const float *row = x + (ptrdiff_t)((y0 + r) * a.wide + x0) * B;
+        UNROLLED for (int c = 0; c < (tw - 1) * a.sw + (a.kw - 1) * a.dw + 1; c++) {
+            if (edge && (x0 + c < 0 || x0 + c >= a.wide)) continue;
+            vf value = load(row + c * B);
+            UNROLLED for (int t = 0; t < tr; t++) {
+                const int dy = r - t * a.sh;
+                if (dy < 0 || dy % a.dh || dy / a.dh >= a.kh) continue;
+                UNROLLED for (int dx = 0; dx < a.kw; dx++) {
+                    const int from = c - dx * a.dw, q = from / a.sw;
+                    if (from < 0 || from % a.sw || q >= tw) continue;
+                    acc[t][q] += value * load(w + (dy / a.dh * a.kw + dx) * B);
+                }
+            }
+        }
+    }
+    UNROLLED for (int t = 0; t < tr; t++) {
+        UNROLLED for (int q = 0; q < tw; q++) {
+            const size_t to = at + (size_t)((oy + t) * a.ow + ox + q) * B;
+            vf v = activate(acc[t][q], a.act);
+            if (a.residual) v = activate(v + load(a.residual + to), a.act2);
+            store(a.y + to, v);
+        }
+    }
+}
+
+INLINE void depthwise_rows(struct depthwise_f32 a, const float *x, const float *w, vf bias, size_t at, int oy, int tr) {
+    const int reach = (a.kw - 1) * a.dw, last = a.ow - a.tw;
+    depthwise_tile(a, x, w, bias, at, oy, 0, tr, a.tw, 1);
+    if (last <= 0) return;
+    const int inner = last > a.tw ? a.tw + (last - a.tw - 1) / a.tw * a.tw : 0;  /* where the last tile between starts */
+    const int inside = a.tw * a.sw >= a.left && (inner + a.tw - 1) * a.sw - a.left + reach < a.wide;
+    if (inside) {
+        ROLLED for (int ox = a.tw; ox < last; ox += a.tw) depthwise_tile(a, x, w, bias, at, oy, ox, tr, a.tw, 0);
+    } else {
+        ROLLED for (int ox = a.tw; ox < last; ox++) depthwise_tile(a, x, w, bias, at, oy, ox, tr, 1, 1);
+    }
+    depthwise_tile(a, x, w, bias, at, oy, last, tr, a.tw, 1);
+}
+
+INLINE void depthwise_f32(int begin, int end, struct depthwise_f32 a) {
+    const int down = ceil_div(a.oh, a.row_chunk);
+    for (int chunk = begin; chunk < end; chunk++) {
+        const int image = chunk / (down * a.blocks), block = chunk / down % a.blocks, first = chunk % down * a.row_chunk, last = least(first + a.row_chunk, a.oh);
+        const float *x = a.x + image * a.x_image + (size_t)block * a.h * a.wide * B, *w = a.w + (size_t)block * a.kh * a.kw * B;
+        const size_t at = image * a.y_image + (size_t)block * a.oh * a.ow * B;
+        const vf bias = a.bias ? load(a.bias + block * B) : splat(0.0f);
+        int oy = first;
+        for (; oy + a.tr <= last; oy += a.tr) depthwise_rows(a, x, w, bias, at, oy, a.tr);
+        if (a.tr > 1 && a.oh % a.tr && oy < last) depthwise_rows(a, x, w, bias, at, oy, 1);
+    }
+}

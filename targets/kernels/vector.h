@@ -1,0 +1,145 @@
+/* Vectors of one channel block, and the activations that kernels apply to them while they are in registers.
+ *
+ * A vector holds EDGE_BLOCK floats whatever the machine has; the compiler splits it into the registers of the ISA level.
+ * NaN passes through every activation, as in the source model. */
+#ifndef EDGE_VECTOR_H
+#define EDGE_VECTOR_H
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"  /* vectors only pass between functions that are inlined */
+#endif
+
+#ifndef EDGE_BLOCK
+#define EDGE_BLOCK 16
+#endif
+enum { B = EDGE_BLOCK };
+
+/* aligned(4): user memory and planar rows start anywhere; on machines of the last ten years an aligned address costs the same either way */
+typedef float vf __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline, unused))
+#ifdef __clang__
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#define UNROLL4 _Pragma("clang loop unroll_count(4)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define UNROLLED _Pragma("GCC unroll 32")
+#define UNROLL4 _Pragma("GCC unroll 4")
+#define ROLLED _Pragma("GCC unroll 1")
+#endif
+
+INLINE vf load(const float *p) { return *(const vf *)p; }
+INLINE void store(float *p, vf v) { *(vf *)p = v; }
+INLINE vf splat(float s) { return s - (vf){0}; }
+INLINE int least(int a, int b) { return a < b ? a : b; }
+INLINE int most(int a, int b) { return a > b ? a : b; }
+INLINE int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+/* mask lanes are all ones or all zeros, as vector comparisons give them */
+INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+INLINE vf at_least(vf v, float lo) { return choose(v < splat(lo), splat(lo), v); }
+INLINE vf at_most(vf v, float hi) { return choose(v > splat(hi), splat(hi), v); }
+INLINE vf vmax(vf a, vf b) { return choose(a < b, b, a); }
+INLINE vf vmin(vf a, vf b) { return choose(a > b, b, a); }
+INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
+
+/* exp(v), relative error < 2e-7 between -87.3 and 88.3, saturating outside. exp(v) = 2^n * exp(r), |r| <= ln2/2. */
+INLINE vf vexp(vf v) {
+    const float to_int = 12582912.0f;  /* 1.5 * 2^23: adding it leaves the rounded integer in the low bits */
+    vf x = at_most(at_least(v, -87.33f), 88.37f);
+    vf shifted = x * 1.44269504f + to_int;
+    vf n = shifted - to_int;
+    vf r = x - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;   /* minimax, Cephes expf */
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    return (vf)((vi)p + ((vi)shifted << 23));
+}
+
+INLINE vf vsigmoid(vf v) { return 1.0f / (1.0f + vexp(-v)); }
+
+/* tanh(v) = 1 - 2 / (1 + exp(2v)); near zero an odd series keeps the relative error below 1e-6 */
+INLINE vf vtanh(vf v) {
+    vf square = v * v;
+    vf small = v + v * square * (square * (square * -0.0539682540f + 0.1333333333f) - 0.3333333333f);
+    return choose(vabs(v) < splat(0.25f), small, 1.0f - 2.0f / (1.0f + vexp(v * 2.0f)));
+}
+
+/* erf(v), absolute error < 4e-7: v * P(v*v) on |v| < 3.7, beyond which erf is 1 to 2e-7; P fitted by benchmarks/fit_erf.py. */
+INLINE vf verf(vf v) {
+    static const float c[] = {-1.504680366e-03f, 3.927414944e-03f, -3.647323284e-03f, 5.223217776e-03f, -1.415171785e-02f, 2.514615567e-02f,
+                              -3.620024508e-02f, 5.147535174e-02f, -7.043664203e-02f, 9.062488791e-02f, -1.126455631e-01f, 1.407895353e-01f,
+                              -1.904677322e-01f, 3.821375266e-01f};
+    vf x = at_most(at_least(v, -3.7f), 3.7f);
+    vf u = x * x * (2.0f / (3.7f * 3.7f)) - 1.0f;
+    vf p = splat(c[0]);
+    UNROLLED for (int i = 1; i < 14; i++) p = p * u + c[i];
+    return x * p;
+}
+
+enum activation {
+    ACT_NONE, ACT_RELU, ACT_CLIP, ACT_LEAKY_RELU, ACT_ELU, ACT_HARD_SIGMOID, ACT_HARD_SWISH, ACT_SIGMOID, ACT_SILU, ACT_TANH,
+    ACT_GELU, ACT_GELU_TANH, ACT_ERF, ACT_EXP, ACT_ABS, ACT_NEG, ACT_SQRT, ACT_RECIPROCAL, ACT_SQUARE, ACT_SCALE_SHIFT, ACT_LOG, ACT_FLOOR
+};
+
+/* One activation with its two parameters: bounds of a clip, slope and offset of a hard sigmoid, slope of a leaky relu, … */
+struct act {
+    int kind;
+    float a, b;
+};
+
+INLINE vf vsqrt(vf v) {
+    vf r;
+    UNROLLED for (int i = 0; i < B; i++) r[i] = sqrtf(v[i]);
+    return r;
+}
+
+INLINE vf vlog(vf v) {
+    vf r;
+    ROLLED for (int i = 0; i < B; i++) r[i] = logf(v[i]);
+    return r;
+}
+
+INLINE vf vfloor(vf v) {
+    vf r;
+    UNROLLED for (int i = 0; i < B; i++) r[i] = floorf(v[i]);
+    return r;
+}
+
+/* kind and parameters are compile-time constants at every call, so one case remains */
+INLINE vf activate(vf v, struct act f) {
+    switch (f.kind) {
+    case ACT_RELU: return at_least(v, 0.0f);
+    case ACT_CLIP: return at_most(at_least(v, f.a), f.b);
+    case ACT_LEAKY_RELU: return choose(v < splat(0.0f), v * f.a, v);
+    case ACT_ELU: return choose(v < splat(0.0f), f.a * (vexp(at_most(v, 0.0f)) - 1.0f), v);
+    case ACT_HARD_SIGMOID: return at_most(at_least(v * f.a + f.b, 0.0f), 1.0f);
+    case ACT_HARD_SWISH: return v * at_most(at_least(v * (1.0f / 6) + 0.5f, 0.0f), 1.0f);
+    case ACT_SIGMOID: return vsigmoid(v);
+    case ACT_SILU: return v * vsigmoid(v);
+    case ACT_TANH: return vtanh(v);
+    case ACT_GELU: { vf half = v * 0.5f; return half + half * verf(v * 0.70710678f); }
+    case ACT_GELU_TANH: return v * vsigmoid(v * 1.59576912f + v * v * v * 0.0713548163f);
+    case ACT_ERF: return verf(v);
+    case ACT_EXP: return vexp(v);
+    case ACT_ABS: return vabs(v);
+    case ACT_NEG: return -v;
+    case ACT_SQRT: return vsqrt(v);
+    case ACT_RECIPROCAL: return 1.0f / v;
+    case ACT_SQUARE: return v * v;
+    case ACT_SCALE_SHIFT: return v * f.a + f.b;
+    case ACT_LOG: return vlog(v);
+    case ACT_FLOOR: return vfloor(v);
+    default: return v;
+    }
+}
+#endif

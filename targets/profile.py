@@ -1,0 +1,100 @@
+"""What is known of a device: frozen data, each figure with its unit and source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+#: unit -> how many of the base unit (bytes, hertz, …) it is; the units of one quantity share a row
+UNITS: dict[str, dict[str, float]] = {
+    "size": {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3},
+    "clock": {"Hz": 1, "MHz": 1e6, "GHz": 1e9},
+    "rate": {"flop/cycle": 1},
+    "lanes": {"lanes": 1},
+    "registers": {"registers": 1},
+    "cores": {"cores": 1},
+}
+FACTORS = {unit: factor for row in UNITS.values() for unit, factor in row.items()}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number, its unit and where it comes from; `low` and `high` bound it where one name covers many machines.
+
+    int(figure) and float(figure) give the base unit: bytes, hertz, flop a cycle, or a count.
+    """
+
+    value: float
+    unit: str
+    source: str
+    low: float | None = None
+    high: float | None = None
+
+    def __float__(self) -> float:
+        return float(self.value) * FACTORS[self.unit]
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __str__(self) -> str:
+        band = f" ({self.low:g} to {self.high:g})" if self.low is not None and self.high is not None else ""
+        return f"{self.value:g} {self.unit}{band}"
+
+
+@dataclass(frozen=True)
+class Level:
+    """One instruction-set level; an artifact holds code for each level of its target, the best first.
+
+    cpu: the compiler's -mcpu.  features: every CPU feature that code may use, spelled as /proc/cpuinfo does.
+    lanes: float32 in a vector register.  flops: peak float32 operations a cycle and core.
+    qemu_cpu: the `-cpu` under which QEMU proves the level, empty where QEMU lacks its instructions.
+    """
+
+    name: str
+    cpu: str
+    features: tuple[str, ...]
+    lanes: Figure
+    registers: Figure
+    flops: Figure
+    qemu_cpu: str = ""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A device to build for.
+
+    runner, library: compiler triples of the static program and of the shared library.
+    baseline: -mcpu of the code that runs before a level is chosen, so that it can refuse with a sentence.  block: channels packed side by side.
+    caches: by name (l1d, l2, l3), of one core where private.  clock, cores: None where the name covers many machines.
+    host: this machine itself.  sha256: of the profile's files, in the order they extend each other.
+    """
+
+    name: str
+    description: str
+    arch: str
+    runner: str
+    library: str
+    baseline: str
+    block: Figure
+    levels: tuple[Level, ...]
+    caches: dict[str, Figure] = field(default_factory=dict)
+    clock: Figure | None = None
+    cores: Figure | None = None
+    host: bool = False
+    sha256: str = ""
+
+
+def figures(profile: Profile) -> Iterator[tuple[str, Figure]]:
+    """Every figure with its dotted key, in the file's order."""
+    yield "block", profile.block
+    for level in profile.levels:
+        yield f"levels.{level.name}.lanes", level.lanes
+        yield f"levels.{level.name}.registers", level.registers
+        yield f"levels.{level.name}.flops", level.flops
+    yield from ((f"caches.{name}", figure) for name, figure in profile.caches.items())
+    yield from ((key, figure) for key, figure in (("clock", profile.clock), ("cores", profile.cores)) if figure)
+
+
+def to_dict(profile: Profile) -> dict[str, object]:
+    """The profile as JSON has it."""
+    return asdict(profile)

@@ -1,0 +1,77 @@
+/* cpuid says what the CPU can do, xgetbv what the kernel saves on a context switch: an instruction needs both. */
+#include "cpu.h"
+
+#include <cpuid.h>
+#include <string.h>
+
+enum { EAX, EBX, ECX, EDX };
+enum { ALWAYS = 0, YMM = 0x6, ZMM = 0xe6 }; /* XCR0 bits: SSE|AVX state; and the three of AVX-512 */
+
+/* [Intel SDM vol. 2A, CPUID] */
+static const struct {
+    uint64_t feature;
+    unsigned leaf, subleaf;
+    int reg, bit;
+    unsigned xcr0;
+} table[] = {
+    {EDGE_CPU_PNI, 1, 0, ECX, 0, ALWAYS},
+    {EDGE_CPU_SSSE3, 1, 0, ECX, 9, ALWAYS},
+    {EDGE_CPU_FMA, 1, 0, ECX, 12, YMM},
+    {EDGE_CPU_CX16, 1, 0, ECX, 13, ALWAYS},
+    {EDGE_CPU_SSE4_1, 1, 0, ECX, 19, ALWAYS},
+    {EDGE_CPU_SSE4_2, 1, 0, ECX, 20, ALWAYS},
+    {EDGE_CPU_MOVBE, 1, 0, ECX, 22, ALWAYS},
+    {EDGE_CPU_POPCNT, 1, 0, ECX, 23, ALWAYS},
+    {EDGE_CPU_AVX, 1, 0, ECX, 28, YMM},
+    {EDGE_CPU_F16C, 1, 0, ECX, 29, YMM},
+    {EDGE_CPU_BMI1, 7, 0, EBX, 3, ALWAYS},
+    {EDGE_CPU_AVX2, 7, 0, EBX, 5, YMM},
+    {EDGE_CPU_BMI2, 7, 0, EBX, 8, ALWAYS},
+    {EDGE_CPU_AVX512F, 7, 0, EBX, 16, ZMM},
+    {EDGE_CPU_AVX512DQ, 7, 0, EBX, 17, ZMM},
+    {EDGE_CPU_AVX512CD, 7, 0, EBX, 28, ZMM},
+    {EDGE_CPU_AVX512BW, 7, 0, EBX, 30, ZMM},
+    {EDGE_CPU_AVX512VL, 7, 0, EBX, 31, ZMM},
+    {EDGE_CPU_AVX512_VNNI, 7, 0, ECX, 11, ZMM},
+    {EDGE_CPU_AVX_VNNI, 7, 1, EAX, 4, YMM},
+    {EDGE_CPU_AVX512_BF16, 7, 1, EAX, 5, ZMM},
+    {EDGE_CPU_LAHF_LM, 0x80000001u, 0, ECX, 0, ALWAYS},
+    {EDGE_CPU_ABM, 0x80000001u, 0, ECX, 5, ALWAYS},
+};
+
+static unsigned saved_state(void) {
+    unsigned r[4] = {0};
+    unsigned low, high;
+    if (!__get_cpuid(1, &r[EAX], &r[EBX], &r[ECX], &r[EDX]) || !(r[ECX] >> 27 & 1)) return 0; /* no OSXSAVE: xgetbv would trap */
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    (void)high;
+    return low;
+}
+
+uint64_t edge_cpu_features(void) {
+    uint64_t features = 0;
+    const unsigned saved = saved_state();
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        unsigned r[4] = {0};
+        if (!__get_cpuid_count(table[i].leaf, table[i].subleaf, &r[EAX], &r[EBX], &r[ECX], &r[EDX])) continue;
+        if ((r[table[i].reg] >> table[i].bit & 1) && (saved & table[i].xcr0) == table[i].xcr0) features |= table[i].feature;
+    }
+    return features;
+}
+
+void edge_cpu_names(uint64_t features, char *text, size_t bytes) {
+#define NAME(bit, macro, name) {(uint64_t)1 << bit, name},
+    static const struct {
+        uint64_t feature;
+        const char *name;
+    } names[] = {EDGE_CPU_FEATURES(NAME)};
+    size_t used = 0;
+    if (bytes) text[0] = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const size_t length = strlen(names[i].name);
+        if (!(features & names[i].feature) || used + length + 2 > bytes) continue;
+        if (used) text[used++] = ' ';
+        memcpy(text + used, names[i].name, length + 1);
+        used += length;
+    }
+}

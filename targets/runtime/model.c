@@ -1,0 +1,166 @@
+/* The three calls: choose a level, map the weights, take the arena, start the threads; then run. */
+#define _GNU_SOURCE
+#include "model.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "pool.h"
+
+enum { MAX_THREADS = 256, ARENA_ALIGN = 64, HUGE_PAGE = 2 << 20 };
+
+struct edge_model {
+    const struct edge_program *program;
+    const struct edge_level *level;
+    struct edge_memory memory;
+    struct edge_span file;
+    struct edge_pool *pool;
+    int threads;
+};
+
+/* The level that EDGE_LEVEL names, or the first (best) whose every feature is here; NULL with one line in error. */
+static const struct edge_level *choose(const struct edge_program *program, char *error, size_t error_bytes) {
+    const uint64_t have = edge_cpu_features();
+    const char *forced = getenv("EDGE_LEVEL");
+    const struct edge_level *last = NULL;
+    char missing[256];
+    if (forced && !*forced) forced = NULL;
+    for (int i = 0; i < program->n_levels; i++) {
+        if (forced && strcmp(forced, program->levels[i].name) != 0) continue;
+        last = &program->levels[i];
+        if ((last->features & ~have) == 0) return last;
+    }
+    if (!last) {
+        snprintf(error, error_bytes, "level '%s' is not in this file (--info lists its levels)", forced ? forced : "");
+        return NULL;
+    }
+    edge_cpu_names(last->features & ~have, missing, sizeof missing);
+    snprintf(error, error_bytes, "level '%s' needs what this CPU does not have: %s (build for this CPU, or for a family with lower levels)",
+             last->name, missing);
+    return NULL;
+}
+
+static int cpus(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static int map_weights(struct edge_model *model, const char *path, char *error, size_t error_bytes) {
+    struct edge_span weights;
+    if (!edge_map(path ? path : "/proc/self/exe", &model->file, error, error_bytes)) return 0;
+    if (model->program->weights_bytes == 0) return 1;
+    if (!edge_find(model->file, "weights.bin", EDGE_WEIGHTS_ALIGN, &weights, error, error_bytes)) return 0;
+    if (weights.bytes != model->program->weights_bytes) {
+        snprintf(error, error_bytes, "weights.bin: %zu bytes, but the code was built for %zu (take code and weights from one .edge file)",
+                 weights.bytes, model->program->weights_bytes);
+        return 0;
+    }
+    model->memory.weights = weights.data;
+    return 1;
+}
+
+/* Zeroed once, so that a run never depends on what was in memory; huge pages where the arena is worth it. */
+static int take_arena(struct edge_model *model, char *error, size_t error_bytes) {
+    const size_t wanted = model->program->arena_bytes ? model->program->arena_bytes : 1;
+    const size_t align = wanted >= HUGE_PAGE ? HUGE_PAGE : ARENA_ALIGN;
+    const size_t bytes = (wanted + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+    void *arena = NULL;
+    if (bytes < wanted || posix_memalign(&arena, align, bytes) != 0) {
+        snprintf(error, error_bytes, "arena: no memory for %zu bytes (use a smaller model or input)", wanted);
+        return 0;
+    }
+    if (align == HUGE_PAGE) madvise(arena, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    model->memory.arena = memset(arena, 0, bytes);
+    return 1;
+}
+
+struct edge_model *edge_create(const char *path, int threads, char *error, size_t error_bytes) {
+    struct edge_model *model = calloc(1, sizeof *model);
+    if (!model) {
+        snprintf(error, error_bytes, "model: no memory");
+        return NULL;
+    }
+    model->program = &edge_program;
+    model->threads = threads > 0 ? threads : cpus();
+    if (model->threads > MAX_THREADS) model->threads = MAX_THREADS;
+    model->level = choose(model->program, error, error_bytes);
+    if (model->level && map_weights(model, path, error, error_bytes) && take_arena(model, error, error_bytes)) {
+        model->pool = edge_pool_create(model->threads, model->program->n_steps);
+        if (model->pool) return model;
+        snprintf(error, error_bytes, "threads: cannot start %d (ask for fewer)", model->threads);
+    }
+    edge_destroy(model);
+    return NULL;
+}
+
+void edge_destroy(struct edge_model *model) {
+    if (!model) return;
+    edge_pool_destroy(model->pool);
+    free(model->memory.arena);
+    if (model->file.data) edge_unmap(model->file);
+    free(model);
+}
+
+static int point(struct edge_model *model, const void *const inputs[], void *const outputs[]) {
+    const struct edge_program *p = model->program;
+    for (int i = 0; i < p->n_inputs; i++)
+        if (!inputs || !inputs[i]) return EDGE_NULL_POINTER;
+    for (int i = 0; i < p->n_outputs; i++)
+        if (!outputs || !outputs[i]) return EDGE_NULL_POINTER;
+    model->memory.inputs = inputs;
+    model->memory.outputs = outputs;
+    return EDGE_OK;
+}
+
+int edge_run(struct edge_model *model, const void *const inputs[], void *const outputs[]) {
+    const int wrong = point(model, inputs, outputs);
+    if (!wrong) edge_pool_run(model->pool, model->level->steps, model->program->n_steps, &model->memory);
+    return wrong;
+}
+
+int edge_trace(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_step_callback callback, void *user) {
+    const int wrong = point(model, inputs, outputs);
+    for (int i = 0; !wrong && i < model->program->n_steps; i++) {
+        const struct edge_step *step = &model->level->steps[i];
+        edge_pool_run(model->pool, step, 1, &model->memory);
+        const void *data = step->place == EDGE_PLACE_OUTPUT ? outputs[step->offset] : (const void *)(model->memory.arena + step->offset);
+        if (callback(user, i, step->name, data, step->out_bytes)) return EDGE_STOPPED;
+    }
+    return wrong;
+}
+
+uint64_t edge_now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int edge_run_timed(struct edge_model *model, const void *const inputs[], void *const outputs[], uint64_t *ns) {
+    const int wrong = point(model, inputs, outputs);
+    uint64_t before = edge_now_ns();
+    for (int i = 0; !wrong && i < model->program->n_steps; i++) {
+        edge_pool_run(model->pool, &model->level->steps[i], 1, &model->memory);
+        const uint64_t after = edge_now_ns();
+        ns[i] += after - before;
+        before = after;
+    }
+    return wrong;
+}
+
+static const struct edge_tensor *pick(const struct edge_tensor *tensors, int count, int index) {
+    return index >= 0 && index < count ? &tensors[index] : NULL;
+}
+
+int edge_input_count(const struct edge_model *m) { return m->program->n_inputs; }
+int edge_output_count(const struct edge_model *m) { return m->program->n_outputs; }
+const struct edge_tensor *edge_input(const struct edge_model *m, int i) { return pick(m->program->inputs, m->program->n_inputs, i); }
+const struct edge_tensor *edge_output(const struct edge_model *m, int i) { return pick(m->program->outputs, m->program->n_outputs, i); }
+const char *edge_level(const struct edge_model *m) { return m->level->name; }
+int edge_threads(const struct edge_model *m) { return m->threads; }
+const struct edge_program *edge_model_program(const struct edge_model *m) { return m->program; }
+const struct edge_step *edge_model_steps(const struct edge_model *m) { return m->level->steps; }
+struct edge_span edge_model_file(const struct edge_model *m) { return m->file; }

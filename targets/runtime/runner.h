@@ -1,0 +1,53 @@
+/* The program around a model: files in and out, measurement, self-check. Only runner_*.c include this; the library has none of it. */
+#ifndef EDGE_RUNNER_H
+#define EDGE_RUNNER_H
+#include "model.h"
+
+enum { RUNNER_MAX_FILES = 32 };
+enum { EXIT_GOOD = 0, EXIT_CHECK_FAILED = 1, EXIT_USAGE = 2, EXIT_DEVICE = 3 };
+
+struct named_file {
+    const char *name; /* not terminated: name_bytes long; 0 bytes when the tensor is not named */
+    size_t name_bytes;
+    const char *path;
+};
+
+struct options {
+    int bench, per_layer, json, verify, info, help;
+    long runs, warmup, threads, vector; /* vector: -1 when not asked for */
+    double min_secs;
+    const char *level, *trace;
+    struct named_file inputs[RUNNER_MAX_FILES], outputs[RUNNER_MAX_FILES];
+    int n_inputs, n_outputs;
+};
+
+/* The model and one buffer for each of its inputs and outputs. */
+struct session {
+    struct edge_model *model;
+    const struct edge_program *program;
+    const void **inputs;
+    void **outputs;
+    uint64_t init_ns;
+};
+
+/* Returns 1, or 0 with the mistake printed. */
+int parse_options(int count, char **words, struct options *options);
+void print_help(const char *program);
+
+/* Each returns an exit code. */
+int run_bench(struct session *session, const struct options *options);
+int run_verify(struct session *session, const struct options *options);
+int run_info(const struct session *session, const struct options *options);
+int run_files(struct session *session, const struct options *options);
+
+/* Fills every input from test vector number `vector`. Returns 1, or 0 with the mistake printed. */
+int fill_inputs(struct session *session, int vector);
+
+/* Prints `edge: …` and a newline to stderr. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Strings from a model may hold anything: a JSON string with its quotes, or what prints. */
+void print_json_string(const char *text);
+void print_plain(const char *text, int width);
+void print_tensors(const char *key, const struct edge_tensor *tensors, int count);
+#endif

@@ -1,0 +1,135 @@
+/* Measurement: init, first inference, warm-up and steady state apart; each run's own time and involuntary context switches. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "runner.h"
+
+enum { MAX_KEPT = 200000, LAYER_RUNS = 100 };
+
+struct measured {
+    uint64_t first_ns, warmup_ns;
+    uint64_t *ns;  /* count long */
+    int *switches; /* involuntary context switches during each run */
+    long count;
+    uint64_t *layer_ns; /* means over layer_runs, or NULL */
+    long layer_runs;
+};
+
+static long involuntary(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
+}
+
+/* Not ru_maxrss: that one begins with the size of whoever started us. */
+static long peak_rss_kb(void) {
+    char line[256];
+    long kb = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+        if (strncmp(line, "VmHWM:", 6) == 0) kb = strtol(line + 6, NULL, 10);
+    if (status) fclose(status);
+    return kb;
+}
+
+static uint64_t once(struct session *s) {
+    const uint64_t start = edge_now_ns();
+    edge_run(s->model, s->inputs, s->outputs);
+    return edge_now_ns() - start;
+}
+
+static void measure(struct session *s, const struct options *o, long room, struct measured *m) {
+    m->first_ns = once(s);
+    for (long i = 0; i < o->warmup; i++) m->warmup_ns += once(s);
+    const uint64_t start = edge_now_ns(), least = (uint64_t)(o->min_secs * 1e9);
+    long before = involuntary();
+    while (m->count < room && (m->count < o->runs || edge_now_ns() - start < least)) {
+        m->ns[m->count] = once(s);
+        const long after = involuntary();
+        m->switches[m->count++] = (int)(after - before);
+        before = after;
+    }
+    for (; m->layer_ns && m->layer_runs < LAYER_RUNS && m->layer_runs < o->runs; m->layer_runs++)
+        edge_run_timed(s->model, s->inputs, s->outputs, m->layer_ns);
+    for (int i = 0; m->layer_ns && m->layer_runs && i < s->program->n_steps; i++) m->layer_ns[i] /= (uint64_t)m->layer_runs;
+}
+
+static void print_json(const struct session *s, const struct options *o, const struct measured *m) {
+    printf("{\"name\": ");
+    print_json_string(s->program->name);
+    printf(", \"target\": ");
+    print_json_string(s->program->target);
+    printf(", \"level\": \"%s\", \"threads\": %d, \"init_ms\": %.6f, \"first_ms\": %.6f, \"warmup\": %ld, \"peak_rss_kb\": %ld, \"latencies_ns\": [",
+           edge_level(s->model), edge_threads(s->model), (double)s->init_ns * 1e-6, (double)m->first_ns * 1e-6, o->warmup, peak_rss_kb());
+    for (long i = 0; i < m->count; i++) printf("%s%llu", i ? "," : "", (unsigned long long)m->ns[i]);
+    printf("], \"switches\": [");
+    for (long i = 0; i < m->count; i++) printf("%s%d", i ? "," : "", m->switches[i]);
+    printf("], \"layers\": [");
+    for (int i = 0; m->layer_ns && i < s->program->n_steps; i++) {
+        const struct edge_step *step = &edge_model_steps(s->model)[i];
+        printf("%s{\"name\": ", i ? ", " : "");
+        print_json_string(step->name);
+        printf(", \"op\": ");
+        print_json_string(step->op);
+        printf(", \"ns\": %llu, \"macs\": %.0f, \"bytes\": %.0f}", (unsigned long long)m->layer_ns[i], step->macs, step->bytes);
+    }
+    printf("]}\n");
+}
+
+static int ascending(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_table(const struct session *s, const struct options *o, struct measured *m) {
+    long hit = 0;
+    uint64_t sum = 0;
+    for (long i = 0; i < m->count; i++) {
+        hit += m->switches[i] > 0;
+        sum += m->ns[i];
+    }
+    qsort(m->ns, (size_t)m->count, sizeof *m->ns, ascending);
+    const double ms = 1e-6;
+    print_plain(s->program->name, 60);
+    printf("  level %s, threads %d\n", edge_level(s->model), edge_threads(s->model));
+    printf("Init             %10.3f ms\n", (double)s->init_ns * ms);
+    printf("First inference  %10.3f ms\n", (double)m->first_ns * ms);
+    if (o->warmup) printf("Warmup           %10.3f ms  mean of %ld\n", (double)m->warmup_ns * ms / (double)o->warmup, o->warmup);
+    if (m->count)
+        printf("Inference        %10.3f ms  p50 of %ld (min %.3f, mean %.3f, p90 %.3f, p99 %.3f; %ld runs interrupted)\n",
+               (double)m->ns[m->count / 2] * ms, m->count, (double)m->ns[0] * ms, (double)sum * ms / (double)m->count,
+               (double)m->ns[m->count * 9 / 10] * ms, (double)m->ns[m->count * 99 / 100] * ms, hit);
+    printf("Peak memory      %10.1f MB\n", (double)peak_rss_kb() / 1024);
+    if (!m->layer_ns) return;
+    printf("\n%9s %9s %9s  %-28s %s\n", "ms", "MMAC", "GMAC/s", "op", "name");
+    for (int i = 0; i < s->program->n_steps; i++) {
+        const struct edge_step *step = &edge_model_steps(s->model)[i];
+        const double ns = (double)m->layer_ns[i];
+        printf("%9.4f %9.3f %9.2f  ", ns * ms, step->macs * 1e-6, ns > 0 ? step->macs / ns : 0);
+        print_plain(step->op, 40);
+        printf("  ");
+        print_plain(step->name, 60);
+        printf("\n");
+    }
+}
+
+int run_bench(struct session *s, const struct options *o) {
+    const long room = o->runs > MAX_KEPT ? o->runs : MAX_KEPT;
+    struct measured m = {0};
+    if (!fill_inputs(s, 0)) return EXIT_USAGE;
+    m.ns = malloc((size_t)room * sizeof *m.ns);
+    m.switches = malloc((size_t)room * sizeof *m.switches);
+    if (o->per_layer) m.layer_ns = calloc((size_t)s->program->n_steps, sizeof *m.layer_ns);
+    const int good = m.ns && m.switches && (!o->per_layer || m.layer_ns);
+    if (good) {
+        measure(s, o, room, &m);
+        if (o->json) print_json(s, o, &m);
+        else print_table(s, o, &m);
+    } else complain("no memory to keep %ld runs (ask for fewer --runs)", room);
+    free(m.ns);
+    free(m.switches);
+    free(m.layer_ns);
+    return good ? EXIT_GOOD : EXIT_DEVICE;
+}

@@ -1,0 +1,62 @@
+/* The file checks itself: inputs from the generator, outputs against expected.bin (for each vector, each output, raw). */
+#include <math.h>
+#include <stdio.h>
+
+#include "runner.h"
+#include "vectors.h"
+
+int fill_inputs(struct session *session, int vector) {
+    const struct edge_program *p = session->program;
+    for (int i = 0; i < p->n_inputs; i++)
+        if (!edge_fill(&p->inputs[i], p->vector_seed, vector, i, (void *)(uintptr_t)session->inputs[i])) {
+            complain("%s: no test values for %s (give --input)", p->inputs[i].name, p->inputs[i].dtype);
+            return 0;
+        }
+    return 1;
+}
+
+static void print_row(int row, int vector, const char *name, double difference, double largest, int good, int json) {
+    const double error = largest > 0 ? difference / largest : difference;
+    if (json) {
+        printf("%s{\"vector\": %d, \"output\": ", row ? ", " : "", vector);
+        print_json_string(name);
+        if (isfinite(error)) printf(", \"error\": %.9g, \"difference\": %.9g", error, difference);
+        else printf(", \"error\": null, \"difference\": null"); /* JSON has no infinity */
+        printf(", \"good\": %s}", good ? "true" : "false");
+    } else {
+        printf("vector %d  ", vector);
+        print_plain(name, 40);
+        printf("  error %.3g  %s\n", error, good ? "good" : "WRONG");
+    }
+}
+
+int run_verify(struct session *session, const struct options *options) {
+    const struct edge_program *p = session->program;
+    struct edge_span expected;
+    char error[256];
+    size_t total = 0, at = 0;
+    int wrong = 0, row = 0;
+    if (!edge_find(edge_model_file(session->model), "expected.bin", 1, &expected, error, sizeof error)) {
+        complain("%s", error);
+        return EXIT_USAGE;
+    }
+    for (int i = 0; i < p->n_outputs; i++) total += p->outputs[i].bytes;
+    if (p->n_vectors < 1 || expected.bytes != total * (size_t)p->n_vectors) {
+        complain("expected.bin: %zu bytes for %d test vectors of %zu (build the file again)", expected.bytes, p->n_vectors, total);
+        return EXIT_USAGE;
+    }
+    if (options->json) printf("{\"level\": \"%s\", \"rtol\": %.9g, \"vectors\": [", edge_level(session->model), p->vector_rtol);
+    for (int v = 0; v < p->n_vectors; v++) {
+        if (!fill_inputs(session, v)) return EXIT_USAGE;
+        edge_run(session->model, session->inputs, session->outputs);
+        for (int i = 0; i < p->n_outputs; at += p->outputs[i].bytes, i++, row++) {
+            double difference = 0, largest = 0;
+            const int known = edge_difference(&p->outputs[i], session->outputs[i], expected.data + at, &difference, &largest);
+            const int good = known && difference <= p->vector_rtol * largest;
+            wrong += !good;
+            print_row(row, v, p->outputs[i].name, difference, largest, good, options->json);
+        }
+    }
+    if (options->json) printf("], \"good\": %s}\n", wrong ? "false" : "true");
+    return wrong ? EXIT_CHECK_FAILED : EXIT_GOOD;
+}

@@ -1,0 +1,61 @@
+#include "vectors.h"
+
+#include <math.h>
+#include <string.h>
+
+#define GOLDEN UINT64_C(0x9E3779B97F4A7C15)
+
+static uint64_t mix(uint64_t z) {
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return z ^ z >> 31;
+}
+
+/* X(numpy name, C type, a value from 64 random bits) */
+#define DTYPES(X) \
+    X("float32", float, (float)((double)(bits >> 40) / 8388608.0 - 1.0)) \
+    X("float64", double, (double)(bits >> 40) / 8388608.0 - 1.0) \
+    X("bool", uint8_t, (uint8_t)(bits >> 63)) \
+    X("uint8", uint8_t, (uint8_t)(bits >> 56)) \
+    X("int8", int8_t, (int8_t)((int)(bits >> 56) - 128)) \
+    X("uint16", uint16_t, (uint16_t)(bits >> 60)) \
+    X("int16", int16_t, (int16_t)(bits >> 60)) \
+    X("uint32", uint32_t, (uint32_t)(bits >> 60)) \
+    X("int32", int32_t, (int32_t)(bits >> 60)) \
+    X("uint64", uint64_t, bits >> 60) \
+    X("int64", int64_t, (int64_t)(bits >> 60))
+
+int edge_fill(const struct edge_tensor *tensor, uint64_t seed, int vector, int index, void *data) {
+    const uint64_t key = mix(seed + ((uint64_t)vector * 65536 + (uint64_t)index + 1) * GOLDEN);
+#define FILL(name, type, value) \
+    if (strcmp(tensor->dtype, name) == 0) { \
+        for (size_t i = 0; i < tensor->bytes / sizeof(type); i++) { \
+            const uint64_t bits = mix(key + (i + 1) * GOLDEN); \
+            const type v = value; \
+            memcpy((unsigned char *)data + i * sizeof v, &v, sizeof v); \
+        } \
+        return 1; \
+    }
+    DTYPES(FILL)
+    return 0;
+}
+
+int edge_difference(const struct edge_tensor *tensor, const void *got, const void *expected, double *difference, double *largest) {
+    *difference = *largest = 0;
+#define COMPARE(name, type, value) \
+    if (strcmp(tensor->dtype, name) == 0) { \
+        for (size_t i = 0; i < tensor->bytes / sizeof(type); i++) { \
+            type a, b; \
+            memcpy(&a, (const unsigned char *)got + i * sizeof a, sizeof a); \
+            memcpy(&b, (const unsigned char *)expected + i * sizeof b, sizeof b); \
+            const double x = (double)a, y = (double)b; \
+            if (isnan(x) && isnan(y)) continue; \
+            const double d = x == y ? 0 : fabs(x - y); \
+            if (!(d <= *difference)) *difference = isnan(d) ? (double)INFINITY : d; \
+            if (isfinite(y) && fabs(y) > *largest) *largest = fabs(y); \
+        } \
+        return 1; \
+    }
+    DTYPES(COMPARE)
+    return 0;
+}

@@ -1,0 +1,57 @@
+"""What a profile file may say: one rule a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge.targets.rules import Rule, choice, figure, flag, list_of, table, table_of, text, word
+
+#: /proc/cpuinfo's spelling.  XSAVE is implied: AVX state is only used where the kernel saves it.
+X86_FEATURES = (
+    *("pni", "ssse3", "cx16", "sse4_1", "sse4_2", "popcnt", "lahf_lm"),
+    *("movbe", "abm", "avx", "f16c", "fma", "bmi1", "bmi2", "avx2"),
+    *("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx_vnni"),
+)
+ARCHES = ("x86_64",)
+
+NAME = word(r"[a-z0-9][a-z0-9._-]{0,63}", "a name of lower-case letters, digits, '-', '_' and '.'")
+CPU = word(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}", "a CPU's name")
+TRIPLE = word(r"[a-z0-9][a-z0-9_.-]{0,63}", "a compiler triple")
+
+LEVEL_RULES: dict[str, Rule] = {
+    "cpu": CPU,
+    "features": list_of(choice(X86_FEATURES)),
+    "lanes": figure("lanes"),
+    "registers": figure("registers"),
+    "flops": figure("rate"),
+    "qemu_cpu": CPU,
+}
+RULES: dict[str, Rule] = {
+    "description": text,
+    "extends": NAME,
+    "host": flag,
+    "arch": choice(ARCHES),
+    "runner": TRIPLE,
+    "library": TRIPLE,
+    "baseline": CPU,
+    "block": figure("lanes"),
+    "levels": table_of(table(LEVEL_RULES)),
+    "caches": table({"l1d": figure("size"), "l2": figure("size"), "l3": figure("size")}),
+    "clock": figure("clock"),
+    "cores": figure("cores"),
+}
+NEEDS = ("description", "arch", "runner", "library", "baseline", "block", "levels")
+LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "flops")
+
+
+def mistakes(content: object) -> list[str]:
+    """Everything wrong with one file, taken alone."""
+    return list(table(RULES)("", content))
+
+
+def missing(merged: Mapping[str, object]) -> list[str]:
+    """What is still missing once a file and all it extends are put together."""
+    found = [f"{key}: is missing" for key in NEEDS if key not in merged]
+    levels = merged.get("levels", {})
+    assert isinstance(levels, dict), "checked by `mistakes`"
+    return found + [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]

@@ -1,0 +1,94 @@
+"""C -> static program and shared library for a target, by the C compiler in the `ziglang` wheel.
+
+The steps of each ISA level are compiled once, with that level's -mcpu, and linked twice: with musl into a static program, with glibc 2.17 into a
+library. Both link at the baseline CPU. Paths are relative to the work folder, so the bytes do not depend on where it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from edge.errors import ToolFailed
+from edge.targets.profile import Profile
+
+HERE = Path(__file__).parent
+COMMON = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-g0", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
+STEPS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden")
+RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
+LINK = ("-O2", "-s", "-Wl,--gc-sections")
+LAST_LINES = 6  #: of a compiler's complaint that are shown
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """program: a static ELF, the runner.  library: a shared object with the same steps, for programs that embed the model."""
+
+    program: bytes
+    library: bytes
+
+
+def zig(arguments: Sequence[str], folder: Path) -> None:
+    """Run `zig cc`; ToolFailed with its last lines when it fails."""
+    argv = [sys.executable, "-m", "ziglang", "cc", *arguments]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = " | ".join((done.stderr.strip().splitlines() or ["no message"])[-LAST_LINES:])
+        raise ToolFailed("zig cc", f"exit code {done.returncode}: {last}", "edge doctor checks the compiler")
+
+
+def version() -> str:
+    """The compiler's version, without starting it."""
+
+    try:
+        return metadata.version("ziglang")
+    except metadata.PackageNotFoundError:
+        raise ToolFailed("zig cc", "the ziglang package is not installed", "pip install ziglang==0.17.0") from None
+
+
+def header() -> bytes:
+    """edge.h, the C interface of a built model."""
+    return (HERE / "runtime" / "edge.h").read_bytes()
+
+
+def lay_out(files: Mapping[str, str], folder: Path) -> None:
+    """The generated files, with the kernels and the runtime they include, in one folder that any C compiler can build."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    for source in [*(HERE / "kernels").glob("*.[ch]"), *(HERE / "runtime").glob("*.[ch]")]:
+        shutil.copyfile(source, folder / source.name)
+
+
+def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) -> Binaries:
+    """Compile and link in `folder`, which afterwards also holds the C sources."""
+    lay_out(files, folder)
+    arch = {path.name for path in (HERE / "runtime").glob("cpu_*.c")}
+    skip = arch - {"cpu_x86.c" if profile.arch == "x86_64" else f"cpu_{profile.arch}.c"}
+    runtime = sorted({path.name for path in (HERE / "runtime").glob("*.c")} - skip)
+    jobs: list[tuple[str, ...]] = []
+    steps = [f"steps_{level.name}" for level in profile.levels]
+    for level, unit in zip(profile.levels, steps, strict=True):
+        jobs.append(("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o"))
+    base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
+    for kind, triple in (("program", profile.runner), ("library", profile.library)):
+        for name in ["program.c", *runtime]:
+            if kind == "program" or not name.startswith("runner_"):
+                jobs.append(("-target", triple, base, *COMMON, *RUNTIME, "-c", name, "-o", f"{kind}_{Path(name).stem}.o"))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda job: zig(job, folder), jobs))
+    objects = [f"{unit}.o" for unit in steps]
+    own = {kind: [job[-1] for job in jobs if job[-1].startswith(f"{kind}_")] for kind in ("program", "library")}
+    links = (
+        ("-target", profile.runner, base, *LINK, "-static", *objects, *own["program"], "-o", "runner"),
+        ("-target", profile.library, base, *LINK, "-shared", "-Wl,-soname,libmodel.so", *objects, *own["library"], "-o", "libmodel.so"),
+    )
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda job: zig(job, folder), links))
+    return Binaries((folder / "runner").read_bytes(), (folder / "libmodel.so").read_bytes())

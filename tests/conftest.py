@@ -1,0 +1,77 @@
+"""Skips are counted: `--skips-allowed FILE` prints every skip and fails the run on one that FILE does not expect.
+
+FILE has one `TEST: REASON` a line, both with shell wildcards; `#` begins a comment.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+SKIPS = pytest.StashKey[list[tuple[str, str]]]()
+
+
+@pytest.fixture
+def tool() -> Callable[[str, str], str]:
+    """tool("qemu-x86_64", "apt-get install qemu-user") is its path; without it the test is skipped with that cure."""
+
+    def find(name: str, cure: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            pytest.skip(f"{name} is not installed ({cure})")
+        return path
+
+    return find
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--skips-allowed", metavar="FILE", type=Path, help="print every skip; fail on one this file does not expect")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SKIPS] = []
+    config.pluginmanager.register(SkipCount(config.stash[SKIPS]))
+
+
+class SkipCount:
+    """Collects (test, reason) of every skip, of single tests and of whole files."""
+
+    def __init__(self, skips: list[tuple[str, str]]) -> None:
+        self.skips = skips
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.note(report)
+
+    def note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail") and isinstance(report.longrepr, tuple):
+            self.skips.append((report.nodeid, report.longrepr[2].removeprefix("Skipped: ")))
+
+
+def unexpected(skips: list[tuple[str, str]], expected: Path) -> list[tuple[str, str]]:
+    """The skips that no line of the file expects."""
+    lines = [line.strip() for line in expected.read_text().splitlines()]
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    return [skip for skip in skips if not any(fnmatchcase(": ".join(skip), pattern) for pattern in patterns)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    allowed = session.config.getoption("--skips-allowed")
+    if allowed and session.exitstatus == pytest.ExitCode.OK and unexpected(session.config.stash[SKIPS], allowed):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    allowed = config.getoption("--skips-allowed")
+    if allowed:
+        skips = config.stash[SKIPS]
+        strange = unexpected(skips, allowed)
+        terminalreporter.section(f"skips: {len(skips)}, unexpected: {len(strange)}")
+        for skip in skips:
+            terminalreporter.line(f"{'UNEXPECTED' if skip in strange else 'expected':<11}{': '.join(skip)}")
