@@ -80,7 +80,7 @@ def planned(case: Case, core: Core) -> Plan:
 def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) -> list[Array]:
     """The first output of every case, computed by the generated C."""
     plans = [planned(case, core) for case in cases]
-    files = {f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", core.block, codegen.Vectors())[f"steps_c{i}.c"] for i, p in enumerate(plans)}
+    files = {f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"] for i, p in enumerate(plans)}
     calls, data = [], bytearray()
     for i, (case, p) in enumerate(zip(cases, plans, strict=True)):
         sizes = [case.inputs[n].nbytes for n in p.inputs]

@@ -1,7 +1,6 @@
 """The `.edge` file: an ELF for the device followed by a zip.  `write` makes one, `open` checks and reads one; neither runs it."""
 
-from edge.artifact.manifest import Manifest, ModelOrigin, Tensor, Toolchain
-from edge.artifact.manifest import Vectors as VectorsRecord
+from edge.artifact.manifest import Manifest, ModelOrigin, Tensor, Toolchain, VectorsRecord
 from edge.artifact.reader import Artifact
 from edge.artifact.reader import open_artifact as open
 from edge.artifact.writer import write

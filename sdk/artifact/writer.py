@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from edge import __version__ as edge_version
 from edge.artifact.archive import DEFLATED, MAX_FILE_BYTES, RESERVED, SAFE_NAME, STORED, Entry, end_record
 from edge.artifact.manifest import Program, manifest_bytes, manifest_from
 from edge.artifact.typed_json import encode
@@ -27,7 +28,7 @@ def write(
     graph: bytes = b"",
     files: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Writes ELF + zip.  manifest: the fields of `Manifest`; schema, weights_bytes, files and elf are filled in here.
+    """Writes ELF + zip.  manifest: the fields of `Manifest`; schema, edge, weights_bytes, files and elf are filled in here.
 
     weights.bin and expected.bin are stored, weights.bin first and with its data 64 KiB-aligned in the file; the rest is deflated.
     """
@@ -41,6 +42,7 @@ def write(
     known = manifest_from({k: encode(v) for k, v in manifest.items()}, path.name)
     known = replace(
         known,
+        edge=known.edge or edge_version,
         weights_bytes=memoryview(weights).nbytes,
         files={name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
         elf=Program(len(head), hashlib.sha256(head).hexdigest()),

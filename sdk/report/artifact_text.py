@@ -9,6 +9,8 @@ from edge.artifact.typed_json import encode
 from edge.errors import one_line
 from edge.report.table import millions, size, table
 
+PARAMETERS = 40  #: characters of a step's parameters on a terminal; --json has them all
+
 
 def artifact_facts(artifact: Artifact) -> dict[str, object]:
     """The manifest, the sizes in the file, ops with their counts, and each step with its kernel and parameters."""
@@ -59,8 +61,10 @@ def steps_table(artifact: Artifact) -> str:
     for number, step in enumerate(artifact.plan.steps):
         buffer = artifact.plan.buffers[step.output]
         params = " ".join(f"{k}={v}" for k, v in step.params)
-        rows.append((str(number), step.op, millions(step.macs), step.kernel, f"{list(buffer.shape)} {buffer.layout}", params, step.name, step.source))
-    return table((">", "op", ">MMAC", "kernel", "output", "parameters", "name", "source"), rows)
+        params = params if len(params) <= PARAMETERS else params[: PARAMETERS - 1] + "…"
+        shape = f"{list(buffer.shape)} {buffer.layout}"
+        rows.append((str(number), step.op, millions(step.macs), size(step.bytes), step.kernel, shape, params, step.name, step.source))
+    return table((">", "op", ">MMAC", ">bytes", "kernel", "output", "parameters", "name", "source"), rows)
 
 
 def files_table(artifact: Artifact) -> str:
