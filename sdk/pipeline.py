@@ -25,7 +25,9 @@ from edge.targets import toolchain
 if TYPE_CHECKING:
     import torch
 
-    from edge.targets.profile import Level, Profile
+    from edge.measure.figures import Profile
+    from edge.targets.profile import Level
+    from edge.targets.profile import Profile as Target
 
 Array = NDArray[np.generic]
 Say = Callable[[str], None]
@@ -88,11 +90,24 @@ def build(
         (Path(emit_c) / "weights.bin").write_bytes(packed)
     say("packing")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
-    artifact.write(path, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra)
+    artifact.write(
+        path, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
+    )
     return artifact.open(path)
 
 
-def core_of(profile: Profile, level: Level) -> Core:
+def profile(
+    path: str | Path, on: str = "local", *, runs: int = 100, warmup: int = 10, min_secs: float = 3.0, threads: int = 1, per_layer: bool = False
+) -> Profile:
+    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.  on: only "local" today."""
+    from edge.measure import bench
+
+    if on != "local":
+        raise EdgeError(f"on={on!r}", "comes with the devices issue", "on='local' measures this machine")
+    return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer)
+
+
+def core_of(profile: Target, level: Level) -> Core:
     """What the lowerings may know of one level of a profile."""
     caches = {name: int(figure) for name, figure in profile.caches.items()}
     return Core(int(profile.block), int(level.lanes), int(level.registers), caches.get("l1d", 32 << 10), caches.get("l2", 256 << 10))
@@ -121,13 +136,12 @@ def _supported() -> set[str]:
     return set(lowerings()) - {"Silu"} | {"edge.Silu"}
 
 
-def _manifest(source: converters.Source, profile: Profile, plans: Mapping[str, Plan], vectors: codegen.Vectors, precision: str) -> dict[str, object]:
+def _manifest(source: converters.Source, profile: Target, plans: Mapping[str, Plan], vectors: codegen.Vectors, precision: str) -> dict[str, object]:
     best = next(iter(plans.values()))
 
     def tensor(buffer: str, name: str) -> artifact.Tensor:
         return artifact.Tensor(name, best.buffers[buffer].shape, best.buffers[buffer].dtype)
 
-    graph_outputs = [value.name or "" for value in source.model.graph.outputs]
     return {
         "name": source.name,
         "target": profile.name,
@@ -135,7 +149,7 @@ def _manifest(source: converters.Source, profile: Profile, plans: Mapping[str, P
         "profile": profile.sha256,
         "model": artifact.ModelOrigin(source.origin, source.sha256),
         "inputs": tuple(tensor(name, name) for name in best.inputs),
-        "outputs": tuple(tensor(buffer, name) for buffer, name in zip(best.outputs, graph_outputs, strict=True)),
+        "outputs": tuple(tensor(buffer, name) for buffer, name in zip(best.delivered, best.outputs, strict=True)),
         "arena_bytes": best.arena_bytes,
         "macs": sum(step.macs for step in best.steps),
         "levels": tuple(plans),
@@ -152,5 +166,5 @@ def _expected(source: converters.Source, best: Plan, vectors: codegen.Vectors) -
     for number in range(vectors.count):
         inputs = {name: vector(vectors.seed, number, i, best.buffers[name].shape, best.buffers[name].dtype) for i, name in enumerate(best.inputs)}
         results = source.run(inputs)
-        found += [np.ascontiguousarray(results[value.name or ""]) for value in source.model.graph.outputs]
+        found += [np.ascontiguousarray(results[name]) for name in best.outputs]
     return b"".join(array.tobytes() for array in found)
