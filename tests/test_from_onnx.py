@@ -204,6 +204,14 @@ def test_a_model_that_is_none_is_refused(spec: str, message: str) -> None:
     assert refusal(spec) == message
 
 
+@pytest.mark.parametrize("spec", ["zoo:mobilenet_v2", "net.py:net", "net.pt2"])
+def test_without_torch_the_cure_is_told(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert refusal(spec) == f"{spec}: reading it needs torch and onnxscript (pip install -e '.[torch]')"
+
+
 def test_unsupported_nodes_are_listed_all_at_once() -> None:
     model = small("(float[1,4] x) => (float[1,4] y) { a = Sin (x)  b = Relu (a)  c = Sin (b)  y = Cosh (c) }")
     next(iter(model.graph)).metadata_props["edge.source"] = "net.py:7"

@@ -68,6 +68,14 @@ def test_wrong_questions_are_refused(inputs: dict[str, tuple[int, ...]], names: 
     assert str(error.value) == message
 
 
+def test_the_reference_takes_over_what_onnx_runtime_leaves_out() -> None:
+    from edge import passes
+
+    model = small('(float[1,4,8,8] x) => (float[1,4,8,8] y) { y = Conv <auto_pad = "SAME_LOWER", dilations = [2,1]> (x, w) }', {"w": (4, 4, 2, 2)})
+    inputs = random_inputs(model)
+    assert difference(graph.evaluate(passes.optimize(model), inputs)["y"], graph.evaluate(model, inputs)["y"]) < 1e-6
+
+
 def test_inputs_and_weights_are_values_too() -> None:
     model = small("(float[2] x) => (float[2] y) { y = Mul (x, w) }", {"w": (2,)})
     x = np.ones(2, np.float32)
@@ -134,6 +142,14 @@ def test_a_product_is_read_back(text: str, scale: float, factors: list[str]) -> 
     found = product(last(text, two=2))
     assert found is not None
     assert (found.scale, len(found.factors)) == (scale, len(factors))
+
+
+def test_a_long_chain_is_no_expression() -> None:
+    chain = "  ".join(f"a{i + 1} = Mul (a{i}, two)  b{i + 1} = Add (b{i}, two)  c{i + 1} = Relu (c{i})" for i in range(3000))
+    text = f"a0 = Neg (x)  b0 = Neg (x)  c0 = Neg (x)  {chain}  d = Add (a3000, b3000)  y = Add (d, c3000)"
+    made = {value.name: value for node in small(f"(float[4] x) => (float[4] y) {{ {text} }}", numbers(two=2)).graph for value in node.outputs}
+    assert product(made["a3000"].producer()) is None  # type: ignore[arg-type]
+    assert (affine(made["b3000"]).shift, clamp(made["c3000"]).low) == (32, 0)  # type: ignore[union-attr]
 
 
 def test_no_product_is_read_through_a_division_by_a_tensor() -> None:
