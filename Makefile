@@ -51,7 +51,9 @@ format: setup ## lay out and tidy the sources
 	$(BIN)/ruff check --fix .
 
 docs: setup ## write docs/cli.md from the commands
-	$(BIN)/python -m edge.cli.reference > build/cli.md && mv build/cli.md docs/cli.md
+	@mkdir -p build
+	$(BIN)/python -m edge.cli.reference > build/cli.md
+	@mv build/cli.md docs/cli.md
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)

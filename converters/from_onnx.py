@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge import graph
 from edge.converters.inputs import fix_inputs
-from edge.converters.source import Source, safe_name
+from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.converters.support import op_name
 from edge.errors import EdgeError
 from edge.graph import reading
@@ -62,7 +59,8 @@ def lift(model: ir.Model, where: str) -> ir.Model:
         lifted = onnx.version_converter.convert_version(onnx.ModelProto.FromString(to_bytes(model)), MIN_OPSET)
     except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
         first = next(iter(str(error).strip().splitlines()), "no reason given")
-        raise EdgeError(where, f"cannot be lifted from opset {opset} to {MIN_OPSET}: {first}", f"export it with opset {MIN_OPSET} or newer") from error
+        cure = f"export it with opset {MIN_OPSET} or newer"
+        raise EdgeError(where, f"cannot be lifted from opset {opset} to {MIN_OPSET}: {first}", cure) from error
     new = reading.deserialize(lifted, where, None)
     _initializers_are_constants(new)
     _keep_metadata(model, new)
@@ -119,15 +117,15 @@ def _keep_metadata(old: ir.Model, new: ir.Model) -> None:
             node.name = node.name or node.outputs[0].name
 
 
-def _runner(model: ir.Model):  # type: ignore[no-untyped-def]
-    def run(inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+def _runner(model: ir.Model) -> Run:
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
         return graph.evaluate(model, inputs)
 
     return run
 
 
-def _layers(model: ir.Model):  # type: ignore[no-untyped-def]
-    def layers(inputs: Mapping[str, NDArray[np.generic]], names: Sequence[str] | None) -> dict[str, NDArray[np.generic]]:
+def _layers(model: ir.Model) -> Layers:
+    def layers(inputs: Mapping[str, Array], names: Sequence[str] | None) -> dict[str, Array]:
         import onnx_ir as ir
 
         tensors = [v.name or "" for node in model.graph for v in node.outputs if v.name and not isinstance(v.type, ir.SequenceType)]

@@ -1,13 +1,19 @@
-"""`.pt2` files of torch.export -> graph.  torch.export.load falls back to unrestricted pickle, so the file is vetted before torch sees it."""
+"""`.pt2` files of torch.export -> graph.  torch.export.load falls back to unrestricted pickle and
+evaluates symbolic sizes as Python: both are shut off here."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import json
 import pickle
 import re
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from edge.converters.from_torch import from_program
 from edge.converters.inputs import Shapes
@@ -18,6 +24,7 @@ from edge.errors import EdgeError
 MAX_BYTES = 2**32  # unpacked
 MAX_RATIO = 1000
 MAX_MEMBERS = 20_000
+PLAIN = ("weight_", "tensor_")  # names of members that hold tensors; torch unpickles others ("opaque_obj_") without restriction
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -35,11 +42,15 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
         raise EdgeError(path.name, "its shapes were fixed when it was exported", "leave --input-shape out, or export it again")
     if not path.is_file():
         raise EdgeError(spec, "is no file" if path.exists() else "no such file")
+    if path.stat().st_size > MAX_BYTES:
+        raise EdgeError(path.name, f"has {path.stat().st_size} bytes, at most {MAX_BYTES} are accepted")
     data = path.read_bytes()
     vet(data, path.name)
     try:
-        with quiet():
+        with quiet(), only_tensors():
             program = torch.export.load(io.BytesIO(data))
+    except pickle.UnpicklingError as error:
+        raise EdgeError(path.name, "holds code, not tensors", "only plain tensors are loaded") from error
     except (RuntimeError, ValueError, KeyError, AssertionError, TypeError, AttributeError) as error:
         raise EdgeError(path.name, f"is no program that torch {torch.__version__} can load", "export it again with this torch") from error
     args, _ = program.example_inputs or ((), {})
@@ -50,7 +61,7 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
 
 
 def vet(data: bytes, where: str) -> None:
-    """Refuse what is no zip, a bomb, pickled code, or symbolic shapes (which torch would evaluate as Python)."""
+    """Refuse what is no zip, a bomb, damaged, or has symbolic sizes (which torch would evaluate as Python)."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except zipfile.BadZipFile as error:
@@ -62,27 +73,28 @@ def vet(data: bytes, where: str) -> None:
     for member in members:
         try:
             content = archive.read(member)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
             raise EdgeError(where, f"member '{member.filename}' is damaged", "copy or export it again") from error
         if member.filename.endswith(".json"):
             _vet_json(content, where, member.filename)
-        else:
-            _vet_pickle(content, where, member.filename)
 
 
-def _vet_pickle(content: bytes, where: str, name: str) -> None:
-    """A member that looks like a torch.save file must load as plain tensors."""
+@contextlib.contextmanager
+def only_tensors() -> Iterator[None]:
+    """Inside, torch.load refuses everything but tensors, even where torch itself asks for more."""
     import torch
 
-    looks_pickled = content[:2] == b"\x80\x02" or content[:4] == b"PK\x03\x04" or content[:1] == b"\x80"
-    if not looks_pickled:
-        return
+    original = torch.load
+
+    @functools.wraps(original)
+    def restricted(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **(kwargs | {"weights_only": True}))
+
+    torch.load = restricted
     try:
-        with quiet():
-            torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError, UnicodeDecodeError, IndexError) as error:
-        if name.endswith(".pt") or b"cposix" in content or b"cbuiltins" in content or "unsupported" in str(error).lower():
-            raise EdgeError(where, f"member '{name}' holds code, not tensors", "only plain tensors are loaded") from error
+        yield
+    finally:
+        torch.load = original
 
 
 def _vet_json(content: bytes, where: str, name: str) -> None:
@@ -97,6 +109,9 @@ def _vet_json(content: bytes, where: str, name: str) -> None:
             expression = item.get("expr_str")
             if isinstance(expression, str) and not NUMBER.fullmatch(expression):
                 raise EdgeError(where, f"has the symbolic size '{expression}'", "export it with static shapes")
+            stored = item.get("path_name")
+            if isinstance(stored, str) and not stored.startswith(PLAIN):
+                raise EdgeError(where, f"member '{stored}' holds code, not tensors", "only plain tensors are loaded")
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)

@@ -8,12 +8,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from edge.converters.from_torch import from_module, load_weights
 from edge.converters.inputs import Shapes
 from edge.converters.source import Source
 from edge.converters.torch_quiet import user_error
 from edge.errors import EdgeError, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object) -> Source:
@@ -26,8 +30,8 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
     root = path.resolve().parent
     with importing(path, origin) as module, contextlib.redirect_stdout(sys.stderr):
         found = _call(module, name, origin, root)
-        net, examples = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
-        _require_module(net, origin)
+        first, examples = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+        net = _module(first, origin)
         if weights is not None:
             load_weights(net, weights)
         given = example_inputs if example_inputs is not None else (None if shapes else examples)
@@ -74,8 +78,9 @@ def _call(module: ModuleType, name: str, origin: str, root: Path) -> object:
         return target()
 
 
-def _require_module(found: object, origin: str) -> None:
+def _module(found: object, origin: str) -> nn.Module:
     from torch import nn
 
     if not isinstance(found, nn.Module):
         raise EdgeError(origin, f"gave a {type(found).__name__}", "it must return an nn.Module or (Module, example_inputs)")
+    return found

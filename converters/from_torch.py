@@ -55,7 +55,9 @@ def from_module(module: nn.Module, example_inputs: object, shapes: Shapes, *, na
     return from_program(program, module, args, name=name, origin=origin, root=root)
 
 
-def from_program(program: torch.export.ExportedProgram, module: nn.Module, args: tuple[torch.Tensor, ...], *, name: str, origin: str, root: Path | None) -> Source:
+def from_program(
+    program: torch.export.ExportedProgram, module: nn.Module, args: tuple[torch.Tensor, ...], *, name: str, origin: str, root: Path | None
+) -> Source:
     """Translate an exported program; `module` is what `Source.run` calls."""
     import torch
     from torch.onnx.errors import OnnxExporterError
@@ -90,8 +92,7 @@ def example_tensors(module: nn.Module, example_inputs: object, shapes: Shapes, o
 
     if example_inputs is not None:
         args = tuple(example_inputs) if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
-        args = tuple(arg if isinstance(arg, torch.Tensor) else torch.as_tensor(arg) for arg in args)
-        return args
+        return tuple(arg if isinstance(arg, torch.Tensor) else torch.as_tensor(arg) for arg in args)
     parameters = [p for p in inspect.signature(module.forward).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     names = [p.name for p in parameters]
     needed = [p.name for p in parameters if p.default is p.empty] or names[:1]
@@ -108,14 +109,15 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
     import torch
 
+    cure = "save it with torch.save(module.state_dict(), path)"
     try:
         state: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise EdgeError(str(path), f"cannot be read: {error.strerror}") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise EdgeError(str(path), "is no checkpoint of plain tensors, or a damaged one", "save it with torch.save(module.state_dict(), path)") from error
+        raise EdgeError(str(path), "is no checkpoint of plain tensors, or a damaged one", cure) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise EdgeError(str(path), "holds no state dict", "save it with torch.save(module.state_dict(), path)")
+        raise EdgeError(str(path), "holds no state dict", cure)
     try:
         module.load_state_dict(state)
     except RuntimeError as error:

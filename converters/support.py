@@ -32,5 +32,5 @@ def unsupported(model: ir.Model, supported: Collection[str], *, target: str = ""
     for op, nodes in sorted(missing.items()):
         more = f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else ""
         listed.append(f"{op} ({'; '.join(nodes[:SHOWN])}{more})")
-    where = model.graph.name or "graph"
-    raise EdgeError(where, f"no kernel{f' for {target}' if target else ''} for {', '.join(listed)}", "replace them in the model by ops that are supported")
+    what = f"no kernel{f' for {target}' if target else ''} for {', '.join(listed)}"
+    raise EdgeError(model.graph.name or "graph", what, "replace them in the model by ops that are supported")

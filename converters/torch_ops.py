@@ -23,7 +23,8 @@ def untranslated(program: torch.export.ExportedProgram, opset: int, root: Path |
 
     with quiet():
         registry = _registration.ONNXRegistry.from_torchlib(opset_version=opset)
-        program = program.run_decompositions(_decomp.create_onnx_friendly_decomposition_table(registry))
+        table = _decomp.create_onnx_friendly_decomposition_table(set(_decomp.get_onnx_implemented_overloads(registry)))
+        program = program.run_decompositions(table)
     found: dict[str, str] = {}
     for node in program.graph.nodes:
         if node.op == "call_function" and node.target is not operator.getitem and not registry.get_decomps(node.target):

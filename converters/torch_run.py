@@ -67,7 +67,8 @@ def _lifted(program: torch.export.ExportedProgram, args: list[torch.Tensor]) -> 
     """Parameters, buffers and constants in the order of the program's placeholders, then the user's tensors."""
     from torch.export.graph_signature import InputKind
 
-    users, values = iter(args), []
+    users = iter(args)
+    values: list[object] = []
     for spec in program.graph_signature.input_specs:
         if spec.kind == InputKind.USER_INPUT:
             values.append(next(users))

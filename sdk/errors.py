@@ -44,6 +44,7 @@ def one_line(text: str) -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`did you mean 'transport'?`, or '' when nothing is near."""
-    near = difflib.get_close_matches(word, list(choices), n=1)
-    return f"did you mean '{near[0]}'?" if near else ""
+    """`did you mean 'transport'?`, or '' when nothing is near.  Capitals do not count: 'kib' is near 'KiB'."""
+    lowered = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1)
+    return f"did you mean '{lowered[near[0]]}'?" if near else ""

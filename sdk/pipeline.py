@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,20 +72,20 @@ def build(
     vectors = codegen.Vectors()
     features = {level.name: level.features for level in profile.levels}
     files = codegen.emit(plans, features, profile.name, int(profile.block), vectors)
-    with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
-        say(f"compiling {len(plans)} level{'s' if len(plans) > 1 else ''}: {', '.join(plans)}")
-        binaries = toolchain.compile_program(profile, files, Path(work))
+    say(f"compiling {len(plans)} level{'s' if len(plans) > 1 else ''}: {', '.join(plans)}")
+    with tempfile.TemporaryDirectory(prefix="edge-build-") as work, ThreadPoolExecutor(1) as aside:
+        compiling = aside.submit(toolchain.compile_program, profile, files, Path(work))
+        expected = _expected(source, best, vectors)
+        binaries = compiling.result()
     for folder in (Path(emit_c) if emit_c else None, Path(dump) / "c" if dump else None):
         if folder is not None:
             toolchain.lay_out(files, folder)
-    say("computing the expected outputs")
     manifest = _manifest(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     if dump:
         (Path(dump) / "plan.json").write_bytes(plan_json.to_bytes(best))
     packed = codegen.packed_weights(best)
     if emit_c:
         (Path(emit_c) / "weights.bin").write_bytes(packed)
-    expected = _expected(source, best, vectors)
     say("packing")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     artifact.write(path, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra)

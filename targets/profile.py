@@ -12,8 +12,6 @@ UNITS: dict[str, dict[str, float]] = {
     "rate": {"flop/cycle": 1},
     "lanes": {"lanes": 1},
     "registers": {"registers": 1},
-    "rows": {"rows": 1},
-    "vectors": {"vectors": 1},
     "cores": {"cores": 1},
 }
 FACTORS = {unit: factor for row in UNITS.values() for unit, factor in row.items()}
@@ -44,14 +42,6 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """The pointwise convolution's register tile: `rows` pixels by `vectors` vectors of output channels."""
-
-    rows: Figure
-    vectors: Figure
-
-
-@dataclass(frozen=True)
 class Level:
     """One instruction-set level; an artifact holds code for each level of its target, the best first.
 
@@ -65,7 +55,6 @@ class Level:
     features: tuple[str, ...]
     lanes: Figure
     registers: Figure
-    tile: Tile
     flops: Figure
     qemu_cpu: str = ""
 
@@ -74,7 +63,8 @@ class Level:
 class Profile:
     """A device to build for.
 
-    runner, library: compiler triples of the static program and of the shared library.  block: channels packed side by side.
+    runner, library: compiler triples of the static program and of the shared library.
+    baseline: -mcpu of the code that runs before a level is chosen, so that it can refuse with a sentence.  block: channels packed side by side.
     caches: by name (l1d, l2, l3), of one core where private.  clock, cores: None where the name covers many machines.
     host: this machine itself.  sha256: of the profile's files, in the order they extend each other.
     """
@@ -84,6 +74,7 @@ class Profile:
     arch: str
     runner: str
     library: str
+    baseline: str
     block: Figure
     levels: tuple[Level, ...]
     caches: dict[str, Figure] = field(default_factory=dict)
@@ -99,8 +90,6 @@ def figures(profile: Profile) -> Iterator[tuple[str, Figure]]:
     for level in profile.levels:
         yield f"levels.{level.name}.lanes", level.lanes
         yield f"levels.{level.name}.registers", level.registers
-        yield f"levels.{level.name}.tile.rows", level.tile.rows
-        yield f"levels.{level.name}.tile.vectors", level.tile.vectors
         yield f"levels.{level.name}.flops", level.flops
     yield from ((f"caches.{name}", figure) for name, figure in profile.caches.items())
     yield from ((key, figure) for key, figure in (("clock", profile.clock), ("cores", profile.cores)) if figure)

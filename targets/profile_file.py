@@ -13,7 +13,7 @@ from typing import Any
 
 from edge.errors import EdgeError
 from edge.targets import schema
-from edge.targets.profile import Figure, Level, Profile, Tile
+from edge.targets.profile import Figure, Level, Profile
 
 SHIPPED = Path(__file__).parent / "profiles"
 LARGEST = 64 * 1024  #: bytes of one profile
@@ -25,7 +25,7 @@ Content = dict[str, Any]
 def read(path: Path) -> Profile:
     """The profile in that file, checked whole.  Errors name the file as it was given, or `targets/profiles/…` for ours."""
     files, content = chain(path, ())
-    complain(shown(path), schema.missing(content))
+    complain(shown(path), [*schema.NAME("its own name", path.stem), *schema.missing(content)])
     digest = hashlib.sha256(b"\0".join(files)).hexdigest()
     return profile(path.stem, content, digest)
 
@@ -113,6 +113,7 @@ def profile(name: str, content: Mapping[str, Any], digest: str) -> Profile:
         arch=content["arch"],
         runner=content["runner"],
         library=content["library"],
+        baseline=content["baseline"],
         block=Figure(**content["block"]),
         levels=tuple(level(key, value) for key, value in content["levels"].items()),
         caches={key: Figure(**value) for key, value in content.get("caches", {}).items()},
@@ -130,7 +131,6 @@ def level(name: str, content: Mapping[str, Any]) -> Level:
         features=tuple(content["features"]),
         lanes=Figure(**content["lanes"]),
         registers=Figure(**content["registers"]),
-        tile=Tile(Figure(**content["tile"]["rows"]), Figure(**content["tile"]["vectors"])),
         flops=Figure(**content["flops"]),
         qemu_cpu=content.get("qemu_cpu", ""),
     )

@@ -73,17 +73,17 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
     skip = arch - {"cpu_x86.c" if profile.arch == "x86_64" else f"cpu_{profile.arch}.c"}
     runtime = sorted({path.name for path in (HERE / "runtime").glob("*.c")} - skip)
     jobs: list[tuple[str, ...]] = []
-    steps = [f"steps_{level.name}" for level in profile.levels]
-    for level, unit in zip(profile.levels, steps, strict=True):
+    steps = [(level, Path(name).stem) for level in profile.levels for name in files if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")]
+    for level, unit in steps:
         jobs.append(("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o"))
-    base = "-mcpu=baseline"  # not the lowest level's: the runtime must live to say that the level is missing
+    base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
     for kind, triple in (("program", profile.runner), ("library", profile.library)):
         for name in ["program.c", *runtime]:
             if kind == "program" or not name.startswith("runner_"):
                 jobs.append(("-target", triple, base, *COMMON, *RUNTIME, "-c", name, "-o", f"{kind}_{Path(name).stem}.o"))
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda job: zig(job, folder), jobs))
-    objects = [f"{unit}.o" for unit in steps]
+    objects = [f"{unit}.o" for _, unit in steps]
     own = {kind: [job[-1] for job in jobs if job[-1].startswith(f"{kind}_")] for kind in ("program", "library")}
     links = (
         ("-target", profile.runner, base, *LINK, "-static", *objects, *own["program"], "-o", "runner"),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
 import pytest
 
 from edge import targets
 from edge.cli import LATER, VERBS
 from edge.cli import later as later_verbs
-from house import ROOT, members
+from edge.ops import lowerings
+from edge.passes import PASSES
+from house import ROOT, members, modules
 
 NOT_VERBS = {"parser", "progress", "later", "reference"}
 
@@ -27,3 +34,33 @@ def test_every_profile_loads(name: str) -> None:
 
 def test_names_are_the_folders() -> None:
     assert targets.names() == sorted(path.stem for path in (ROOT / "targets" / "profiles").iterdir())
+
+
+def has_function(module: str, name: str) -> bool:
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in ast.parse(modules()[module].read_text()).body)
+
+
+def test_every_pass_has_its_place_in_the_order() -> None:
+    assert {name for name in members("edge.passes") if has_function(f"edge.passes.{name}", "run")} == set(PASSES)
+
+
+def unnamed(words: Iterable[str]) -> list[str]:
+    """The words that no other test names, quoted or as ONNX's text form calls an operator."""
+    text = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py") if path.name != "test_complete.py")
+    return [word for word in words if not re.search(rf"""["']{word}["']|\b{word}\s*[(<]""", text)]
+
+
+def test_every_operator_is_named_in_a_test() -> None:
+    assert unnamed(lowerings()) == []
+
+
+def test_every_pass_is_named_in_a_test() -> None:
+    assert unnamed(PASSES) == []
+
+
+def test_every_kernel_is_called_by_an_operator() -> None:
+    """The operators' sources name the kernels; a file of kernels that none of them names is dead."""
+    sources = "".join(path.read_text() for path in (ROOT / "sdk" / "ops").glob("*.py"))
+    files = {path.name: path.read_text() for path in (ROOT / "targets" / "kernels").glob("*.c")}
+    kernels = {name: [Path(name).stem, *re.findall(r"^[a-z ]*void (\w+)\(", text, re.MULTILINE)] for name, text in files.items()}
+    assert [name for name, called in kernels.items() if not any(kernel in sources for kernel in called)] == []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TextIO
@@ -17,26 +18,44 @@ from typing import TextIO
 from edge.errors import one_line
 
 CLEAR = "\r\x1b[K"
+TICK = 0.5  #: seconds between two looks at the clock: a compiler's first libc takes 45 s, and a line that stands still looks dead
 
 
 class Progress:
     """Call it with what is being done; it shows that with the seconds since it began, and leaves no trace at the end."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, tick: float = TICK) -> None:
         self.stream = stream or sys.stderr
         self.shows = self.stream.isatty()
+        self.tick = tick
         self.began = time.monotonic()
+        self.text = ""
+        self.over = threading.Event()
+        self.ticker = threading.Thread(target=self.keep_showing, daemon=True)
 
     def __call__(self, text: str) -> None:
+        self.text = one_line(text)
+        self.show()
+
+    def show(self) -> None:
         if self.shows:
-            line = f"{time.monotonic() - self.began:5.1f} s  {one_line(text)}"
+            line = f"{time.monotonic() - self.began:5.1f} s  {self.text}"
             self.stream.write(CLEAR + line[: shutil.get_terminal_size().columns - 1])
             self.stream.flush()
 
+    def keep_showing(self) -> None:
+        while not self.over.wait(self.tick):
+            if self.text:
+                self.show()
+
     def __enter__(self) -> Progress:
+        if self.shows:
+            self.ticker.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.shows:
+            self.over.set()
+            self.ticker.join()
             self.stream.write(CLEAR)
             self.stream.flush()

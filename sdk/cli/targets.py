@@ -6,6 +6,7 @@ import argparse
 import json
 
 from edge import targets
+from edge.errors import EdgeError
 from edge.targets.profile import Profile, figures, to_dict
 
 
@@ -15,16 +16,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    names = [args.name] if args.name else targets.names()
-    profiles = [targets.load(name) for name in names]
+    if args.name:
+        profile = targets.load(args.name)
+        print(json.dumps(to_dict(profile), indent=2) if args.json else "\n".join(page(profile)))
+        return 0
+    found = {name: load_or_reason(name) for name in targets.names()}
     if args.json:
-        described = [to_dict(profile) for profile in profiles]
-        print(json.dumps(described[0] if args.name else described, indent=2))
-    elif args.name:
-        print("\n".join(page(profiles[0])))
-    else:
-        print("\n".join(line for profile in profiles for line in (f"{profile.name:<10}{profile.description}", f"{'':10}{summary(profile)}")))
+        print(json.dumps([{"name": name, "not_here": it} if isinstance(it, str) else to_dict(it) for name, it in found.items()], indent=2))
+        return 0
+    for name, it in found.items():
+        first, *rest = [f"not here: {it}"] if isinstance(it, str) else [it.description, summary(it)]
+        print(f"{name:<10}{first}", *(f"{'':10}{line}" for line in rest), sep="\n")
     return 0
+
+
+def load_or_reason(name: str) -> Profile | str:
+    """The profile, or why this machine cannot be that target: one target that is not here must not hide the others."""
+    try:
+        return targets.load(name)
+    except EdgeError as error:
+        return error.what
 
 
 def summary(profile: Profile) -> str:
@@ -39,5 +50,5 @@ def page(profile: Profile) -> list[str]:
         lines += [f"{level.name}: -mcpu={level.cpu}, {proof}", f"    needs {' '.join(level.features)}"]
     lines.append("")
     for key, figure in figures(profile):
-        lines += [f"{key:<28}{figure}", f"    {figure.source}"]
+        lines += [f"{key:<24}{figure}", f"    {figure.source}"]
     return lines

@@ -12,21 +12,33 @@ HEADER = """/* {name}: the steps of level {level}, written by edge.
 """
 
 
-def steps_file(plan: Plan, level: str, block: int) -> str:
-    """The text of `steps_<level>.c`; it defines `edge_steps_<level>`."""
-    kernels = sorted({step.kernel for step in plan.steps})
+def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> dict[str, str]:
+    """File name -> text; `steps_<level>.c` defines the table `edge_steps_<level>`.
+
+    split: the kernel family with the most shapes gets a file of its own, so that two compilers share the work.
+    """
     shapes: dict[tuple[object, ...], str] = {}
-    instances, calls = [], []
+    instances: dict[str, list[str]] = {}
+    calls: dict[str, list[str]] = {}
     for index, step in enumerate(plan.steps):
         key = (step.kernel, tuple(field for field, _ in step.args), step.params)
         if key not in shapes:
             shapes[key] = f"{step.kernel}_{len(shapes)}"
-            instances.append(_instance(step, shapes[key]))
-        calls.append(_call(plan, step, index, shapes[key]))
-    lines = [HEADER.format(name=c_comment(plan.name), level=level, block=block), *(f'#include "{kernel}.c"' for kernel in kernels), '#include "program.h"', ""]
-    rows = [_row(plan, step, index) for index, step in enumerate(plan.steps)]
+            instances.setdefault(step.kernel, []).append(_instance(step, shapes[key]))
+        calls.setdefault(step.kernel, []).append(_call(plan, step, f"{level}_step_{index}", shapes[key]))
+    largest = max(instances, key=lambda kernel: len(instances[kernel])) if split and len(instances) > 1 else ""
+    own = [f"void {level}_step_{i}(const struct edge_memory *m, int begin, int end);" for i in range(len(plan.steps))]
+    start = HEADER.format(name=c_comment(plan.name), level=level, block=block)
+
+    def text(kernels: list[str]) -> list[str]:
+        includes = [f'#include "{kernel}.c"' for kernel in kernels]
+        body = [part for kernel in kernels for part in (*instances[kernel], *calls[kernel])]
+        return [start, *includes, '#include "program.h"', "", *own, "", *body]
+
+    rows = [_row(plan, step, f"{level}_step_{index}") for index, step in enumerate(plan.steps)]
     table = [f"extern const struct edge_step edge_steps_{level}[];", f"const struct edge_step edge_steps_{level}[] = {{", *rows, "};", ""]
-    return "\n".join([*lines, *instances, *calls, *table])
+    files = {f"steps_{level}.c": "\n".join([*text(sorted(instances.keys() - {largest})), *table])}
+    return files | ({f"steps_{level}_{largest}.c": "\n".join(text([largest]))} if largest else {})
 
 
 def _field(name: str) -> str:
@@ -65,9 +77,9 @@ def _pointer(plan: Plan, name: str) -> tuple[str, str]:
     return places[buffer.place], shape_text(buffer)
 
 
-def _call(plan: Plan, step: Step, index: int, name: str) -> str:
+def _call(plan: Plan, step: Step, function: str, name: str) -> str:
     title = " ".join(part for part in (c_comment(step.name), "-", c_comment(step.op), c_comment(step.source)) if part)
-    lines = [f"/* {title} */", f"static void step_{index}(const struct edge_memory *m, int begin, int end) {{", f"    {name}(begin, end,"]
+    lines = [f"/* {title} */", f"void {function}(const struct edge_memory *m, int begin, int end) {{", f"    {name}(begin, end,"]
     for position, (field, target) in enumerate(step.args):
         expression, shape = _pointer(plan, target)
         end = ");" if position == len(step.args) - 1 else ","
@@ -75,7 +87,7 @@ def _call(plan: Plan, step: Step, index: int, name: str) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _row(plan: Plan, step: Step, index: int) -> str:
+def _row(plan: Plan, step: Step, function: str) -> str:
     y = plan.buffers[step.output]
     place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == "output" else ("EDGE_PLACE_ARENA", y.offset)
-    return f"    {{{c_string(step.name)}, {c_string(step.op)}, step_{index}, {step.chunks}, {float(step.macs)}, {float(step.bytes)}, {place}, {offset}, {size(y)}}},"
+    return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {step.chunks}, {float(step.macs)}, {float(step.bytes)}, {place}, {offset}, {size(y)}}},"

@@ -50,12 +50,16 @@ def product(node: ir.Node) -> Product | None:
             scale = scale / number if inverse else scale * number
             continue
         inner = value.producer()
-        if is_op(inner, "Mul", "Div", "Neg") and inner is not None and sole_use(value) and not (inner.op_type == "Div" and scalar(inner.inputs[1]) in (None, 0.0)):
+        if inner is not None and _is_factor(inner) and sole_use(value):
             scale = -scale if inner.op_type == "Neg" else scale
             todo += [(part, inner.op_type == "Div" and index == 1) for index, part in enumerate(inner.inputs)]
         else:
             factors.append(value)
     return Product(scale, tuple(factors))
+
+
+def _is_factor(node: ir.Node) -> bool:
+    return is_op(node, "Mul", "Neg") or (is_op(node, "Div") and scalar(node.inputs[1]) not in (None, 0.0))
 
 
 @dataclass(frozen=True)

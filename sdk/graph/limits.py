@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge.errors import EdgeError
-from edge.graph.rewrite import shape
+from edge.graph.rewrite import integer, is_op, shape
 from edge.graph.shapes import skeleton
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def check(model: ir.Model, *, weights: bool = True) -> ir.Model:
     _check_names(model, where)
     for value in _values(model):
         _check_shape(value, where)
+    for node in model.graph:
+        if is_op(node, *SHAPES):
+            _check_parameters(node, where)
     total = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if total > MAX_WEIGHT_BYTES:
         raise EdgeError(where, f"has {total} bytes of weights, at most {MAX_WEIGHT_BYTES} are accepted")
@@ -42,6 +46,33 @@ def check(model: ir.Model, *, weights: bool = True) -> ir.Model:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise EdgeError(where, f"is no valid ONNX graph: {lines[0] if lines else 'checker failed'}") from error
     return model
+
+
+def _conv_shapes(node: ir.Node, channels: int) -> list[tuple[int, ...] | None]:
+    weight, group = shape(node.inputs[1]), integer(node, "group", 1)
+    if weight is None or len(weight) < 3:
+        return []
+    if group < 1 or channels % group or weight[0] % group:
+        return [(weight[0], -1, *weight[2:])]
+    return [(weight[0], channels // group, *weight[2:]), (weight[0],)]
+
+
+#: op -> the shapes that its inputs 1, 2, … must have for so many input channels; onnx's shape inference does not look.
+SHAPES: dict[str, Callable[[ir.Node, int], list[tuple[int, ...] | None]]] = {
+    "Conv": _conv_shapes,
+    "BatchNormalization": lambda node, channels: [(channels,)] * 4,
+}
+
+
+def _check_parameters(node: ir.Node, where: str) -> None:
+    """Weights that do not fit their input would be read past their end by generated C."""
+    dims = shape(node.inputs[0])
+    if dims is None or len(dims) < 2:
+        return
+    for value, wanted in zip(node.inputs[1:], SHAPES[node.op_type](node, dims[1]), strict=False):
+        found = shape(value)
+        if value is not None and found is not None and found != wanted:
+            raise EdgeError(where, f"node '{node.name}' ({node.op_type}) reads {dims[1]} channels, '{value.name}' {found} does not suit them")
 
 
 def _values(model: ir.Model) -> list[ir.Value]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from edge.errors import EdgeError
 if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
+    from google.protobuf.message import Message
 
 FILE_LIMIT = 2**31  # bytes: an ONNX file is one protobuf, which ends at 2 GiB
 
@@ -19,8 +19,7 @@ FILE_LIMIT = 2**31  # bytes: an ONNX file is one protobuf, which ends at 2 GiB
 def load(path: Path | str) -> ir.Model:
     """The model in `path`.  Raises EdgeError when it is missing, too large, no ONNX, truncated or refers to files elsewhere."""
     path = Path(path)
-    model = deserialize(parse(read(path), str(path)), str(path), path.parent)
-    return model
+    return deserialize(parse(read(path), str(path)), str(path), path.parent)
 
 
 def read(path: Path) -> bytes:
@@ -47,6 +46,12 @@ def parse(data: bytes, where: str) -> onnx.ModelProto:
         raise EdgeError(where, "is no ONNX model, or a truncated one", "copy or export it again") from error
     if not proto.HasField("graph") or not proto.graph.output:
         raise EdgeError(where, "holds no ONNX graph", "a model needs a graph with outputs")
+    for message in messages(proto):
+        if any(kind.type == kind.TYPE_STRING and not _is_text(value) for kind, value in message.ListFields()):
+            raise EdgeError(where, "holds a name that is no UTF-8", "the file is damaged")
+        if isinstance(message, onnx.NodeProto):
+            message.ClearField("device_configurations")  # how to spread a model over machines: not ours
+    proto.ClearField("configuration")
     return proto
 
 
@@ -72,23 +77,26 @@ def deserialize(proto: onnx.ModelProto, where: str, folder: Path | None) -> ir.M
     return model
 
 
-def tensors(message: object) -> Iterator[onnx.TensorProto]:
-    """Every TensorProto anywhere inside a protobuf message: initializers, attributes, subgraphs, functions, sparse tensors."""
-    import onnx
-
+def messages(message: Message) -> Iterator[Message]:
+    """A protobuf message and all inside it: nodes, attributes, tensors, subgraphs, functions."""
     stack = [message]
     while stack:
         item = stack.pop()
-        if isinstance(item, onnx.TensorProto):
-            yield item
-            continue
-        for kind, value in item.ListFields():  # type: ignore[attr-defined]
+        yield item
+        for kind, value in item.ListFields():
             if kind.message_type is not None:
-                stack.extend(value if _is_list(value) else [value])
+                stack.extend([value] if hasattr(value, "ListFields") else value)
 
 
-def _is_list(value: object) -> bool:
-    return hasattr(value, "__len__") and not hasattr(value, "ListFields")
+def tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """Every TensorProto anywhere inside a message."""
+    import onnx
+
+    return (item for item in messages(message) if isinstance(item, onnx.TensorProto))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) or (not isinstance(value, bytes) and isinstance(value, Iterable) and all(isinstance(item, str) for item in value))
 
 
 def _check_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -> None:
@@ -102,7 +110,7 @@ def _check_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -
         raise EdgeError(name, f"its data '{location}' is a link out of the model's folder", "external data must be next to the model")
     if not file.is_file():
         raise EdgeError(name, f"its data file '{location}' is missing", "copy it next to the model")
-    size = os.path.getsize(file)
+    size = file.stat().st_size
     try:
         offset, length = int(facts.get("offset", "0")), int(facts.get("length", "-1"))
     except ValueError as error:

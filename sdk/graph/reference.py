@@ -20,7 +20,8 @@ def windows(x: Array, kernel: list[int], pads: list[int], strides: list[int], di
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     view = sliding_window_view(padded, reach, axis=(2, 3))
-    return view[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
+    result: Array = view[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
+    return result
 
 
 def conv2d(x: Array, w: Array, b: Array | None, pads: list[int], strides: list[int], dilations: list[int], group: int) -> Array:
@@ -33,17 +34,18 @@ def conv2d(x: Array, w: Array, b: Array | None, pads: list[int], strides: list[i
     else:
         grouped = cols.reshape(n, group, per_in, oh, ow, kh, kw).transpose(0, 1, 2, 5, 6, 3, 4).reshape(n, group, per_in * kh * kw, oh * ow)
         y = (w.reshape(1, group, m // group, per_in * kh * kw) @ grouped).reshape(n, m, oh, ow)
-    return (y if b is None else y + b[:, None, None]).astype(x.dtype, copy=False)
+    result: Array = (y if b is None else y + b[:, None, None]).astype(x.dtype, copy=False)
+    return result
 
 
-class Conv(OpRun):  # type: ignore[misc]
+class Conv(OpRun):
     """2-D convolutions with explicit pads by `conv2d`; the rest as onnx.reference does it."""
 
     op_domain = ""
 
     def _run(self, x, w, b=None, auto_pad=None, dilations=None, group=None, kernel_shape=None, pads=None, strides=None):  # type: ignore[no-untyped-def]
         if x.ndim != 4 or (auto_pad or "NOTSET") not in ("NOTSET", "VALID"):
-            return SlowConv._run(self, x, w, b, auto_pad, dilations, group, kernel_shape, pads, strides)
+            return SlowConv._run(self, x, w, b, auto_pad, dilations, group, kernel_shape, pads, strides)  # type: ignore[no-untyped-call,arg-type]
         return (conv2d(x, w, b, pads or [0] * 4, strides or [1, 1], dilations or [1, 1], group or 1),)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 Array = NDArray[np.generic]
+Attributes = Mapping[str, int | float | str | Sequence[int]]
 SOURCE, SCOPE = "edge.source", "edge.scope"
 
 
@@ -106,14 +107,10 @@ def add_constant(model: ir.Model, name: str, array: Array) -> ir.Value:
     """A new initializer; `name` gets a number when it is taken."""
     import onnx_ir as ir
 
-    graph, taken = model.graph, names(model)
-    unique, count = name, 1
-    while unique in taken:
-        count += 1
-        unique = f"{name}_{count}"
+    unique = fresh(model, name)
     tensor = ir.Tensor(np.ascontiguousarray(array) if array.ndim else array, name=unique)
     value = ir.Value(name=unique, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
-    graph.register_initializer(value)
+    model.graph.register_initializer(value)
     return value
 
 
@@ -128,7 +125,7 @@ def become(
     node: ir.Node,
     op: str,
     inputs: Sequence[ir.Value | None],
-    attributes: Mapping[str, int | float | str | Sequence[int]] | None = None,
+    attributes: Attributes | None = None,
     *,
     domain: str = "",
     like: ir.Node | None = None,
@@ -149,7 +146,9 @@ def become(
                 node.metadata_props[key] = like.metadata_props[key]
 
 
-def insert_before(node: ir.Node, op: str, inputs: Sequence[ir.Value | None], name: str, out_shape: Sequence[int], attributes: Mapping[str, int | float | str | Sequence[int]] | None = None) -> ir.Value:
+def insert_before(
+    node: ir.Node, op: str, inputs: Sequence[ir.Value | None], name: str, out_shape: Sequence[int], attributes: Attributes | None = None
+) -> ir.Value:
     """A new node in front of `node`, of the same type and origin; gives its output value `name` of `out_shape`."""
     import onnx_ir as ir
     from onnx_ir import convenience

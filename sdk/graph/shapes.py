@@ -28,7 +28,8 @@ def skeleton(model: ir.Model) -> onnx.ModelProto:
     graph.input.extend(serde.serialize_value(value) for value in model.graph.inputs)
     graph.output.extend(serde.serialize_value(value) for value in model.graph.outputs)
     outer = set(model.graph.inputs) | set(model.graph.outputs)
-    graph.value_info.extend(serde.serialize_value(v) for n in model.graph for v in n.outputs if v not in outer and v.type is not None and shape(v) is not None)
+    inner = (value for node in model.graph for value in node.outputs if value not in outer)
+    graph.value_info.extend(serde.serialize_value(value) for value in inner if value.type is not None and shape(value) is not None)
     for value in model.graph.initializers.values():
         tensor = value.const_value
         if tensor is not None and tensor.nbytes <= SMALL:

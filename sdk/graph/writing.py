@@ -21,7 +21,8 @@ def to_bytes(model: ir.Model) -> bytes:
     size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if size > PROTOBUF_LIMIT - (1 << 20):
         raise EdgeError(model.graph.name or "graph", f"weights of {size} bytes do not fit one ONNX file", "the format ends at 2 GiB")
-    return serde.serialize_model(model).SerializeToString(deterministic=True)
+    data: bytes = serde.serialize_model(model).SerializeToString(deterministic=True)
+    return data
 
 
 def save(model: ir.Model, path: Path | str) -> None:

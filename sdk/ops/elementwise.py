@@ -68,9 +68,13 @@ def _operand(build: Builder, group: Group, index: int, shape: Shape, blocked: bo
         full = data.astype(np.float32).reshape(own)
         split = (own[0], -(-own[1] // block), block, own[2], own[3])
         return build.constant(full, name, pads=(0, -own[1] % block, 0, 0), split=split, perm=(0, 1, 3, 4, 2), tag="@blocked", recipe=data.shape == own)
-    if blocked and len(build.shapes[name]) == 4 and build.shapes[name][1] == shape[1] and shape[1] > 1:
-        return build.blocked(name)
-    return build.planar(name)
+    own = (1,) * (len(shape) - len(build.shapes[name])) + build.shapes[name]
+    if not blocked or own[1] == 1:
+        return build.planar(name)
+    if own != build.shapes[name]:
+        build.share(f"{name}@4", build.planar(name), own)
+        name = f"{name}@4"
+    return build.blocked(name)
 
 
 def _spread(shape: Shape, block: int) -> list[int]:

@@ -67,7 +67,8 @@ def _gemm(model: ir.Model, node: ir.Node) -> bool:
         become(node, "Gemm", inputs, CANONICAL)
     elif bias is not None and bias.size in (1, out[1]) and bias.shape[-1:] in ((), (1,), (out[1],)):
         full = np.broadcast_to(bias.reshape(-1).astype(np.float64) * beta, (out[1],)).astype(weight.dtype)
-        become(node, "Gemm", [*inputs, add_constant(model, f"{base}_bias", full)], CANONICAL)
+        same = beta == 1.0 and bias.shape == full.shape
+        become(node, "Gemm", [*inputs, bias_value if same else add_constant(model, f"{base}_bias", full)], CANONICAL)
     else:
         name = node.outputs[0].name or "gemm"
         product = insert_before(node, "Gemm", inputs, fresh(model, f"{name}_product"), out, CANONICAL)
@@ -112,7 +113,8 @@ def _bias(model: ir.Model, node: ir.Node) -> bool:
         if gemm is None or bias is None or out is None or operand(gemm, 2) is not None or shape(product) != out:
             continue
         if bias.size in (1, out[-1]) and (bias.ndim == 0 or bias.shape[-1] == bias.size):
-            full = bias_value if bias.shape == (out[-1],) else add_constant(model, f"{bias_value.name}_flat", np.broadcast_to(bias.reshape(-1), (out[-1],)))
+            row = np.broadcast_to(bias.reshape(-1), (out[-1],))
+            full = bias_value if bias.shape == row.shape else add_constant(model, f"{bias_value.name}_flat", row)
             become(node, "Gemm", [gemm.inputs[0], gemm.inputs[1], full], CANONICAL, like=gemm)
             return True
     return False

@@ -2,6 +2,7 @@
 
 - Identity, Dropout out of training (its mask unused), Cast and CastLike to the type it has
 - Reshape, Expand, Flatten, Squeeze, Unsqueeze to the shape it has, Transpose that moves no dimension longer than 1 and keeps the shape's order
+- Expand whose every reader is an elementwise op that gets its shape from the other operand: it broadcasts by itself
 - Pad and Slice that keep the shape without reordering (a Slice with a negative step stays), Concat, Sum, Max, Min, Mean of one
 - Mul or Div by 1, Add or Sub of 0, when the constant does not broaden the shape (a -0.0 + 0 gives +0: equal, not told apart)
 - a pool of kernel 1, stride 1, no pads;  Clip without bounds
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 PRESERVES = EXACT
+BROADCASTING = ("Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Equal", "Less", "Greater")
 
 
 def run(model: ir.Model) -> int:
@@ -61,8 +63,23 @@ def _transpose(node: ir.Node) -> bool:
 
 def _slice(node: ir.Node) -> bool:
     steps = constant(operand(node, 4))
-    forward = operand(node, 4) is None or (steps is not None and bool(np.all(steps > 0)))
+    forward = operand(node, 4) is None or (steps is not None and bool(np.all(np.greater(steps, 0))))
     return forward and _same_shape(node)
+
+
+def _expand(node: ir.Node) -> bool:
+    if _same_shape(node):
+        return True
+    small, value = shape(node.inputs[0]), node.outputs[0]
+    readers = list(value.consumers())
+    if small is None or value.is_graph_output() or not readers:
+        return False
+    for reader in readers:
+        others = [shape(read) for read in reader.inputs if read is not value]
+        known = [dims for dims in others if dims is not None]
+        if not is_op(reader, *BROADCASTING) or len(known) < len(others) or np.broadcast_shapes(small, *known) != shape(reader.outputs[0]):
+            return False
+    return True
 
 
 def _one_input(node: ir.Node) -> bool:
@@ -107,7 +124,7 @@ TESTS: dict[str, Callable[[ir.Node], bool]] = {
     "Cast": _cast,
     "CastLike": _cast,
     "Reshape": _same_shape,
-    "Expand": _same_shape,
+    "Expand": _expand,
     "Flatten": _same_shape,
     "Squeeze": _same_shape,
     "Unsqueeze": _same_shape,

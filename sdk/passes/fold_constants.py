@@ -130,16 +130,18 @@ def _compute(node: ir.Node, inputs: list[NDArray[np.generic] | None]) -> list[ND
     except (ValueError, TypeError, IndexError, RuntimeError, AttributeError, KeyError, ArithmeticError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EdgeError(node.graph.name or "graph", f"constant {node.op_type} (node '{node.name}') cannot be computed: {reason}") from error
-    arrays = iter(np.asarray(array) if isinstance(array, (np.ndarray, np.generic)) else array for array in found)
-    results = [next(arrays) if name else np.empty(0) for name in outputs]
-    return results if all(isinstance(array, np.ndarray) for array in results) else None
+    if not all(isinstance(array, (np.ndarray, np.generic)) for array in found):  # a sequence
+        return None
+    arrays = iter(np.asarray(array) for array in found)
+    return [next(arrays) if name else np.empty(0) for name in outputs]
 
 
 def _make_initializer(model: ir.Model, node: ir.Node, value: ir.Value, array: NDArray[np.generic]) -> None:
     import onnx_ir as ir
 
     name, dtype = value.name or "", value.dtype
-    tensor = ir.Tensor(np.ascontiguousarray(array).reshape(array.shape), name=name, dtype=dtype if dtype is not None and array.dtype == dtype.numpy() else None)
+    kept = dtype if dtype is not None and array.dtype == dtype.numpy() else None
+    tensor = ir.Tensor(np.ascontiguousarray(array).reshape(array.shape), name=name, dtype=kept)
     value.name = None
     new = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
     model.graph.register_initializer(new)

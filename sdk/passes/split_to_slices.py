@@ -22,7 +22,7 @@ PRESERVES = EXACT
 
 def run(model: ir.Model) -> int:
     """Number of splits rewritten."""
-    return sum(_split(model, node) if is_op(node, "Split") else _sequence(model, node) for node in list(model.graph) if is_op(node, "Split", "SplitToSequence"))
+    return sum(RULES[node.op_type](model, node) for node in list(model.graph) if is_op(node, *RULES))
 
 
 def _split(model: ir.Model, node: ir.Node) -> bool:
@@ -88,3 +88,7 @@ def _sequence(model: ir.Model, node: ir.Node) -> bool:
         become(reader, "Slice", [source, *bounds(model, value.name or "slice", ends[index] - sizes[index], ends[index], axis)])
         value.type, value.shape = source.type, None
     return True
+
+
+#: op -> how it is rewritten.
+RULES = {"Split": _split, "SplitToSequence": _sequence}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.graph.rewrite import add_constant, become, bypass, constant, integer, is_op, number, operand, scalar, shape, sole_use
+from edge.graph.domain import DOMAIN
+from edge.graph.rewrite import Attributes, add_constant, become, bypass, constant, integer, is_op, number, operand, scalar, shape, sole_use
 from edge.passes.preserves import close
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def _may_move(node: ir.Node) -> bool:
         plain = integer(node, "transB", 0) == 1 and not integer(node, "transA", 0) and number(node, "alpha", 1.0) == number(node, "beta", 1.0) == 1.0
         bias = constant(operand(node, 2))
         return plain and constant(node.inputs[1]) is not None and (operand(node, 2) is None or (bias is not None and bias.ndim == 1))
-    return (is_op(node, *POINTWISE) or is_op(node, *POINTWISE, domain="edge")) and all(scalar(value) is not None for value in node.inputs[1:] if value)
+    known = is_op(node, *POINTWISE) or is_op(node, *POINTWISE, domain=DOMAIN)
+    return known and all(scalar(value) is not None for value in node.inputs[1:] if value is not None)
 
 
 def _lift(model: ir.Model, node: ir.Node) -> None:
@@ -68,6 +70,6 @@ def _lift(model: ir.Model, node: ir.Node) -> None:
         weight = constant(node.inputs[1])
         assert weight is not None and node.inputs[1] is not None
         kernel = add_constant(model, f"{node.inputs[1].name}_1x1", np.asarray(weight).reshape(*weight.shape, 1, 1))
-        spatial = {"kernel_shape": (1, 1), "strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "group": 1}
+        spatial: Attributes = {"kernel_shape": (1, 1), "strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1), "group": 1}
         become(node, "Conv", [node.inputs[0], kernel, *node.inputs[2:3]], spatial)
     output.shape = ir.Shape([*(shape(output) or ()), 1, 1])

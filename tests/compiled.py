@@ -1,0 +1,115 @@
+"""Many small graphs, planned, printed as C, compiled into one program under ASan and UBSan, run, and their outputs given back.
+
+Every tensor of the caller lies in its own heap block of exact size, so that one float too far is seen; chunks run in reverse order, one by one,
+so that a step whose chunks are not independent is seen too.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edge import codegen, passes, plan
+from edge.ops.core import Core
+from edge.steps import Plan
+from edge.targets import toolchain
+
+Array = NDArray[np.float32]
+V2, V3, V4 = Core(16, 4, 16), Core(16, 8, 16), Core(16, 16, 32)
+FLAGS = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-math-errno", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+DRIVER = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "program.h"
+static void *get(FILE *f, size_t n) { void *p = malloc(n ? n : 1); if (!p || fread(p, 1, n, f) != n) exit(9); return p; }
+static void *aligned(size_t n) { return aligned_alloc(64, (n + 127) / 64 * 64); }
+static void run(const struct edge_step *steps, int n, size_t arena, size_t weights, int ins, const size_t *in, int outs, const size_t *out, FILE *f, FILE *g) {
+    struct edge_memory m;
+    const void *inputs[8]; void *outputs[8];
+    m.arena = memset(aligned(arena), 0xff, arena);  /* NaN everywhere: a number nobody wrote does not stay hidden */
+    unsigned char *w = aligned(weights);
+    if (fread(w, 1, weights, f) != weights) exit(8);
+    m.weights = w; m.inputs = inputs; m.outputs = outputs;
+    for (int i = 0; i < ins; i++) inputs[i] = get(f, in[i]);
+    for (int i = 0; i < outs; i++) outputs[i] = malloc(out[i] ? out[i] : 1);
+    for (int s = 0; s < n; s++) for (int c = steps[s].chunks - 1; c >= 0; c--) steps[s].run(&m, c, c + 1);
+    for (int i = 0; i < outs; i++) { fwrite(outputs[i], 1, out[i], g); free(outputs[i]); }
+    for (int i = 0; i < ins; i++) free((void *)inputs[i]);
+    free(w); free(m.arena);
+}
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph with its inputs; `name` tells what it tries."""
+
+    name: str
+    model: onnx.ModelProto
+    inputs: Mapping[str, Array]
+
+
+def graph(name: str, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, tuple[int, ...]], constants: Mapping[str, NDArray[np.generic]], seed: int = 0) -> Case:
+    """A case from its nodes; the output is "y".  Inputs are standard normal."""
+    rng = np.random.default_rng(seed)
+    values = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in inputs.items()]
+    weights = [onnx.numpy_helper.from_array(np.ascontiguousarray(a), n) for n, a in constants.items()]
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    made = onnx.helper.make_graph(list(nodes), "case", values, [out], weights)
+    model = onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9)
+    return Case(name, model, {n: rng.standard_normal(s).astype(np.float32) for n, s in inputs.items()})
+
+
+def planned(case: Case, core: Core) -> Plan:
+    """Through the passes, as a user's model goes."""
+    model = ir.serde.deserialize_model(case.model)
+    from edge.graph import infer
+
+    return plan.make(passes.optimize(infer(model)), core)
+
+
+def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) -> list[Array]:
+    """The first output of every case, computed by the generated C."""
+    plans = [planned(case, core) for case in cases]
+    files = {f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"] for i, p in enumerate(plans)}
+    calls, data = [], bytearray()
+    for i, (case, p) in enumerate(zip(cases, plans, strict=True)):
+        sizes = [case.inputs[n].nbytes for n in p.inputs]
+        outs = [4 * int(np.prod(p.buffers[n].shape)) for n in p.outputs]
+        packed = codegen.packed_weights(p)
+        calls.append(
+            f"run(edge_steps_c{i}, {len(p.steps)}, {p.arena_bytes}, {len(packed)}, {len(sizes)}, (size_t[]){{{', '.join(map(str, sizes))}}},"
+            f" {len(outs)}, (size_t[]){{{', '.join(map(str, outs))}}}, f, g);"
+        )
+        data += packed + b"".join(case.inputs[n].tobytes() for n in p.inputs)
+    externs = "".join(f"extern const struct edge_step edge_steps_c{i}[];\n" for i in range(len(cases)))
+    main = 'int main(void) { FILE *f = fopen("in.bin", "rb"), *g = fopen("out.bin", "wb"); if (!f || !g) return 7;\n' + "\n".join(calls) + "\nfclose(g); return 0; }\n"
+    toolchain.lay_out(files | {"main.c": DRIVER + externs + main}, folder)
+    (folder / "in.bin").write_bytes(data)
+    units = [*sorted(files), "main.c"]
+    halves = [units[0::2], units[1::2]]
+    jobs = [subprocess.Popen(["gcc", *FLAGS, f"-march={march}", "-c", *half], cwd=folder, stderr=subprocess.PIPE, text=True) for half in halves if half]
+    for job in jobs:
+        _, complaint = job.communicate()
+        assert job.returncode == 0, complaint
+    subprocess.run(["gcc", *FLAGS, *(unit.replace(".c", ".o") for unit in units), "-lm", "-o", "cases"], cwd=folder, check=True)
+    done = subprocess.run(["./cases"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    raw, at, results = (folder / "out.bin").read_bytes(), 0, []
+    for p in plans:
+        for position, name in enumerate(p.outputs):
+            shape = p.buffers[name].shape
+            count = int(np.prod(shape))
+            if position == 0:
+                results.append(np.frombuffer(raw, np.float32, count, at).reshape(shape))
+            at += 4 * count
+    return results

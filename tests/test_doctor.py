@@ -1,0 +1,147 @@
+"""`edge doctor`: every finding that can be bad is made bad, and says what cures it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from edge import cli
+from edge.cli import doctor
+from edge.cli.doctor import MISSING, NOTE, OK, Finding
+from edge.errors import EdgeError
+
+
+@pytest.fixture
+def versions(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
+    """Installed distributions are these and no others."""
+
+    def install(found: dict[str, str]) -> None:
+        monkeypatch.setattr(doctor, "version_of", lambda name: found.get(name, ""))
+
+    return install
+
+
+def test_what_stops_a_build_and_what_is_an_extra(versions: Callable[[dict[str, str]], None]) -> None:
+    versions({"numpy": "2.4.6"})
+    assert [str(doctor.package(row)) for row in doctor.PACKAGES] == [
+        "ok      numpy         2.4.6, for arrays",
+        "missing onnx          not installed, for the graph  ->  pip install onnx",
+        "missing onnx-ir       not installed, for the graph  ->  pip install onnx-ir",
+        "note    torch         not installed, for PyTorch models and the zoo  ->  pip install -e '.[torch]'",
+        "note    onnxscript    not installed, for PyTorch models  ->  pip install -e '.[torch]'",
+        "note    onnxruntime   not installed, for a faster second opinion in verify  ->  pip install -e '.[peers]'",
+        "note    pillow        not installed, for edge run --image  ->  pip install -e '.[image]'",
+    ]
+
+
+def test_an_old_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 4))
+    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.10.4")
+    assert doctor.python() == Finding(MISSING, "python", "3.10.4", "install Python 3.11 or newer")
+
+
+def test_a_foreign_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.metadata, "packages_distributions", lambda: {"edge": ["edge-deploy", "edge-sdk"]})
+    assert str(doctor.foreign_edge()) == "missing edge          also installed by edge-sdk  ->  pip uninstall edge-sdk, then install edge again"
+
+
+def test_edge_alone_is_well(monkeypatch: pytest.MonkeyPatch, versions: Callable[[dict[str, str]], None]) -> None:
+    monkeypatch.setattr(doctor.metadata, "packages_distributions", lambda: {"edge": ["edge-deploy"]})
+    versions({"edge-deploy": "0.1.0"})
+    assert doctor.foreign_edge() == Finding(OK, "edge", "0.1.0")
+
+
+def test_a_compiler_that_is_not_there(versions: Callable[[dict[str, str]], None]) -> None:
+    versions({})
+    assert doctor.zig() == Finding(MISSING, "zig", "not installed, the compiler", "pip install ziglang")
+
+
+def test_a_compiler_that_does_not_start(versions: Callable[[dict[str, str]], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(argv: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        raise OSError(8, "Exec format error")
+
+    versions({"ziglang": "0.17.0"})
+    monkeypatch.setattr(doctor.subprocess, "run", refuses)
+    cure = "pip install --force-reinstall ziglang"
+    assert doctor.zig() == Finding(MISSING, "zig", "0.17.0 is installed and does not start: OSError", cure)
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path / "file" / "zig"))
+    cure = "export ZIG_GLOBAL_CACHE_DIR=<a folder you may write to>"
+    assert doctor.cache() == Finding(MISSING, "cache", f"{tmp_path / 'file'} is not writable", cure)
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"ZIG_GLOBAL_CACHE_DIR": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/a"),
+        ({"XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/b/zig"),
+        ({"XDG_CACHE_HOME": "", "HOME": "/c"}, "/c/.cache/zig"),
+    ],
+)
+def test_the_cache_is_where_zig_looks(variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ZIG_GLOBAL_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert doctor.cache_folder() == Path(folder)
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path / "zig"))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**8))
+    assert doctor.cache() == Finding(NOTE, "cache", f"{tmp_path / 'zig'}, 0.1 GB free", "make room: a compiler's libc takes about 100 MB")
+
+
+def test_a_machine_without_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(name: str) -> None:
+        raise EdgeError("target 'cpu'", "needs x86_64, this machine is riscv64", "other machines come with later issues")
+
+    monkeypatch.setattr(doctor.targets, "load", refuses)
+    cure = "other machines come with later issues"
+    assert doctor.instruction_set() == Finding(MISSING, "cpu", "needs x86_64, this machine is riscv64", cure)
+
+
+@pytest.mark.parametrize(
+    ("governor", "finding"),
+    [
+        ("", Finding(OK, "governor", "not readable here (usual in a virtual machine)")),
+        ("performance", Finding(OK, "governor", "performance")),
+        ("powersave", Finding(NOTE, "governor", "powersave: the clock moves while you measure", "sudo cpupower frequency-set -g performance")),
+    ],
+)
+def test_the_clock(governor: str, finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.host, "governor", lambda: governor)
+    assert doctor.clock() == finding
+
+
+@pytest.mark.parametrize(("busy", "status"), [(0.1, OK), (1.0, OK), (1.2, NOTE)])
+def test_a_busy_machine(busy: float, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.os, "getloadavg", lambda: (busy, 0.0, 0.0))
+    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 2)
+    assert (doctor.load().status, doctor.load().detail) == (status, f"{busy} on 2 cores")
+
+
+def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    assert doctor.qemu() == Finding(NOTE, "qemu", "not installed, proves the levels this machine lacks", "apt-get install qemu-user")
+
+
+@pytest.mark.parametrize(("status", "code"), [(OK, 0), (NOTE, 0), (MISSING, 1)])
+def test_only_what_is_missing_fails(status: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "findings", lambda: iter([Finding(OK, "a", "b"), Finding(status, "c", "d", "e")]))
+    assert cli.main(["doctor"]) == code
+    assert capsys.readouterr().out == f"ok      a             b\n{status:<8}c             d  ->  e\n"
+
+
+def test_the_real_answer_has_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["doctor"])
+    lines = capsys.readouterr().out.splitlines()
+    packages = [row[0] for row in doctor.PACKAGES]
+    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load"]

@@ -1,0 +1,196 @@
+"""Profiles: what ours say, what this machine adds to `cpu`, and how `edge targets` shows them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from edge import cli, targets
+from edge.errors import EdgeError
+from edge.targets import host, schema
+from edge.targets.profile import Figure, figures, to_dict
+from house import ROOT
+
+FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
+
+
+def test_a_profile_of_ones_own_extends_ours(tmp_path: Path) -> None:
+    path = tmp_path / "board.toml"
+    path.write_text(f'extends = "x86-64"\ndescription = "mine"\n[caches]\nl2 = {FIGURE}\n')
+    board, ours = targets.load(str(path)), targets.load("x86-64")
+    assert board.caches == ours.caches | {"l2": Figure(1, "KiB", "data sheet")}
+    assert (board.name, board.description, board.levels) == ("board", "mine", ours.levels)
+    assert board.sha256 != ours.sha256
+
+
+def test_a_figure_is_replaced_whole(tmp_path: Path) -> None:
+    """A band inherited from another source would not be this source's band."""
+    path = tmp_path / "board.toml"
+    path.write_text(f'extends = "x86-64"\n[caches]\nl1d = {FIGURE}\n')
+    assert targets.load(str(path)).caches["l1d"].low is None
+
+
+@pytest.mark.parametrize(
+    ("figure", "amount"),
+    [(Figure(32, "KiB", "s"), 32768), (Figure(1.5, "GHz", "s"), 1_500_000_000), (Figure(16, "lanes", "s"), 16), (Figure(2, "MiB", "s"), 2097152)],
+)
+def test_a_figure_in_base_units(figure: Figure, amount: int) -> None:
+    assert (int(figure), float(figure)) == (amount, float(amount))
+
+
+def test_levels_of_x86_64() -> None:
+    profile = targets.load("x86-64")
+    assert [(v.name, int(v.lanes), int(v.registers)) for v in profile.levels] == [
+        ("v4", 16, 32),
+        ("v3", 8, 16),
+        ("v2", 4, 16),
+    ]
+    assert int(profile.block) == 16
+
+
+def test_each_level_needs_what_the_next_does_and_more() -> None:
+    levels = targets.load("x86-64").levels
+    assert all(set(a.features) > set(b.features) for a, b in pairwise(levels))
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_every_figure_has_a_source_of_some_length(name: str) -> None:
+    assert [key for key, figure in figures(targets.load(name)) if len(figure.source) < 10] == []
+
+
+def test_figures_are_all_figures() -> None:
+    """`figures` lists them by hand: as many as the profile holds."""
+    profile = targets.load("cpu")
+    assert json.dumps(to_dict(profile)).count('"source"') == len(list(figures(profile)))
+
+
+FLAGS = {"v4": " ".join(schema.X86_FEATURES), "v3": "pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm movbe abm avx f16c fma bmi1 bmi2 avx2"}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A machine of files: /proc/cpuinfo with those flags, and an empty /sys to fill."""
+
+    def make(flags: str, arch: str = "x86_64") -> Path:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: Test CPU\ncpu MHz\t\t: 2500.5\nflags\t\t: {flags}\n\nprocessor\t: 1\n")
+        monkeypatch.setattr(host, "CPUINFO", tmp_path / "cpuinfo")
+        monkeypatch.setattr(host, "SYSTEM", tmp_path / "cpu0")
+        monkeypatch.setattr(host.platform, "machine", lambda: arch)
+        return tmp_path / "cpu0"
+
+    return make
+
+
+@pytest.mark.parametrize("level", FLAGS)
+def test_cpu_is_the_best_level_here(level: str, machine: Callable[..., Path]) -> None:
+    machine(FLAGS[level])
+    assert [found.name for found in targets.load("cpu").levels] == [level]
+
+
+def test_one_feature_short_is_a_level_less(machine: Callable[..., Path]) -> None:
+    machine(FLAGS["v3"].replace(" bmi2", ""))
+    assert targets.load("cpu").levels[0].name == "v2"
+
+
+@pytest.mark.parametrize(("flags", "arch"), [("pni ssse3", "x86_64"), (FLAGS["v4"], "aarch64"), ("", "riscv64")])
+def test_a_machine_we_cannot_build_for_says_so(flags: str, arch: str, machine: Callable[..., Path]) -> None:
+    machine(flags, arch)
+    with pytest.raises(EdgeError) as caught:
+        targets.load("cpu")
+    needs = "x86_64 with pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
+    assert str(caught.value) == f"target 'cpu': needs {needs}, this machine is {arch} Test CPU (other machines come with later issues)"
+
+
+def test_what_sys_says_replaces_the_base(machine: Callable[..., Path]) -> None:
+    system = machine(FLAGS["v4"])
+    for index, (level, kind, size) in enumerate(
+        [("1", "Data", "48K"), ("1", "Instruction", "64K"), ("2", "Unified", "1M"), ("3", "Unified", "nonsense")]
+    ):
+        folder = system / "cache" / f"index{index}"
+        folder.mkdir(parents=True)
+        for name, text in (("level", level), ("type", kind), ("size", size)):
+            (folder / name).write_text(text + "\n")
+    (system / "cpufreq").mkdir()
+    (system / "cpufreq" / "cpuinfo_min_freq").write_text("800000\n")
+    (system / "cpufreq" / "cpuinfo_max_freq").write_text("3700000\n")
+    profile = targets.load("cpu")
+    assert {name: str(figure) for name, figure in profile.caches.items()} == {"l1d": "48 KiB", "l2": "1 MiB"}
+    assert str(profile.clock) == "3700 MHz (800 to 3700)"
+
+
+def test_a_machine_that_says_little_keeps_the_base(machine: Callable[..., Path]) -> None:
+    machine(FLAGS["v4"])
+    profile = targets.load("cpu")
+    assert (profile.caches, str(profile.clock)) == (targets.load("x86-64").caches, "2500 MHz")
+
+
+def test_the_profiles_sum_is_the_files_not_the_machines(machine: Callable[..., Path]) -> None:
+    machine(FLAGS["v3"])
+    first = targets.load("cpu")
+    machine(FLAGS["v4"])
+    assert targets.load("cpu").sha256 == first.sha256 and replace(first, levels=()) != targets.load("cpu")
+
+
+def test_edge_targets_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["targets", "--json"]) == 0
+    assert [profile["name"] for profile in json.loads(capsys.readouterr().out)] == targets.names()
+    assert cli.main(["targets", "x86-64", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["block"]["value"] == 16
+
+
+def test_edge_targets_name_shows_every_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["targets", "x86-64"]) == 0
+    shown = capsys.readouterr().out
+    assert [key for key, figure in figures(targets.load("x86-64")) if f"{key:<24}{figure}\n    {figure.source}\n" not in shown] == []
+
+
+def test_a_target_that_is_not_here_does_not_hide_the_others(machine: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    machine("", "riscv64")
+    assert cli.main(["targets"]) == 0
+    needs = "x86_64 with pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
+    assert capsys.readouterr().out.splitlines() == [
+        f"cpu       not here: needs {needs}, this machine is riscv64 Test CPU",
+        "x86-64    any 64-bit x86 machine: AVX-512, AVX2 or SSE4.2, chosen at start",
+        "          x86_64, levels v4 v3 v2",
+    ]
+    assert cli.main(["targets", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0] == {"name": "cpu", "not_here": f"needs {needs}, this machine is riscv64 Test CPU"}
+
+
+#: a loop the compiler vectorizes with all that -mcpu admits; no libc, whose own build would take a minute
+PROBE = """
+static float x[64] __attribute__((aligned(64))), y[64] __attribute__((aligned(64)));
+void _start(void) {
+    for (volatile int turn = 0; turn < 3; turn++)
+        for (int i = 0; i < 64; i++) y[i] = y[i] * x[i] + 1.0f;
+    __asm__ volatile("syscall" : : "a"(60L), "D"((long)(y[63] != 1.0f)));
+    __builtin_unreachable();
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [level.name for level in targets.load("x86-64").levels if level.qemu_cpu])
+def test_a_levels_code_runs_on_the_cpu_that_proves_it(level: str, tmp_path: Path, tool: Callable[[str, str], str]) -> None:
+    """What -mcpu lets the compiler use, that CPU has."""
+    qemu = tool("qemu-x86_64", "apt-get install qemu-user")
+    profile = targets.load("x86-64")
+    found = next(known for known in profile.levels if known.name == level)
+    source, program = tmp_path / "probe.c", tmp_path / "probe"
+    source.write_text(PROBE)
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", profile.runner, f"-mcpu={found.cpu}", "-O3", "-nostdlib", "-static"]
+    subprocess.run([*compiler, "-o", str(program), str(source)], check=True)
+    subprocess.run([qemu, "-cpu", found.qemu_cpu, str(program)], check=True, capture_output=True)
+
+
+def test_the_runtime_looks_for_the_features_a_profile_may_name() -> None:
+    header = (ROOT / "targets" / "runtime" / "cpu.h").read_text()
+    assert sorted(re.findall(r'X\(\d+, \w+, "(\w+)"\)', header)) == sorted(schema.X86_FEATURES)
