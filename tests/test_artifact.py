@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 import zipfile
@@ -70,7 +69,7 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
         tiny.write(tmp_path / "taken")
     with pytest.raises(EdgeError, match=r"^.*/none/m.edge: cannot be written: No such file or directory \(choose another place\)$"):
         tiny.write(tmp_path / "none" / "m.edge")
-    assert os.listdir(tmp_path) == ["taken"]
+    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
 
 
 def wrong_manifests() -> list[tuple[dict[str, object], str]]:

@@ -1,0 +1,90 @@
+"""`--preprocess`: parsed at build, all mistakes at once, applied by `edge run --image`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.artifact.preprocess import PRESETS, Preprocess, parse, preprocess_from, read_image
+from edge.errors import EdgeError
+
+EXAMPLE = "(for example resize=256,crop=224,mean=0.485/0.456/0.406,std=0.229/0.224/0.225)"
+
+
+def recipes() -> list[tuple[str, Preprocess]]:
+    return [
+        ("imagenet", PRESETS["imagenet"]),
+        ("imagenet,crop=192", Preprocess(256, 192, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))),
+        ("none", Preprocess()),
+        (
+            "resize=28, crop=28,mean=0.2860,std=0.3530,color=gray,scale=255",
+            Preprocess(28, 28, (0.286,), (0.353,), "gray"),
+        ),
+        ("mean=1/2/3,layout=nhwc,filter=nearest,scale=1", Preprocess(mean=(1, 2, 3), layout="nhwc", filter="nearest", scale=1.0)),
+    ]
+
+
+@pytest.mark.parametrize(("text", "want"), recipes())
+def test_a_recipe_is_read(text: str, want: Preprocess) -> None:
+    assert parse(text) == want
+
+
+def mistakes() -> list[tuple[str, str]]:
+    return [
+        ("imagenett", "unknown 'imagenett', did you mean 'imagenet'?"),
+        ("croop=3", "unknown 'croop', did you mean 'crop'?"),
+        ("crop=x,resize=-1", "crop=x is not a number; resize=-1 is not between 0 and 8192"),
+        ("crop", "'crop' has no value"),
+        ("crop=1,crop=2", "crop is there twice"),
+        ("color=blue,layout=x", "color=blue is not one of rgb, gray; layout=x is not one of nchw, nhwc"),
+        ("filter=y", "filter=y is not one of nearest, bilinear, bicubic"),
+        ("mean=1/2,std=0", "mean has 2 values for 3 channels; std and scale divide: they must not be 0"),
+        ("mean=nan,scale=0", "mean has a value that is not a finite number; std and scale divide: they must not be 0"),
+        ("crop=99999", "crop=99999 is not between 0 and 8192"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), mistakes())
+def test_all_mistakes_come_at_once(text: str, message: str) -> None:
+    with pytest.raises(EdgeError) as caught:
+        parse(text)
+    assert str(caught.value) == f"--preprocess: {message} {EXAMPLE}"
+
+
+def test_a_hostile_manifest_is_refused() -> None:
+    with pytest.raises(EdgeError) as caught:
+        preprocess_from({"resize": 1 << 40, "colour": "x"}, "m.edge")
+    assert str(caught.value) == "m.edge: preprocess: unknown key 'colour' (did you mean 'color'?) (build it again)"
+    with pytest.raises(EdgeError) as caught:
+        preprocess_from({"resize": 1 << 40}, "m.edge")
+    assert str(caught.value) == "m.edge: resize=1099511627776 is not between 0 and 8192 (build it again)"
+
+
+def test_the_arithmetic(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    image.fromarray(pixels).save(tmp_path / "p.png")
+    recipe = Preprocess(crop=4, mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 4.0))
+    want = (pixels[1:5, 2:6].astype(np.float32) / 255 - np.float32([0.1, 0.2, 0.3])) / np.float32([1, 2, 4])
+    got = read_image(tmp_path / "p.png", recipe)
+    assert (got.dtype, got.shape, got.flags.c_contiguous) == (np.float32, (1, 3, 4, 4), True)
+    np.testing.assert_allclose(got[0], want.transpose(2, 0, 1), rtol=1e-6)
+    nhwc = read_image(tmp_path / "p.png", Preprocess(crop=4, mean=recipe.mean, std=recipe.std, layout="nhwc"))
+    np.testing.assert_array_equal(nhwc[0], got[0].transpose(1, 2, 0))
+    assert read_image(tmp_path / "p.png", Preprocess(resize=12, color="gray")).shape == (1, 1, 12, 16)
+    assert read_image(tmp_path / "p.png", PRESETS["imagenet"]).shape == (1, 3, 224, 224)
+
+
+def test_what_is_no_picture(tmp_path: Path) -> None:
+    pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
+    (tmp_path / "p.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
+    with pytest.raises(EdgeError) as caught:
+        read_image(tmp_path / "p.jpg", Preprocess())
+    assert str(caught.value).startswith(f"{tmp_path}/p.jpg: ")
+    with pytest.raises(EdgeError) as caught:
+        read_image(tmp_path / "none.jpg", Preprocess())
+    assert str(caught.value) == (
+        f"{tmp_path}/none.jpg: cannot be read: [Errno 2] No such file or directory: '{tmp_path}/none.jpg' (give a .jpg or .png)"
+    )

@@ -1,0 +1,267 @@
+"""Measurements and their three forms; edge inspect, profile and run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny
+from edge import artifact, measure, report
+from edge.artifact.preprocess import Preprocess
+from edge.cli import main
+from edge.measure.hygiene import hygiene_of
+from edge.measure.statistics import drift_of, latency_of
+from edge.report.table import size, table
+
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def edge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    files = {"labels.txt": "".join(f"class {i}\n" for i in range(1020)).encode() + b"evil\x1b[31m\n", "lib/libmodel.so": tiny.library().read_bytes()}
+    recipe: dict[str, object] = {
+        "resize": 0,
+        "crop": 0,
+        "color": "gray",
+        "mean": [0.5],
+        "std": [0.25],
+        "scale": 255.0,
+        "layout": "nchw",
+        "filter": "nearest",
+    }
+    return tiny.write(folder / "tiny.edge", files=files, labels="labels.txt", preprocess=recipe)
+
+
+@pytest.fixture(scope="module")
+def profile(edge_file: Path) -> measure.Profile:
+    return measure.bench(edge_file, runs=30, warmup=2, min_secs=0, threads=2, per_layer=True)
+
+
+def test_statistics_of_known_numbers() -> None:
+    late = latency_of(np.arange(1, 102, dtype=np.float64))
+    assert (late.p50, late.p90, late.p99, late.min, late.mean, late.count) == (51, 91, 100, 1, 51, 101)
+    assert late.std == pytest.approx(29.3, abs=0.01)
+    assert latency_of(np.array([2.0])) == measure.Latency(2, 2, 2, 2, 2, 0, 1)
+
+
+def test_drift_is_the_second_half_against_the_first() -> None:
+    assert drift_of(np.array([1.0] * 20 + [1.5] * 20)) == pytest.approx(0.5)
+    assert drift_of(np.array([1.0, 2.0])) == 0
+
+
+def hygienes() -> list[tuple[str, list[float], int, float, str | None, tuple[str, ...]]]:
+    quiet = [1.0] * 100
+    return [
+        ("quiet", quiet, 0, 0.0, "performance", ()),
+        ("slow governor", quiet, 0, 0.0, "powersave", ("CPU governor 'powersave'",)),
+        ("interrupted", quiet, 20, 0.0, None, ("20% of the runs were interrupted",)),
+        ("drift", [1.0] * 50 + [1.2] * 50, 0, 0.0, None, ("the second half took +20% against the first",)),
+        ("spread", ([1.0] * 4 + [2.0]) * 20, 0, 0.0, None, ("p90 is 2.00 times p50",)),
+    ]
+
+
+@pytest.mark.parametrize(("ms", "interrupted", "load", "governor", "reasons"), [h[1:] for h in hygienes()], ids=[h[0] for h in hygienes()])
+def test_every_doubt_has_its_reason(ms: list[float], interrupted: int, load: float, governor: str | None, reasons: tuple[str, ...]) -> None:
+    array = np.array(ms)
+    got = hygiene_of(latency_of(array), array, interrupted, load, load, governor)
+    assert (got.reasons, got.stable) == (reasons, not reasons)
+
+
+def test_a_busy_machine_is_a_reason() -> None:
+    array = np.ones(50)
+    got = hygiene_of(latency_of(array), array, 0, 999.0, 0.0, None)
+    assert got.reasons == (f"load average 999.0 on {got.cpus} CPUs before it began",)
+
+
+def test_the_profile_has_what_the_contract_names(profile: measure.Profile, edge_file: Path) -> None:
+    value = json.loads(profile.to_json())
+    named = "artifact target device precision threads latency_ms init_ms first_ms peak_rss_mb artifact_bytes arena_bytes energy_mj hygiene layers"
+    assert set(named.split()) <= set(value)
+    assert set(value["latency_ms"]) == {"p50", "p90", "p99", "min", "mean", "std", "count"}
+    assert value["latency_ms"]["count"] == 30
+    assert value["energy_mj"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "kind": None,
+        "source": "no meter on this device; comes with a later issue",
+    }
+    assert {"stable", "reasons"} <= set(value["hygiene"])
+    assert [set(layer) for layer in value["layers"]] == [{"name", "op", "ms", "macs", "bytes"}] * 3
+    assert (value["threads"], value["artifact_bytes"], value["arena_bytes"]) == (2, edge_file.stat().st_size, 4096)
+    assert 0 < value["peak_rss_mb"] < 50
+
+
+def test_csv_has_a_line_a_layer_and_no_formula(profile: measure.Profile) -> None:
+    hostile = replace(profile, layers=(replace(profile.layers[0], name='=cmd|"x",y'), *profile.layers[1:]))
+    rows = list(csv.DictReader(io.StringIO(report.profile_csv(hostile))))
+    assert [row["layer"] for row in rows] == ["", '\'=cmd|"x",y', "z", "s"]
+    assert rows[1]["macs"] == "1024"
+
+
+def test_html_escapes_what_a_model_says(profile: measure.Profile) -> None:
+    hostile = replace(profile, layers=(replace(profile.layers[0], name="<script>x</script>"),), artifact="<b>")
+    page = report.profile_html(hostile)
+    assert "<script>" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_tables_align_and_hide_escapes() -> None:
+    text = table((">ms", "name"), [("1.5", "a\x1b[31m\nb"), ("10.25", "x" * 60)])
+    assert text.splitlines() == ["   ms  name", "-----  " + "-" * 48, "  1.5  a [31m b", "10.25  …" + "x" * 47]
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.50 kB"), (2_500_000, "2.50 MB"), (3e9, "3.00 GB")])
+def test_sizes_for_people(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+def test_inspect_says_everything_and_runs_nothing(tmp_path: Path, capsys: Out) -> None:
+    path = tiny.write(tmp_path / "m.edge", executable=b"#!/bin/sh\ntouch ran\n", options={"threads": 2})
+    assert main(["inspect", str(path)]) == 0
+    text = capsys.readouterr().out
+    for fact in (
+        "levels v4, v3, v2",
+        "arena      4.10 kB",
+        "0.001 M, 3 steps",
+        "x: float32 [4, 256]",
+        "threads = 2",
+        "twice",
+        "net.py:4",
+        "weights.bin",
+    ):
+        assert fact in text
+    assert main(["inspect", str(path), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["ops"] == {"Mul 2": 1, "Add": 1, "ReduceSum": 1}
+    assert value["manifest"]["plan"]["steps"][1]["kernel"] == "add"
+    assert value["entries"]["weights.bin"]["offset"] % 65536 == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["m.edge"]
+
+
+def test_inspect_refuses_what_is_no_artifact(tmp_path: Path, capsys: Out) -> None:
+    (tmp_path / "x").write_text("hello")
+    assert main(["inspect", str(tmp_path / "x")]) == 2
+    want = f"edge: {tmp_path}/x: is not an .edge file, or it is cut short: there is no zip at its end (copy it again or build it again)\n"
+    assert capsys.readouterr() == ("", want)
+    assert main(["inspect", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err == f"edge: {tmp_path}/none: No such file or directory (give the path of an .edge file)\n"
+
+
+def test_profile_writes_three_files_and_a_table(edge_file: Path, tmp_path: Path, capsys: Out) -> None:
+    files = [f"--{kind}={tmp_path}/p.{kind}" for kind in ("json", "csv", "html")]
+    assert main(["profile", str(edge_file), "--runs", "5", "--min-secs", "0", "--per-layer", *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:10]] == ["init", "first", "steady", "min", "speed", "memory", "energy", "stable"]
+    assert lines[-1].split()[-1] == "s"
+    assert json.loads((tmp_path / "p.json").read_text())["latency_ms"]["count"] == 5
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 5
+    assert (tmp_path / "p.html").read_text().startswith("<!doctype html>")
+
+
+def test_profile_json_on_stdout_is_alone(edge_file: Path, capsys: Out) -> None:
+    assert main(["profile", str(edge_file), "--runs", "2", "--min-secs", "0", "--level", "v2", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert (value["level"], value["latency_ms"]["count"]) == ("v2", 2)
+
+
+def refusals() -> list[tuple[list[str], int, str]]:
+    later = "comes with a later issue (docs/cli.md lists what is here)"
+    return [
+        (["profile", "FILE", "--on", "rpi4"], 2, f"profile: --on rpi4 {later}"),
+        (["profile", "FILE", "--energy", "rapl"], 2, f"profile: --energy rapl {later}"),
+        (["profile", "FILE", "--runs", "0"], 2, "profile: --runs 0 is not between 1 and 10000000"),
+        (["profile", "FILE", "--min-secs", "nan"], 2, "profile: --min-secs nan is not between 0 and 86400"),
+        (["profile", "FILE", "--level", "v9"], 3, "FILE: level 'v9' is not in this file (--info lists its levels)"),
+        (["run", "FILE", "--on", "rpi4", "--input", "x"], 2, f"run: --on rpi4 {later}"),
+        (["run", "FILE"], 2, "run: takes one of --input and --image (edge run A.edge --input in.npz --output out.npz)"),
+        (
+            ["run", "FILE", "--input", "DIR/no.npz"],
+            2,
+            "DIR/no.npz: cannot be read: [Errno 2] No such file or directory: 'DIR/no.npz' (numpy.savez(path, input=array) makes one)",
+        ),
+        (["run", "FILE", "--input", "DIR/y.npz"], 2, "FILE: no input 'y' (it has x: float32[4, 256])"),
+        (["run", "FILE", "--image", "DIR/y.npz"], 2, "DIR/y.npz: is no picture that Pillow knows (give a .jpg or .png)"),
+    ]
+
+
+@pytest.mark.parametrize(("words", "code", "line"), refusals())
+def test_a_mistake_is_one_line(edge_file: Path, tmp_path: Path, capsys: Out, words: list[str], code: int, line: str) -> None:
+    np.savez(tmp_path / "y.npz", y=np.zeros(3, np.float32))
+
+    def place(text: str) -> str:
+        return text.replace("FILE", str(edge_file)).replace("DIR", str(tmp_path))
+
+    assert main([place(word) for word in words]) == code
+    assert capsys.readouterr() == ("", f"edge: {place(line)}\n")
+
+
+def test_run_takes_npz_and_npy(edge_file: Path, tmp_path: Path, capsys: Out) -> None:
+    x = tiny.inputs(1)
+    np.savez(tmp_path / "in.npz", x=x)
+    np.save(tmp_path / "in.npy", x)
+    for name in ("in.npz", "in.npy"):
+        assert main(["run", str(edge_file), "--input", str(tmp_path / name), "--output", str(tmp_path / "out.npz")]) == 0
+        assert capsys.readouterr().out == "z: float32 [4, 256]\ns: float32 [4]\n"
+        with np.load(tmp_path / "out.npz") as out:
+            np.testing.assert_array_equal(out["z"], tiny.reference(x)["z"])
+        (tmp_path / "out.npz").unlink()
+
+
+def test_run_refuses_pickles(edge_file: Path, tmp_path: Path, capsys: Out) -> None:
+    np.save(tmp_path / "p.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert main(["run", str(edge_file), "--input", str(tmp_path / "p.npy")]) == 2
+    assert "Object arrays cannot be loaded when allow_pickle=False" in capsys.readouterr().err
+
+
+@pytest.fixture
+def picture_program(tmp_path: Path) -> Callable[[tuple[int, int]], Path]:
+    """An artifact whose input is named as a picture; its program still is the tiny one, (4, 256) seen as (1, 1, 4, 256)."""
+
+    def make(shape: tuple[int, int]) -> Path:
+        recipe: dict[str, object] = {"color": "gray", "mean": [0.5], "std": [0.25]}
+        inputs = [{"name": "x", "shape": [1, 1, *shape], "dtype": "float32"}]
+        labels = "".join(f"class {i}\n" for i in range(1023)).encode() + b"evil\x1b[31m\n"
+        files = {"labels.txt": labels, "lib/libmodel.so": tiny.library().read_bytes()}
+        return tiny.write(tmp_path / "picture.edge", files=files, labels="labels.txt", preprocess=recipe, inputs=inputs)
+
+    return make
+
+
+def test_run_on_a_picture_prints_the_five_best(picture_program: Callable[[tuple[int, int]], Path], tmp_path: Path, capsys: Out) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 256), np.uint8)
+    image.fromarray(pixels).save(tmp_path / "p.png")
+    assert main(["run", str(picture_program((4, 256))), "--image", str(tmp_path / "p.png"), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)["top"]
+    z = tiny.reference(((pixels.astype(np.float32) / 255 - 0.5) / 0.25).astype(np.float32))["z"].ravel()
+    assert [row["class"] for row in best] == np.argsort(-z, kind="stable")[:5].tolist()
+    assert best[0]["score"] == pytest.approx(z.max(), rel=1e-6)
+    assert main(["run", str(tmp_path / "picture.edge"), "--image", str(tmp_path / "p.png")]) == 0
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) == 5
+    assert "\x1b" not in text
+    assert "class" in text
+
+
+def test_a_model_without_a_recipe_takes_no_picture(tmp_path: Path, capsys: Out) -> None:
+    path = tiny.write(tmp_path / "m.edge")
+    (tmp_path / "p.png").write_bytes(b"")
+    assert main(["run", str(path), "--image", str(tmp_path / "p.png")]) == 2
+    assert capsys.readouterr().err == f"edge: {path}: does not know how to prepare a picture (build it with --preprocess imagenet)\n"
+
+
+def test_the_recipe_comes_back_from_the_manifest(edge_file: Path) -> None:
+    from edge.artifact.preprocess import preprocess_from
+
+    want = Preprocess(0, 0, (0.5,), (0.25,), "gray", 255.0, "nchw", "nearest")
+    assert preprocess_from(artifact.open(edge_file).manifest.preprocess, "m") == want
