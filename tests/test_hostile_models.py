@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from graphs import proto, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge import converters, graph
 from edge.errors import EdgeError
 from edge.graph import writing
+from graphs import proto, small
 
 TEXT = "(float[1,3,8,8] x) => (float[1,4,6,6] y) { y = Conv (x, w) }"
 CONV = {"w": (4, 3, 3, 3)}

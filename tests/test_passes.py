@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import Weights, ops, random_inputs, small, worst_difference
 
 import edge.passes
 from edge import graph, passes
 from edge.errors import EdgeError
+from graphs import Weights, ops, random_inputs, small, worst_difference
 
 X = "(float[1,4,8,8] x) => (float[1,4,8,8] y)"
 
