@@ -1,7 +1,7 @@
 """`make demo`: three small trained networks on real pictures, then the full-size zoo, built, checked and measured on this machine: one table.
 
-    python examples/demo.py              # everything
-    python examples/demo.py --few        # of the zoo only one network a family
+python examples/demo.py              # everything
+python examples/demo.py --few        # of the zoo only one network a family
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def main() -> int:
         for row in [*small(Path(folder), say), *zoo(Path(folder), FEW if few else tuple(models.names()), say)]:
             rows.append(row)
     print(table(HEADER, [row.cells() for row in rows]).rstrip("\n"))
-    print(f"\nfloat32, batch 1, one thread, this CPU at its best level; error: max|d| / max|torch| on generated inputs; {time.monotonic() - began:.0f} s in all")
+    print(
+        f"\nfloat32, batch 1, one thread, this CPU at its best level; error: max|d| / max|torch| on generated inputs; {time.monotonic() - began:.0f} s in all"
+    )
     if not all(row.stable for row in rows):
         print("* the machine was busy or its clock moved: run it again on a quiet machine before you quote the figure")
     return 0
