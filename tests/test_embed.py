@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,6 @@ def test_the_readme_works_as_written(tmp_path: Path) -> None:
     shutil.copy(EXAMPLE / "classify.c", tmp_path)
     unzip, cc, run = commands()
     assert unzip[0] == "unzip"
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "model.edge") as archive:  # the same as the first line, where unzip may be missing
         archive.extractall(tmp_path, unzip[3:])
     subprocess.run([*cc, "-Wall", "-Wextra", "-Werror"], cwd=tmp_path, check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import struct
 import subprocess
 import zipfile
@@ -241,13 +242,60 @@ def test_changed_anywhere_in_the_zip_it_is_refused_or_the_same(good: bytes, tmp_
         assert opened.read("expected.bin") == tiny.expected()
 
 
-def test_the_c_side_reads_nothing_outside_a_hostile_file(good: bytes, tmp_path: Path, tool: Callable[[str, str], str]) -> None:
-    tool("gcc", "apt-get install gcc")
-    (tmp_path / "m.edge").write_bytes(good)
+@pytest.fixture(scope="module")
+def c_side() -> Path:
+    """container.c under the sanitizers, behind a small program."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed (apt-get install gcc)")
     sources = (tiny.RUNTIME / "container.c", tiny.PROGRAM.parent / "container_hostile.c")
-    program = tiny.compiled("container_hostile", sources, *tiny.SANITIZE, cc=("gcc",))
-    done = subprocess.run([program, tmp_path / "m.edge"], capture_output=True, text=True, check=False)
+    return tiny.compiled("container_hostile", sources, *tiny.SANITIZE, cc=("gcc",))
+
+
+def test_the_c_side_reads_nothing_outside_a_hostile_file(good: bytes, tmp_path: Path, c_side: Path) -> None:
+    (tmp_path / "m.edge").write_bytes(good)
+    done = subprocess.run([c_side, tmp_path / "m.edge"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     found, refused = (int(word.strip(",")) for word in done.stdout.split()[1::2])
     assert found > 1000
     assert refused > 1000
+
+
+def both(data: bytes, name: bytes, in_central: int, in_local: int, form: str, value: int) -> bytes:
+    """The same field in the central record and in the local header, so that they do not contradict each other."""
+    return put(put(data, central(data, name) + in_central, form, value), local(data, name) + in_local, form, value)
+
+
+def huge(data: bytes, size: int) -> bytes:
+    return both(both(data, b"weights.bin", 20, 18, "<I", size), b"weights.bin", 24, 22, "<I", size)
+
+
+def c_changes() -> list[tuple[str, Callable[[bytes], bytes], str]]:
+    twice = hand_made([("weights.bin", b"1", 1), ("weights.bin", b"2", 1)])
+    return [
+        ("good", lambda d: d, "found"),
+        ("absent", lambda d: hand_made([("x", b"", 0)]), "is not in the file"),
+        ("twice", lambda d: twice, "is there twice"),
+        ("deflated", lambda d: hand_made([("weights.bin", b"1", 1)]), "is compressed and cannot be mapped"),
+        ("past the directory", lambda d: huge(d, directory_at(d) - 65536 + 1), "lies outside the file"),
+        ("as long as can be", lambda d: huge(d, 2**32 - 1), "lies outside the file"),
+        ("up to the directory", lambda d: huge(d, directory_at(d) - 65536), "found"),
+        ("offset", lambda d: put(d, central(d, b"weights.bin") + 42, "<I", directory_at(d) - 29), "lies outside the file"),
+        ("encrypted", lambda d: both(d, b"weights.bin", 8, 6, "<H", 1), "is encrypted or streamed"),
+        ("name", lambda d: put(d, local(d, b"weights.bin") + 30, "<B", 65), "has two names"),
+        ("extra", lambda d: put(d, local(d, b"weights.bin") + 28, "<H", 16), "is not aligned"),
+        ("long extra", lambda d: put(d, local(d, b"weights.bin") + 28, "<H", 65535), "lies outside the file"),
+        ("no end", lambda d: d[:-1], "has no zip at its end"),
+        ("short", lambda d: d[-21:], "is too short for a zip"),
+        ("disks", lambda d: put(d, len(d) - 18, "<H", 1), "is a zip on several disks"),
+        ("directory", lambda d: put(d, len(d) - 6, "<I", 0), "has a zip directory in the wrong place"),
+        ("one more", lambda d: counted(d, 6), "has a damaged zip directory"),
+    ]
+
+
+@pytest.mark.parametrize(("change", "message"), [c[1:] for c in c_changes()], ids=[c[0] for c in c_changes()])
+def test_the_c_side_says_what_is_wrong(good: bytes, tmp_path: Path, c_side: Path, change: Callable[[bytes], bytes], message: str) -> None:
+    (tmp_path / "m.edge").write_bytes(change(good))
+    done = subprocess.run([c_side, tmp_path / "m.edge", "weights.bin"], capture_output=True, text=True, check=False)
+    cure = "the file is damaged or not an .edge file: copy or build it again"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("found\n" if message == "found" else f"weights.bin: {message} ({cure})\n")

@@ -202,3 +202,17 @@ def test_zig_links_a_small_static_program_without_warnings(tmp_path: Path) -> No
 def test_both_compilers_take_the_library_without_warnings(gcc: str) -> None:
     for cc in (("gcc",), tuple(tiny.ZIG)):
         tiny.compiled("libmodel.so", (*tiny.LIBRARY, tiny.PROGRAM), *tiny.SHARED, "-O2", cc=cc)
+
+
+@pytest.mark.slow
+def test_a_built_file_lives_to_refuse_a_cpu(tmp_path: Path, tool: Callable[[str, str], str]) -> None:
+    """The runtime is compiled for the baseline: a file whose only level the CPU lacks says so, it does not die of SIGILL."""
+    import edge
+    from edge.graph import save
+
+    qemu = tool("qemu-x86_64", "apt-get install qemu-user")
+    save(tiny.graph(), tmp_path / "tiny.onnx")
+    edge.build(tmp_path / "tiny.onnx", target="cpu", out=tmp_path / "tiny.edge")
+    done = subprocess.run([qemu, "-cpu", "qemu64", str(tmp_path / "tiny.edge"), "--info"], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "needs what this CPU does not have: ssse3 sse4_1 sse4_2 popcnt" in done.stderr.splitlines()[-1]
