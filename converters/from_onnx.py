@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from edge import graph
 from edge.converters.inputs import fix_inputs
+from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
-from edge.converters.support import op_name
 from edge.errors import EdgeError
 from edge.graph import reading
-from edge.graph.domain import BODIES, DOMAIN
+from edge.graph.domain import BODIES, DOMAIN, use
 from edge.graph.rewrite import names as value_names
 from edge.graph.writing import to_bytes
 
@@ -36,7 +36,10 @@ def read(spec: str, shapes: Mapping[str, tuple[int, ...]], weights: Path | None,
     _check_domains(original, origin)
     before = reading.deserialize(original, origin, path.parent)
     _initializers_are_constants(before)
-    _name_nodes(before)
+    keep_origin(before, None)
+    for node in before.graph:
+        if node.domain == DOMAIN:
+            use(before, node.op_type)
     fix_inputs(before, shapes, origin)
     before.graph.name = safe_name(path.stem)
     graph.check(graph.infer(before, strict=False))
@@ -69,14 +72,16 @@ def lift(model: ir.Model, where: str) -> ir.Model:
 
 
 def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """Foreign model-local functions are spelled out; ours keep their node."""
+    """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it."""
     import onnx.inliner
 
-    foreign = [(f.domain, f.name) for f in proto.functions if f.domain != DOMAIN]
+    foreign = [function for function in proto.functions if function.domain != DOMAIN]
+    del proto.functions[:]
+    proto.functions.extend(foreign)
     if not foreign:
         return proto
     try:
-        inlined: onnx.ModelProto = onnx.inliner.inline_selected_functions(proto, foreign)
+        inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(proto)
     except (RuntimeError, ValueError) as error:
         raise EdgeError(where, f"its functions cannot be inlined: {str(error).strip().splitlines()[0]}") from error
     return inlined
@@ -98,13 +103,6 @@ def _initializers_are_constants(model: ir.Model) -> None:
     """IR versions before 4 list the weights among the inputs, as defaults that may be overridden: nobody does."""
     for value in [value for value in model.graph.inputs if value.is_initializer()]:
         model.graph.inputs.remove(value)
-
-
-def _name_nodes(model: ir.Model) -> None:
-    """A node without a name is called after its first output, so that messages can point at it."""
-    for node in model.graph:
-        node.name = node.name or (node.outputs[0].name if node.outputs else "") or op_name(node)
-        node.doc_string = None
 
 
 def _keep_metadata(old: ir.Model, new: ir.Model) -> None:

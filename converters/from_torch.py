@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from edge import graph
 from edge.converters.inputs import CURE, Shapes, named_shapes
+from edge.converters.origins import keep_origin
 from edge.converters.source import Source, safe_name
-from edge.converters.torch_metadata import keep_origin
 from edge.converters.torch_quiet import quiet, user_error
 from edge.converters.torch_run import runner, stepper
 from edge.errors import EdgeError
@@ -74,6 +74,8 @@ def from_program(
         raise EdgeError(origin, f"has no ONNX translation for {', '.join(ops)}", "write them with other torch ops") from error
     assert onnx_program is not None and onnx_program.exported_program is not None
     model = onnx_program.model
+    for node in model.graph:
+        node.name = node.outputs[0].name  # torch's are node_Conv_17: ours are those of its layers
     keep_origin(model, root)
     model.graph.name = safe_name(name)
     graph.check(graph.infer(model, strict=False))

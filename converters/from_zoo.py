@@ -16,9 +16,7 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
     from edge import models
 
     name = spec.removeprefix("zoo:")
-    module = models.create(name)
-    if weights is not None:
-        models.load_weights(module, weights)
+    module = models.create(name, weights)
     if example_inputs is None and not shapes:
         shapes = {"": DEFAULT}
-    return from_module(module, example_inputs, shapes, name=name, origin=spec, root=Path(str(models.__file__)).parent)
+    return from_module(module, example_inputs, shapes, name=name, origin=spec, root=Path(models.__file__).parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 #: suffix -> the module that reads it.
 SUFFIXES = {".onnx": "from_onnx", ".pt2": "from_pt2"}
 LATER = (".tflite", ".nir")
+TORCH = ("torch", "onnxscript")  # what every format but ONNX needs; an extra
 ACCEPTED = "a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME"
 
 
@@ -39,8 +41,8 @@ def read(
     """
     shapes, checkpoint = dict(input_shapes or {}), Path(weights) if weights is not None else None
     if not isinstance(spec, (str, Path)):
-        return _reader("from_torch").read(cast("Any", spec), shapes, checkpoint, example_inputs)
-    return _reader(_format(str(spec))).read(str(spec), shapes, checkpoint, example_inputs)
+        return _reader("from_torch", type(spec).__name__).read(cast("Any", spec), shapes, checkpoint, example_inputs)
+    return _reader(_format(str(spec)), str(spec)).read(str(spec), shapes, checkpoint, example_inputs)
 
 
 def _format(spec: str) -> str:
@@ -59,5 +61,7 @@ def _format(spec: str) -> str:
     raise EdgeError(spec, "is no model that can be read", ACCEPTED)
 
 
-def _reader(module: str) -> Reader:
+def _reader(module: str, spec: str) -> Reader:
+    if module != "from_onnx" and not all(importlib.util.find_spec(package) for package in TORCH):
+        raise EdgeError(spec, f"reading it needs {' and '.join(TORCH)}", "pip install -e '.[torch]'")
     return cast(Reader, importlib.import_module(f"edge.converters.{module}"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.converters.torch_metadata import _line
+from edge.converters.origins import line_of
 from edge.converters.torch_quiet import quiet
 
 if TYPE_CHECKING:
@@ -28,6 +28,6 @@ def untranslated(program: torch.export.ExportedProgram, opset: int, root: Path |
     found: dict[str, str] = {}
     for node in program.graph.nodes:
         if node.op == "call_function" and node.target is not operator.getitem and not registry.get_decomps(node.target):
-            line = _line(node.meta.get("stack_trace") or "", root.resolve() if root else None)
+            line = line_of(node.meta.get("stack_trace") or "", root.resolve() if root else None)
             found.setdefault(str(node.target), f"{node.target} (node '{node.name}'{f', {line}' if line else ''})")
     return [found[op] for op in sorted(found)]

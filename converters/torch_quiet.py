@@ -32,8 +32,7 @@ USER_ERRORS = (
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No print, no warning, no log line below an error from what runs inside."""
-    logger = logging.getLogger("torch")
-    level, disabled = logger.level, logging.root.manager.disable
+    disabled = logging.root.manager.disable
     logging.disable(max(disabled, logging.WARNING))
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
@@ -41,7 +40,6 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
-        logger.setLevel(level)
 
 
 @contextlib.contextmanager

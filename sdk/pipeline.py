@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge import artifact, codegen, converters, passes, plan, targets
 from edge.artifact import plan_json
+from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
-from edge.artifact.vectors import vector
 from edge.errors import EdgeError, did_you_mean
 from edge.ops import lowerings
 from edge.ops.core import Core
-from edge.steps import Plan
-from edge.targets import toolchain
+from edge.targets import host, toolchain
+from edge.verify.expected import check_program, expected_outputs
 
 if TYPE_CHECKING:
     import torch
 
-    from edge.targets.profile import Level, Profile
+    from edge.measure.figures import Profile
+    from edge.targets.profile import Level
+    from edge.targets.profile import Profile as Target
 
-Array = NDArray[np.generic]
 Say = Callable[[str], None]
 PRECISIONS = ("fp32",)
 LATER_PRECISIONS = ("fp16", "bf16", "int8", "auto")
-MAX_LABELS_BYTES = 1 << 20
+OWN_OPS = {"Silu"}  #: lowered ops that are not ONNX's
 
 
 def build(
@@ -59,43 +57,69 @@ def build(
     _known_precision(precision)
     profile = targets.load(target)
     recipe = parse_preprocess(preprocess) if preprocess else None
-    names = _labels(Path(labels)) if labels else None
+    names = labels_file(Path(labels)) if labels else None
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
-    path = Path(out) if out else Path(f"{source.name}-{profile.name}.edge")
+    path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     say("rewriting the graph")
     graph = passes.optimize(source.model, Path(dump) if dump else None)
     converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
     plans = {level.name: plan.make(graph, core_of(profile, level)) for level in profile.levels}
     best = next(iter(plans.values()))
-    vectors = codegen.Vectors()
     features = {level.name: level.features for level in profile.levels}
+    vectors, expected = expected_outputs(source, best)
     files = codegen.emit(plans, features, profile.name, int(profile.block), vectors)
     say(f"compiling {len(plans)} level{'s' if len(plans) > 1 else ''}: {', '.join(plans)}")
-    with tempfile.TemporaryDirectory(prefix="edge-build-") as work, ThreadPoolExecutor(1) as aside:
-        compiling = aside.submit(toolchain.compile_program, profile, files, Path(work))
-        expected = _expected(source, best, vectors)
-        binaries = compiling.result()
-    for folder in (Path(emit_c) if emit_c else None, Path(dump) / "c" if dump else None):
-        if folder is not None:
-            toolchain.lay_out(files, folder)
-    manifest = _manifest(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
-    if dump:
-        (Path(dump) / "plan.json").write_bytes(plan_json.to_bytes(best))
+    with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
+        binaries = toolchain.compile_program(profile, files, Path(work))
+    manifest = description(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(best)
     if emit_c:
+        toolchain.lay_out(files, Path(emit_c))
         (Path(emit_c) / "weights.bin").write_bytes(packed)
-    say("packing")
+    if dump:
+        toolchain.lay_out(files, Path(dump) / "c")
+        (Path(dump) / "plan.json").write_bytes(plan_json.to_bytes(best))
+    say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
-    artifact.write(path, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra)
+    unchecked = path.with_name(f".{path.name}.unchecked")
+    try:
+        artifact.write(
+            unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
+        )
+        if any(host.runs_here(profile.arch, level) for level in profile.levels):
+            check_program(unchecked, path.name)
+        unchecked.replace(path)
+    finally:
+        unchecked.unlink(missing_ok=True)
     return artifact.open(path)
 
 
-def core_of(profile: Profile, level: Level) -> Core:
+def profile(
+    path: str | Path, on: str = "local", *, runs: int = 100, warmup: int = 10, min_secs: float = 3.0, threads: int = 1, per_layer: bool = False
+) -> Profile:
+    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.  on: only "local" today."""
+    from edge.measure import bench
+
+    if on != "local":
+        raise EdgeError(f"on={on!r}", "comes with the devices issue", "on='local' measures this machine")
+    return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer)
+
+
+def core_of(profile: Target, level: Level) -> Core:
     """What the lowerings may know of one level of a profile."""
     caches = {name: int(figure) for name, figure in profile.caches.items()}
     return Core(int(profile.block), int(level.lanes), int(level.registers), caches.get("l1d", 32 << 10), caches.get("l2", 256 << 10))
+
+
+def _writable(path: Path) -> Path:
+    """Refuse a place that cannot be written before the work is done, not after."""
+    if path.is_dir():
+        raise EdgeError(str(path), "is a folder", f"-o {path / 'model.edge'}")
+    if not os.access(path.parent, os.W_OK):
+        raise EdgeError(str(path.parent), "cannot be written to" if path.parent.exists() else "does not exist", "choose another -o")
+    return path
 
 
 def _known_precision(precision: str) -> None:
@@ -105,52 +129,5 @@ def _known_precision(precision: str) -> None:
         raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *LATER_PRECISIONS)) or "fp32")
 
 
-def _labels(path: Path) -> bytes:
-    """One class name a line, UTF-8."""
-    try:
-        data = path.read_bytes()[: MAX_LABELS_BYTES + 1]
-        data.decode()
-    except (OSError, UnicodeDecodeError):
-        raise EdgeError(str(path), "is not a text file that can be read", "one class name a line, UTF-8") from None
-    if len(data) > MAX_LABELS_BYTES or not data.strip():
-        raise EdgeError(str(path), "is empty or larger than 1 MiB", "one class name a line")
-    return data
-
-
 def _supported() -> set[str]:
-    return set(lowerings()) - {"Silu"} | {"edge.Silu"}
-
-
-def _manifest(source: converters.Source, profile: Profile, plans: Mapping[str, Plan], vectors: codegen.Vectors, precision: str) -> dict[str, object]:
-    best = next(iter(plans.values()))
-
-    def tensor(buffer: str, name: str) -> artifact.Tensor:
-        return artifact.Tensor(name, best.buffers[buffer].shape, best.buffers[buffer].dtype)
-
-    graph_outputs = [value.name or "" for value in source.model.graph.outputs]
-    return {
-        "name": source.name,
-        "target": profile.name,
-        "precision": precision,
-        "profile": profile.sha256,
-        "model": artifact.ModelOrigin(source.origin, source.sha256),
-        "inputs": tuple(tensor(name, name) for name in best.inputs),
-        "outputs": tuple(tensor(buffer, name) for buffer, name in zip(best.outputs, graph_outputs, strict=True)),
-        "arena_bytes": best.arena_bytes,
-        "macs": sum(step.macs for step in best.steps),
-        "levels": tuple(plans),
-        "toolchain": artifact.Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS)),
-        "vectors": artifact.VectorsRecord(vectors.seed, vectors.count, vectors.rtol),
-        "plan": plan_json.plan_to_json(best),
-        "options": {"precision": precision, "target": profile.name},
-    }
-
-
-def _expected(source: converters.Source, best: Plan, vectors: codegen.Vectors) -> bytes:
-    """The source model's own outputs for the test vectors, one vector after the other, outputs in order."""
-    found = []
-    for number in range(vectors.count):
-        inputs = {name: vector(vectors.seed, number, i, best.buffers[name].shape, best.buffers[name].dtype) for i, name in enumerate(best.inputs)}
-        results = source.run(inputs)
-        found += [np.ascontiguousarray(results[value.name or ""]) for value in source.model.graph.outputs]
-    return b"".join(array.tobytes() for array in found)
+    return set(lowerings()) - OWN_OPS | {f"edge.{op}" for op in OWN_OPS}

@@ -116,7 +116,10 @@ class State:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in order, every buffer they name, the packed constants, and the size of the one arena in bytes."""
+    """Steps in order, every buffer they name, the packed constants, and the size of the one arena in bytes.
+
+    inputs, outputs: names of graph values, in order; an input's buffer has its name, delivered[i] is the buffer of outputs[i].
+    """
 
     name: str
     steps: tuple[Step, ...]
@@ -126,3 +129,4 @@ class Plan:
     outputs: tuple[str, ...]
     arena_bytes: int
     states: tuple[State, ...] = ()
+    delivered: tuple[str, ...] = ()

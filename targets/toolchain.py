@@ -73,7 +73,12 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
     skip = arch - {"cpu_x86.c" if profile.arch == "x86_64" else f"cpu_{profile.arch}.c"}
     runtime = sorted({path.name for path in (HERE / "runtime").glob("*.c")} - skip)
     jobs: list[tuple[str, ...]] = []
-    steps = [(level, Path(name).stem) for level in profile.levels for name in files if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")]
+    steps = [
+        (level, Path(name).stem)
+        for level in profile.levels
+        for name in files
+        if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")
+    ]
     for level, unit in steps:
         jobs.append(("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o"))
     base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing

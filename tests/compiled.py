@@ -32,7 +32,8 @@ DRIVER = """
 #include "program.h"
 static void *get(FILE *f, size_t n) { void *p = malloc(n ? n : 1); if (!p || fread(p, 1, n, f) != n) exit(9); return p; }
 static void *aligned(size_t n) { return aligned_alloc(64, (n + 127) / 64 * 64); }
-static void run(const struct edge_step *steps, int n, size_t arena, size_t weights, int ins, const size_t *in, int outs, const size_t *out, FILE *f, FILE *g) {
+static void run(const struct edge_step *steps, int n, size_t arena, size_t weights, int ins, const size_t *in,
+                int outs, const size_t *out, FILE *f, FILE *g) {
     struct edge_memory m;
     const void *inputs[8]; void *outputs[8];
     m.arena = memset(aligned(arena), 0xff, arena);  /* NaN everywhere: a number nobody wrote does not stay hidden */
@@ -58,7 +59,9 @@ class Case:
     inputs: Mapping[str, Array]
 
 
-def graph(name: str, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, tuple[int, ...]], constants: Mapping[str, NDArray[np.generic]], seed: int = 0) -> Case:
+def graph(
+    name: str, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, tuple[int, ...]], constants: Mapping[str, NDArray[np.generic]], seed: int = 0
+) -> Case:
     """A case from its nodes; the output is "y".  Inputs are standard normal."""
     rng = np.random.default_rng(seed)
     values = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in inputs.items()]
@@ -80,11 +83,14 @@ def planned(case: Case, core: Core) -> Plan:
 def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) -> list[Array]:
     """The first output of every case, computed by the generated C."""
     plans = [planned(case, core) for case in cases]
-    files = {f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"] for i, p in enumerate(plans)}
+    files = {
+        f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"]
+        for i, p in enumerate(plans)
+    }
     calls, data = [], bytearray()
     for i, (case, p) in enumerate(zip(cases, plans, strict=True)):
         sizes = [case.inputs[n].nbytes for n in p.inputs]
-        outs = [4 * int(np.prod(p.buffers[n].shape)) for n in p.outputs]
+        outs = [4 * int(np.prod(p.buffers[n].shape)) for n in p.delivered]
         packed = codegen.packed_weights(p)
         calls.append(
             f"run(edge_steps_c{i}, {len(p.steps)}, {p.arena_bytes}, {len(packed)}, {len(sizes)}, (size_t[]){{{', '.join(map(str, sizes))}}},"
@@ -92,12 +98,18 @@ def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) ->
         )
         data += packed + b"".join(case.inputs[n].tobytes() for n in p.inputs)
     externs = "".join(f"extern const struct edge_step edge_steps_c{i}[];\n" for i in range(len(cases)))
-    main = 'int main(void) { FILE *f = fopen("in.bin", "rb"), *g = fopen("out.bin", "wb"); if (!f || !g) return 7;\n' + "\n".join(calls) + "\nfclose(g); return 0; }\n"
+    main = (
+        'int main(void) { FILE *f = fopen("in.bin", "rb"), *g = fopen("out.bin", "wb"); if (!f || !g) return 7;\n'
+        + "\n".join(calls)
+        + "\nfclose(g); return 0; }\n"
+    )
     toolchain.lay_out(files | {"main.c": DRIVER + externs + main}, folder)
     (folder / "in.bin").write_bytes(data)
     units = [*sorted(files), "main.c"]
     halves = [units[0::2], units[1::2]]
-    jobs = [subprocess.Popen(["gcc", *FLAGS, f"-march={march}", "-c", *half], cwd=folder, stderr=subprocess.PIPE, text=True) for half in halves if half]
+    jobs = [
+        subprocess.Popen(["gcc", *FLAGS, f"-march={march}", "-c", *half], cwd=folder, stderr=subprocess.PIPE, text=True) for half in halves if half
+    ]
     for job in jobs:
         _, complaint = job.communicate()
         assert job.returncode == 0, complaint
@@ -106,7 +118,7 @@ def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) ->
     assert done.returncode == 0, done.stderr[-3000:]
     raw, at, results = (folder / "out.bin").read_bytes(), 0, []
     for p in plans:
-        for position, name in enumerate(p.outputs):
+        for position, name in enumerate(p.delivered):
             shape = p.buffers[name].shape
             count = int(np.prod(shape))
             if position == 0:

@@ -13,6 +13,7 @@ from graphs import Weights, ops, proto, random_inputs, small
 from edge import converters, graph, passes
 from edge.converters import parse_input_shape, unsupported
 from edge.errors import EdgeError
+from edge.graph.writing import to_bytes
 
 
 def write(folder: Path, text: str, weights: Weights | None = None, *, opset: int = 20, name: str = "net.onnx") -> Path:
@@ -143,6 +144,35 @@ def test_functions_of_the_file_are_spelled_out(tmp_path: Path) -> None:
     assert source.run({"x": np.ones((1, 4), np.float32)})["y"].tolist() == [[2] * 4]
 
 
+def test_a_body_for_our_own_op_is_not_believed(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["": 20, "edge": 1]>
+        net (float[1,1] x) => (float[1,1] y) { y = edge.Silu (x) }
+        <domain: "edge", opset_import: ["": 20]> Silu (a) => (b) { b = Exp (a) }""")
+    onnx.save(model, tmp_path / "net.onnx")
+    source = converters.read(tmp_path / "net.onnx")
+    assert ops(source.model) == ["edge.Silu"]
+    np.testing.assert_allclose(source.run({"x": np.ones((1, 1), np.float32)})["y"], 1 / (1 + np.exp(-1)), rtol=1e-6)
+
+
+def test_a_dumped_stage_can_be_read_again(tmp_path: Path) -> None:
+    model = passes.optimize(small("(float[1,4] x) => (float[1,4] y) { a = Sigmoid (x)  y = Mul (a, x) }"))
+    graph.save(model, tmp_path / "net.onnx")
+    assert ops(passes.optimize(converters.read(tmp_path / "net.onnx").model)) == ["edge.Silu"]
+
+
+def test_only_line_and_scope_of_the_notes_are_kept(tmp_path: Path) -> None:
+    model = proto("(float[1,4] x) => (float[1,4] y) { a = Neg (x)  y = Relu (a) }")
+    model.doc_string = model.graph.doc_string = model.graph.node[0].doc_string = "/home/me"
+    model.metadata_props.add(key="made by", value="/home/me")
+    notes = {"trace": 'File "/home/me/net.py", line 7, in forward\n  x', "scopes": "['', 'act', 'relu']"}
+    for key, name in (("trace", "stack_trace"), ("scopes", "name_scopes")):
+        model.graph.node[1].metadata_props.add(key=f"pkg.torch.onnx.{name}", value=notes[key])
+    onnx.save(model, tmp_path / "net.onnx")
+    found = converters.read(tmp_path / "net.onnx").model
+    assert b"/home" not in to_bytes(found)
+    assert [dict(node.metadata_props) for node in found.graph] == [{}, {"edge.source": "net.py:7", "edge.scope": "act"}]
+
+
 def test_ops_of_a_runtime_are_refused_all_at_once(tmp_path: Path) -> None:
     model = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["": 20, "com.microsoft": 1]>
         net (float[1,4] x) => (float[1,4] y) { a = com.microsoft.FastGelu (x)  y = com.microsoft.QuickGelu (a) }""")
@@ -172,6 +202,14 @@ def test_weights_for_an_onnx_file_are_refused(tmp_path: Path) -> None:
 )
 def test_a_model_that_is_none_is_refused(spec: str, message: str) -> None:
     assert refusal(spec) == message
+
+
+@pytest.mark.parametrize("spec", ["zoo:mobilenet_v2", "net.py:net", "net.pt2"])
+def test_without_torch_the_cure_is_told(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert refusal(spec) == f"{spec}: reading it needs torch and onnxscript (pip install -e '.[torch]')"
 
 
 def test_unsupported_nodes_are_listed_all_at_once() -> None:

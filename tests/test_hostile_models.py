@@ -257,7 +257,7 @@ def test_shapes_that_do_not_fit() -> None:
     with pytest.raises(EdgeError) as error:
         passes.optimize(small("(float[1,5] x) => (float[1,4] y) { y = MatMul (x, w) }", {"w": (3, 4)}))
     assert str(error.value) == (
-        "small: shapes do not fit: (op_type:MatMul, node name: y): [ShapeInferenceError] Incompatible dimensions for matrix multiplication "
+        "small: shapes do not fit: (op_type:MatMul, node name: y): Incompatible dimensions for matrix multiplication "
         "(the model contradicts itself, or --input-shape does not suit it)"
     )
 

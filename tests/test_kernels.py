@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from compiled import V2, V3, V4, Case, graph, run_compiled
 
 from edge.targets import host
-from compiled import V2, V3, V4, Case, graph, run_compiled
 
 LEVELS = {"v2": (V2, "x86-64-v2", "sse4_2"), "v3": (V3, "x86-64-v3", "avx2"), "v4": (V4, "x86-64-v4", "avx512vl")}
 RTOL = 1e-5  #: max|d| / max|reference|
@@ -54,7 +54,13 @@ def conv_case(seed: int) -> Case:
         nodes.append(node("Relu", ["sum"], ["y"]))
     else:
         nodes.append(node("Identity" if not act else "Neg", [last], ["y"]))
-    return graph(f"conv {seed}: {kind} {n}x{c}x{h}x{w} -> {o}, k{k} s{stride} d{dilation} p{pads} g{groups} {act} {'residual' if residual else ''}", nodes, inputs, weights, seed)
+    return graph(
+        f"conv {seed}: {kind} {n}x{c}x{h}x{w} -> {o}, k{k} s{stride} d{dilation} p{pads} g{groups} {act} {'residual' if residual else ''}",
+        nodes,
+        inputs,
+        weights,
+        seed,
+    )
 
 
 def f32(*shape: int, seed: int = 7) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -76,7 +82,15 @@ def unary_cases() -> list[Case]:
 
 
 def binary_cases() -> list[Case]:
-    shapes = [((2, 5, 3, 4), (2, 5, 3, 4)), ((2, 5, 3, 4), (5, 1, 1)), ((2, 5, 3, 4), (1, 1, 3, 4)), ((4, 1, 6), (3, 1)), ((7,), (2, 3, 7)), ((2, 3), (1,)), ((2, 5, 3, 4), (2, 1, 3, 1))]
+    shapes = [
+        ((2, 5, 3, 4), (2, 5, 3, 4)),
+        ((2, 5, 3, 4), (5, 1, 1)),
+        ((2, 5, 3, 4), (1, 1, 3, 4)),
+        ((4, 1, 6), (3, 1)),
+        ((7,), (2, 3, 7)),
+        ((2, 3), (1,)),
+        ((2, 5, 3, 4), (2, 1, 3, 1)),
+    ]
     cases = [graph(f"{op} {a} {b}", [node(op, ["p", "q"], ["y"])], {"p": a, "q": b}, {}) for op in ("Add", "Mul") for a, b in shapes]
     cases += [graph(op, [node(op, ["p", "q"], ["y"])], {"p": (3, 21), "q": (3, 21)}, {}) for op in ("Sub", "Div", "Min", "Max")]
     cases.append(graph("Pow", [node("Abs", ["p"], ["a"]), node("Pow", ["a", "q"], ["y"])], {"p": (3, 21), "q": (3, 21)}, {}))
@@ -85,8 +99,14 @@ def binary_cases() -> list[Case]:
     for tail in ((20, 1, 1), (2, 20, 1, 1), (2, 1, 6, 7), (1, 20, 6, 7), (1,)):
         nodes = [node("Conv", ["x", "w"], ["c"]), node("Exp", ["c"], ["e"]), node("Sub", ["e", "q"], ["y"])]
         cases.append(graph(f"blocked Sub {tail}", nodes, {"x": (2, 5, 6, 7), "q": tail}, w))
-        cases.append(graph(f"blocked Div constant {tail}", [*nodes[:2], node("Div", ["e", "k"], ["y"])], {"x": (2, 5, 6, 7)}, w | {"k": f32(*tail) + 3}))
-    cases += [graph(f"scalar {op}", [node(op, order, ["y"])], {"x": (3, 21)}, {"k": np.float32(1.5)}) for op in ("Add", "Sub", "Mul", "Div") for order in (["x", "k"], ["k", "x"])]
+        cases.append(
+            graph(f"blocked Div constant {tail}", [*nodes[:2], node("Div", ["e", "k"], ["y"])], {"x": (2, 5, 6, 7)}, w | {"k": f32(*tail) + 3})
+        )
+    cases += [
+        graph(f"scalar {op}", [node(op, order, ["y"])], {"x": (3, 21)}, {"k": np.float32(1.5)})
+        for op in ("Add", "Sub", "Mul", "Div")
+        for order in (["x", "k"], ["k", "x"])
+    ]
     return cases
 
 
@@ -95,7 +115,9 @@ def shape_cases() -> list[Case]:
     x = {"x": (2, 5, 8, 9)}
     first = node("Conv", ["x", "w"], ["c"], pads=[1] * 4)
 
-    def cut(source: str, target: str, low: int, high: int, axis: int = 1, step: int = 1) -> tuple[onnx.NodeProto, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]]:
+    def cut(
+        source: str, target: str, low: int, high: int, axis: int = 1, step: int = 1
+    ) -> tuple[onnx.NodeProto, dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]]:
         names = [f"{target}_{part}" for part in ("lo", "hi", "axis", "step")]
         return node("Slice", [source, *names], [target]), dict(zip(names, (ints(low), ints(high), ints(axis), ints(step)), strict=True))
 
@@ -103,7 +125,13 @@ def shape_cases() -> list[Case]:
     b, kb = cut("c", "b", 13, 20)
     partial = [first, a, b, node("Concat", ["b", "a", "c"], ["j"], axis=1)]
     two = [first, a, node("Concat", ["a", "c"], ["j"], axis=1), node("Conv", ["j", "w33"], ["y"], pads=[1] * 4)]
-    pconv = [first, *(part := [cut("c", "h", 0, 12)[0], cut("c", "t", 12, 20)[0]]), node("Conv", ["h", "w3"], ["d"], pads=[1] * 4), node("Concat", ["d", "t"], ["j"], axis=1), node("Conv", ["j", "w32"], ["y"])]
+    pconv = [
+        first,
+        *(part := [cut("c", "h", 0, 12)[0], cut("c", "t", 12, 20)[0]]),
+        node("Conv", ["h", "w3"], ["d"], pads=[1] * 4),
+        node("Concat", ["d", "t"], ["j"], axis=1),
+        node("Conv", ["j", "w32"], ["y"]),
+    ]
     kp = cut("c", "h", 0, 12)[1] | cut("c", "t", 12, 20)[1]
     assert len(part) == 2
     strided, ks = cut("x", "y", 7, -99, axis=2, step=-3)
@@ -121,29 +149,82 @@ def shape_cases() -> list[Case]:
         "ReduceSum": [node("ReduceSum", ["x", "axes3"], ["y"])],
         "ReduceMax": [node("ReduceMax", ["x", "axes3"], ["y"])],
         "ReduceMin": [node("ReduceMin", ["x", "axes12"], ["y"])],
-        "GlobalAveragePool": [first, node("GlobalAveragePool", ["c"], ["g"]), node("Flatten", ["g"], ["f"]), node("Gemm", ["f", "gw", "gb"], ["y"], transB=1)],
-        "squeeze excite": [first, node("GlobalAveragePool", ["c"], ["g"]), node("Conv", ["g", "s1"], ["s"]), node("Relu", ["s"], ["r"]), node("Conv", ["r", "s2"], ["u"]), node("HardSigmoid", ["u"], ["h"]), node("Mul", ["c", "h"], ["y"])],
+        "GlobalAveragePool": [
+            first,
+            node("GlobalAveragePool", ["c"], ["g"]),
+            node("Flatten", ["g"], ["f"]),
+            node("Gemm", ["f", "gw", "gb"], ["y"], transB=1),
+        ],
+        "squeeze excite": [
+            first,
+            node("GlobalAveragePool", ["c"], ["g"]),
+            node("Conv", ["g", "s1"], ["s"]),
+            node("Relu", ["s"], ["r"]),
+            node("Conv", ["r", "s2"], ["u"]),
+            node("HardSigmoid", ["u"], ["h"]),
+            node("Mul", ["c", "h"], ["y"]),
+        ],
         "two outputs of one": [first, node("Relu", ["c"], ["r"]), node("Add", ["r", "c"], ["y"])],
         "output is an input's view": [node("Reshape", ["x", "flat"], ["y"])],
     }
-    extra = {"flat": ints(2, 1, -1), "column": ints(2, 5, 72, 1), "wide": ints(1, 1, 1, 3), "axes12": ints(1, 2), "axes3": ints(3), "gw": f32(10, 20), "gb": f32(10), "s1": f32(4, 20, 1, 1), "s2": f32(20, 4, 1, 1)}
+    extra = {
+        "flat": ints(2, 1, -1),
+        "column": ints(2, 5, 72, 1),
+        "wide": ints(1, 1, 1, 3),
+        "axes12": ints(1, 2),
+        "axes3": ints(3),
+        "gw": f32(10, 20),
+        "gb": f32(10),
+        "s1": f32(4, 20, 1, 1),
+        "s2": f32(20, 4, 1, 1),
+    }
     used = lambda nodes, table: {n: v for n, v in table.items() if any(n in made.input for made in nodes)}  # noqa: E731
     cases = [graph(name, nodes, x, used(nodes, conv | extra)) for name, nodes in plain.items()]
-    cases.append(graph("views joined, read by pooling", [*partial, node("MaxPool", ["j"], ["y"], kernel_shape=[2, 2])], x, {"w": conv["w"]} | ka | kb))
+    cases.append(
+        graph("views joined, read by pooling", [*partial, node("MaxPool", ["j"], ["y"], kernel_shape=[2, 2])], x, {"w": conv["w"]} | ka | kb)
+    )
     cases.append(graph("views joined, read by a 3x3", two, x, {"w": conv["w"], "w33": f32(8, 33, 3, 3)} | ka))
     cases.append(graph("partial convolution", pconv, x, {"w": conv["w"], "w3": conv["w3"], "w32": f32(17, 32, 1, 1)} | kp))
     cases.append(graph("Slice backwards", [strided], x, ks))
     cases.append(graph("Pad", [node("Pad", ["x", "pads", "value"], ["y"])], x, {"pads": ints(0, 1, 2, 0, 0, 0, 1, 3), "value": np.float32(0.5)}))
     cases.append(graph("MatMul of two", [node("MatMul", ["p", "q"], ["y"])], {"p": (2, 3, 5, 7), "q": (2, 3, 7, 18)}, {}))
-    cases.append(graph("MatMul by constant", [node("MatMul", ["p", "w"], ["m"]), node("Add", ["m", "b"], ["y"])], {"p": (2, 5, 7)}, {"w": f32(7, 18), "b": f32(18)}))
-    cases.append(graph("Gemm", [node("Gemm", ["p", "w", "b"], ["g"], transB=1), node("Add", ["g", "r"], ["s"]), node("Relu", ["s"], ["y"])], {"p": (3, 33), "r": (3, 70)}, {"w": f32(70, 33), "b": f32(70)}))
+    cases.append(
+        graph(
+            "MatMul by constant",
+            [node("MatMul", ["p", "w"], ["m"]), node("Add", ["m", "b"], ["y"])],
+            {"p": (2, 5, 7)},
+            {"w": f32(7, 18), "b": f32(18)},
+        )
+    )
+    cases.append(
+        graph(
+            "Gemm",
+            [node("Gemm", ["p", "w", "b"], ["g"], transB=1), node("Add", ["g", "r"], ["s"]), node("Relu", ["s"], ["y"])],
+            {"p": (3, 33), "r": (3, 70)},
+            {"w": f32(70, 33), "b": f32(70)},
+        )
+    )
     cases.append(graph("Gemm not transposed", [node("Gemm", ["p", "w"], ["y"], alpha=0.5)], {"p": (1, 33)}, {"w": f32(33, 5)}))
     for pool in ("MaxPool", "AveragePool"):
         for include in (0, 1) if pool == "AveragePool" else (0,):
             more = {"count_include_pad": include} if pool == "AveragePool" else {}
-            cases.append(graph(f"{pool} {include}", [first, node(pool, ["c"], ["y"], kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], **more)], x, {"w": conv["w"]}))
+            cases.append(
+                graph(
+                    f"{pool} {include}",
+                    [first, node(pool, ["c"], ["y"], kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], **more)],
+                    x,
+                    {"w": conv["w"]},
+                )
+            )
     cases.append(graph("MaxPool ceil", [node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)], x, {}))
-    cases.append(graph("AveragePool ceil, padding counted", [node("AveragePool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=1, count_include_pad=1)], x, {}))
+    cases.append(
+        graph(
+            "AveragePool ceil, padding counted",
+            [node("AveragePool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=1, count_include_pad=1)],
+            x,
+            {},
+        )
+    )
     return cases
 
 

@@ -29,6 +29,9 @@ def action(*names: str, **options: object) -> argparse.Action:
     [
         (action("--runs", type=int, default=100, metavar="N", help="how often"), "--runs N", "how often (default 100)"),
         (action("-o", "--output", help="the file"), "-o, --output OUTPUT", "the file"),
+        (action("--secs", type=float, default=3.0, metavar="S", help="how long (3)"), "--secs S", "how long (default 3)"),
+        (action("--threads", type=int, default=0, metavar="N", help="0: all"), "--threads N", "0: all (default 0)"),
+        (action("--shape", action="append", default=[], metavar="S", help="a shape"), "--shape S", "a shape"),
         (action("--json", action="store_true", help="JSON"), "--json", "JSON"),
         (action("--json", nargs="?", const="-", metavar="FILE", help="JSON"), "--json [FILE]", "JSON"),
         (action("--precision", choices=("fp32", "int8"), default="fp32", help="a|b"), "--precision fp32|int8", "a|b (default fp32)"),

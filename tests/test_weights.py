@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,14 @@ def test_a_pdparams_file_gives_the_same_answers(tmp_path: Path, protocol: int) -
     torch.testing.assert_close(models.create("pp_lcnet_x0_25", weights=path)(x), trained(x), rtol=1e-5, atol=1e-5)
 
 
+def test_a_pdparams_file_may_keep_bfloat16_as_halves_of_float32(tmp_path: Path) -> None:
+    values = np.array([1.5, -2.0], np.float32)
+    path = save_paddle(tmp_path / "w.pdparams", other(conv_bias=(values.view(np.uint32) >> 16).astype(np.uint16)), 4)
+    module = Net()
+    models.load_weights(module, path)
+    assert module.conv.bias.tolist() == values.tolist()
+
+
 def test_paddles_dropout_scales_when_it_does_not_drop() -> None:
     from edge.models.pp_lcnet import PPLCNet
 
@@ -163,6 +172,13 @@ ALONE = "save the state dict alone, not the module or the training state"
 NO_TENSOR = f"'conv.weight' is no tensor of numbers ({ALONE})"
 DIVERGED = "the training diverged or the file is damaged"
 
+
+def wide_npz(path: Path) -> None:
+    """An array whose header promises 4 TiB."""
+    with zipfile.ZipFile(path, "w") as archive, archive.open("w.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)})
+
+
 REFUSED = [
     ("w.safetensors", lambda path: path.write_bytes(b""), "weights are read from .npz, .pdparams, .pth, .pt, .ckpt, .bin"),
     ("w.ptg", lambda path: path.write_bytes(b""), "weights are read from .npz, .pdparams, .pth, .pt, .ckpt, .bin (did you mean '.pt'?)"),
@@ -181,8 +197,11 @@ REFUSED = [
     ("object.pdparams", lambda path: path.write_bytes(pickle.dumps({"w": np.array([None])})), NOT_PADDLE),
     ("text.pdparams", lambda path: path.write_bytes(pickle.dumps({"w": np.array(["a"])})), NOT_PADDLE),
     ("list.pdparams", lambda path: path.write_bytes(pickle.dumps([1])), f"not a state dict but a list ({SAVE})"),
+    ("memo.pdparams", lambda path: path.write_bytes(b"\x80\x02}r\xff\xff\xff\x7f."), NOT_PADDLE),
+    ("bytes.pdparams", lambda path: path.write_bytes(b"\x80\x05\x96" + bytes([0] * 5 + [16, 0, 0]) + b"."), NOT_PADDLE),
     ("empty.npz", lambda path: path.write_bytes(b""), NOT_NPZ),
     ("object.npz", lambda path: np.savez(path, w=np.array([None])), NOT_NPZ),
+    ("wide.npz", wide_npz, NOT_NPZ),
     ("text.npz", lambda path: np.savez(path, w=np.array(["a"])), f"'w' is no tensor of numbers ({ALONE})"),
     ("bomb.npz", lambda path: np.savez_compressed(path, w=np.zeros(20 << 20, np.float32)), None),
     ("missing.npz", lambda path: save_npz(path, other(conv_bias=None)), f"does not fit Net: 1 missing: conv.bias ({STRANGER})"),

@@ -40,6 +40,7 @@ class StoredPlan:
     outputs: tuple[str, ...]
     arena_bytes: int
     states: tuple[State, ...] = ()
+    delivered: tuple[str, ...] = ()
 
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:

@@ -14,12 +14,21 @@ FORMATS = {"native": "", "tflite": "later", "onnx": "later", "nir": "later"}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """MODEL and the options of the contract."""
-    parser.add_argument("model", metavar="MODEL", help="x.onnx, x.pt2, zoo:NAME, or file.py:callable that returns a Module or (Module, example inputs)")
+    parser.add_argument(
+        "model", metavar="MODEL", help="x.onnx, x.pt2, zoo:NAME, or file.py:callable that returns a Module or (Module, example inputs)"
+    )
     parser.add_argument("--target", required=True, help="the device to build for (edge targets lists them), or a profile.toml of your own")
-    parser.add_argument("--input-shape", action="append", default=[], metavar="IN:1x3x224x224", help="fix the shape of an input that the model leaves open")
+    parser.add_argument(
+        "--input-shape", action="append", default=[], metavar="IN:1x3x224x224", help="fix the shape of an input that the model leaves open"
+    )
     parser.add_argument("--weights", metavar="FILE.pth", help="a checkpoint for zoo: models")
     parser.add_argument("--precision", default="fp32", help="fp32 (fp16, bf16, int8 and auto come with later issues)")
-    parser.add_argument("--preprocess", default="", metavar="RECIPE", help="how edge run --image prepares a picture: imagenet, or resize=256,crop=224,mean=…,std=…,color=rgb")
+    parser.add_argument(
+        "--preprocess",
+        default="",
+        metavar="RECIPE",
+        help="how edge run --image prepares a picture: imagenet, or resize=256,crop=224,mean=…,std=…,color=rgb",
+    )
     parser.add_argument("--labels", metavar="FILE.txt", help="class names, one a line, stored for edge run --image")
     parser.add_argument("--emit", choices=["c"], help="also write the C sources into a folder beside the artifact")
     parser.add_argument("--dump", metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
@@ -65,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(facts))
         return 0
-    mega = {key: int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs")}
-    print(f"{made.path}: {mega['artifact_bytes']:.2f} MB ({mega['weights_bytes']:.2f} MB weights), arena {mega['arena_bytes']:.2f} MB, {mega['macs']:.1f} MMAC, {', '.join(made.manifest.levels)}")
+    whole, weights, arena, macs = (int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs"))
+    print(f"{made.path}: {whole:.2f} MB ({weights:.2f} MB weights), arena {arena:.2f} MB, {macs:.1f} MMAC, {', '.join(made.manifest.levels)}")
     print(f"next: edge verify {made.path}   edge profile {made.path}", file=sys.stderr)
     return 0
 

@@ -59,8 +59,10 @@ def spelling(action: argparse.Action) -> str:
 def described(action: argparse.Action) -> str:
     """The help text, its %-placeholders filled in, and the default where there is one worth saying."""
     text = (action.help or "") % {**vars(action), "prog": "edge"}
-    silent = action.default in (None, False, "", argparse.SUPPRESS) or "default" in text
-    return text if silent else f"{text} (default {action.default})"
+    default = f"{action.default:g}" if isinstance(action.default, float) else str(action.default)
+    if default in ("None", "False", "", "[]", argparse.SUPPRESS) or "default" in text:
+        return text
+    return f"{text.removesuffix(f' ({default})')} (default {default})"
 
 
 def cell(text: str) -> str:

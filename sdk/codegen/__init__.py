@@ -11,11 +11,15 @@ from edge.steps import Plan
 __all__ = ["Vectors", "emit", "packed_weights"]
 
 
-def emit(plans: Mapping[str, Plan], features: Mapping[str, tuple[str, ...]], target: str, block: int, vectors: Vectors, *, split: bool = True) -> dict[str, str]:
+def emit(
+    plans: Mapping[str, Plan], features: Mapping[str, tuple[str, ...]], target: str, block: int, vectors: Vectors, *, split: bool = True
+) -> dict[str, str]:
     """C files for every level.  plans, features: by level name, best first; the plans differ in tiles and chunks only.  split: see steps_files."""
     first = next(iter(plans.values()))
     for plan in plans.values():
-        assert (plan.buffers, plan.constants, plan.arena_bytes) == (first.buffers, first.constants, first.arena_bytes), "levels must share memory and weights"
+        assert (plan.buffers, plan.constants, plan.arena_bytes) == (first.buffers, first.constants, first.arena_bytes), (
+            "levels must share memory and weights"
+        )
     files: dict[str, str] = {}
     for level, each in plans.items():
         files |= steps_files(each, level, block, split=split)

@@ -28,20 +28,20 @@ def program_file(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
     """The text of `program.c`; it defines `edge_program`.  levels: name -> CPU features its code needs, best first."""
     lines = [f"/* {c_comment(plan.name)} for {c_comment(target)}, written by edge. */", '#include "program.h"', ""]
     lines += [f"extern const struct edge_step edge_steps_{level}[];" for level in levels]
-    for kind, names in (("inputs", plan.inputs), ("outputs", plan.outputs)):
+    for kind, names, places in (("inputs", plan.inputs, plan.inputs), ("outputs", plan.outputs, plan.delivered)):
         rows = []
-        for position, name in enumerate(names):
-            buffer = plan.buffers[name] if name in plan.buffers else None
-            assert buffer is not None, f"{kind} {position} has no buffer"
-            title = name.removesuffix("@out") if kind == "outputs" else name
-            rows.append(f"    {{{c_string(title)}, {c_string(buffer.dtype)}, {len(buffer.shape)}, {c_list(buffer.shape or (0,))}, {size(buffer)}}},")
+        for name, place in zip(names, places, strict=True):
+            buffer = plan.buffers[place]
+            rows.append(f"    {{{c_string(name)}, {c_string(buffer.dtype)}, {len(buffer.shape)}, {c_list(buffer.shape or (0,))}, {size(buffer)}}},")
         lines += ["", f"static const struct edge_tensor {kind}[] = {{", *rows, "};"]
     lines += ["", "static const struct edge_level levels[] = {"]
     for level, features in levels.items():
         bits = " | ".join(f"EDGE_CPU_{feature.upper()}" for feature in features) or "0"
         lines.append(f"    {{{c_string(level)}, {bits}, edge_steps_{level}}},")
     lines += ["};", "", "const struct edge_program edge_program = {"]
-    lines += [f"    .name = {c_string(plan.name)}, .target = {c_string(target)}, .arena_bytes = {plan.arena_bytes}, .weights_bytes = {weights_size(plan)},"]
+    lines += [
+        f"    .name = {c_string(plan.name)}, .target = {c_string(target)}, .arena_bytes = {plan.arena_bytes}, .weights_bytes = {weights_size(plan)},"
+    ]
     lines += [f"    .n_inputs = {len(plan.inputs)}, .n_outputs = {len(plan.outputs)}, .n_levels = {len(levels)}, .n_steps = {len(plan.steps)},"]
     lines += ["    .inputs = inputs, .outputs = outputs, .levels = levels,"]
     lines += [f"    .vector_seed = {vectors.seed}u, .n_vectors = {vectors.count}, .vector_rtol = {vectors.rtol},", "};", ""]

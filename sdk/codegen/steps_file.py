@@ -55,7 +55,8 @@ def _instance(step: Step, name: str) -> str:
     pointers = [field for field, _ in step.args]
     arguments = ", ".join(f"{'' if field == 'y' else 'const '}void *{_field(field)}" for field in pointers)
     fields = ", ".join([f".{field} = {_field(field)}" for field in pointers] + [f".{field} = {_value(value)}" for field, value in step.params])
-    return f"static __attribute__((noinline)) void {name}(int begin, int end, {arguments}) {{\n    {step.kernel}(begin, end, (struct {step.kernel}){{{fields}}});\n}}\n"
+    head = f"static __attribute__((noinline)) void {name}(int begin, int end, {arguments}) {{"
+    return f"{head}\n    {step.kernel}(begin, end, (struct {step.kernel}){{{fields}}});\n}}\n"
 
 
 def shape_text(buffer: Buffer) -> str:
@@ -90,4 +91,5 @@ def _call(plan: Plan, step: Step, function: str, name: str) -> str:
 def _row(plan: Plan, step: Step, function: str) -> str:
     y = plan.buffers[step.output]
     place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == "output" else ("EDGE_PLACE_ARENA", y.offset)
-    return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {step.chunks}, {float(step.macs)}, {float(step.bytes)}, {place}, {offset}, {size(y)}}},"
+    figures = (step.chunks, float(step.macs), float(step.bytes), place, offset, size(y))
+    return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {', '.join(map(str, figures))}}},"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 INF = float("inf")
+DEPTH = 16  # nodes an expression may have: longer chains are no activation, and walking them from every node costs their square
 NEAR = 1e-5  # how exactly a constant like 0.7978845608 must be hit, relative
 
 
@@ -35,13 +36,16 @@ def product(node: ir.Node) -> Product | None:
     """The product that a Mul or Div (by a number) computes, walking into every Mul, Div and Neg that only it reads."""
     if not is_op(node, "Mul", "Div", "Neg"):
         return None
-    scale, factors = 1.0, []
+    scale = 1.0
+    factors: list[ir.Value] = []
     todo: list[tuple[ir.Value | None, bool]] = [(value, False) for value in node.inputs]
     if node.op_type == "Div":
         todo[1] = (todo[1][0], True)
     if node.op_type == "Neg":
         scale = -1.0
-    while todo:
+    for _ in range(DEPTH):
+        if not todo:
+            return Product(scale, tuple(factors))
         value, inverse = todo.pop()
         number = scalar(value)
         if value is None or (inverse and (number is None or number == 0.0)):
@@ -55,7 +59,7 @@ def product(node: ir.Node) -> Product | None:
             todo += [(part, inner.op_type == "Div" and index == 1) for index, part in enumerate(inner.inputs)]
         else:
             factors.append(value)
-    return Product(scale, tuple(factors))
+    return None
 
 
 def _is_factor(node: ir.Node) -> bool:
@@ -71,20 +75,30 @@ class Affine:
     shift: float
 
 
-def affine(value: ir.Value, *, first: bool = True) -> Affine:
-    """`value` as scale * x + shift through chains of Add, Sub, Mul, Div, Neg with numbers.  first: `value` itself may have other readers."""
+def affine(value: ir.Value) -> Affine:
+    """`value` as scale * x + shift through a chain of Add, Sub, Mul, Div, Neg with numbers; `value` itself may have other readers."""
+    found = Affine(value, 1.0, 0.0)
+    for depth in range(DEPTH):
+        if depth and not sole_use(found.value):
+            break
+        step = _step(found.value)
+        if step is None:
+            break
+        found = Affine(step.value, found.scale * step.scale, found.scale * step.shift + found.shift)
+    return found
+
+
+def _step(value: ir.Value) -> Affine | None:
+    """One node's worth."""
     node = value.producer()
-    if node is None or not is_op(node, *STEPS) or not (first or sole_use(value)):
-        return Affine(value, 1.0, 0.0)
+    if node is None or not is_op(node, *STEPS):
+        return None
     for index, source in enumerate(node.inputs):
         number = 0.0 if node.op_type == "Neg" else scalar(node.inputs[1 - index])
-        if source is None or number is None or shape(source) != shape(value):
-            continue
-        step = STEPS[node.op_type](number, index)
-        if step is not None:
-            inner = affine(source, first=False)
-            return Affine(inner.value, inner.scale * step[0], inner.shift * step[0] + step[1])
-    return Affine(value, 1.0, 0.0)
+        terms = STEPS[node.op_type](number, index) if number is not None else None
+        if source is not None and terms is not None and shape(source) == shape(value):
+            return Affine(source, *terms)
+    return None
 
 
 def _divided(number: float, index: int) -> tuple[float, float] | None:
@@ -117,10 +131,14 @@ def clamp(value: ir.Value | None) -> Clamp | None:
     if bounds is None:
         return None
     source, low, high = bounds
-    inner = clamp(source) if sole_use(source) else None
-    if inner is None:
-        return Clamp(source, low, high)
-    return Clamp(inner.value, min(max(inner.low, low), high), min(max(inner.high, low), high))
+    found = Clamp(source, low, high)
+    for _ in range(DEPTH):
+        node = made_by(found.value, "Clip", "Relu", "Min", "Max") if sole_use(found.value) else None
+        inner = _bounds(node) if node is not None else None
+        if inner is None:
+            break
+        found = Clamp(inner[0], min(max(inner[1], found.low), found.high), min(max(inner[2], found.low), found.high))
+    return found
 
 
 def _bounds(node: ir.Node) -> tuple[ir.Value, float, float] | None:

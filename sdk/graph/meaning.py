@@ -26,7 +26,7 @@ Array = NDArray[np.generic]
 def evaluate(model: ir.Model, inputs: Mapping[str, Array], names: Sequence[str] | None = None, *, engine: str = "auto") -> dict[str, Array]:
     """The values called `names` (default: the graph's outputs) for `inputs` by input name.
 
-    engine: "onnxruntime", "reference", or "auto": the first when it is installed.
+    engine: "onnxruntime", "reference", or "auto": the first where it is installed and can, else the second.
     Raises EdgeError for a missing or misshaped input and for a name that the graph does not have.
     """
     wanted = list(names) if names is not None else [value.name or "" for value in model.graph.outputs]
@@ -39,8 +39,6 @@ def evaluate(model: ir.Model, inputs: Mapping[str, Array], names: Sequence[str] 
     given |= {n: _weight(model, n) for n in wanted if n in model.graph.initializers and n not in given}
     rest = [name for name in dict.fromkeys(wanted) if name not in given]
     if rest:
-        if engine == "auto":
-            engine = "onnxruntime" if importlib.util.find_spec("onnxruntime") else "reference"
         given |= ENGINES[engine](model, dict(inputs), rest)
     return {name: given[name] for name in wanted}
 
@@ -98,5 +96,16 @@ def _by_reference(model: ir.Model, inputs: dict[str, Array], names: list[str]) -
     return dict(zip(names, cast("list[Array]", found), strict=True))
 
 
+def _by_the_first_that_can(model: ir.Model, inputs: dict[str, Array], names: list[str]) -> dict[str, Array]:
+    if importlib.util.find_spec("onnxruntime") is None:
+        return _by_reference(model, inputs, names)
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    try:
+        return _by_onnxruntime(model, inputs, names)
+    except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImplemented, state.RuntimeException):
+        return _by_reference(model, inputs, names)  # an op or attribute that ONNX Runtime leaves out
+
+
 #: engine name -> how it runs a model.
-ENGINES = {"onnxruntime": _by_onnxruntime, "reference": _by_reference}
+ENGINES = {"auto": _by_the_first_that_can, "onnxruntime": _by_onnxruntime, "reference": _by_reference}

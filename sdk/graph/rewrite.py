@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,12 +164,19 @@ def insert_before(
 
 def fresh(model: ir.Model, name: str) -> str:
     """`name`, or name_2, name_3 … when it is taken."""
-    taken = names(model)
+    if model.graph not in _TAKEN:
+        _TAKEN[model.graph] = names(model)
+    taken = _TAKEN[model.graph]
     unique, count = name, 1
     while unique in taken:
         count += 1
         unique = f"{name}_{count}"
+    taken.add(unique)
     return unique
+
+
+#: names a graph has or had since the first question: asking each time would cost a walk through the graph.
+_TAKEN: WeakKeyDictionary[ir.Graph, set[str]] = WeakKeyDictionary()
 
 
 def bypass(node: ir.Node) -> bool:

@@ -1,4 +1,4 @@
-"""The one place where y = a*x + c per channel moves into the weights of the Conv or Gemm that makes x. """
+"""The one place where y = a*x + c per channel moves into the weights of the Conv or Gemm that makes x."""
 
 from __future__ import annotations
 

@@ -81,6 +81,6 @@ def _require_static(model: ir.Model, where: str) -> None:
 
 
 def _core(error: Exception) -> str:
-    """onnx's message without its C++ prefixes."""
+    """onnx's message without its prefixes: the last line tells what and where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return lines[-1].replace("[ShapeInferenceError] ", "").replace("Inference error(s): ", "") if lines else type(error).__name__

@@ -1,6 +1,6 @@
 """Latency and memory of an artifact, with what makes a figure trustworthy or not.  `bench` runs the artifact here."""
 
-from edge.measure.benching import bench
+from edge.measure.benchmark import bench
 from edge.measure.figures import Energy, Hygiene, Latency, Layer, Machine, Profile
 
 __all__ = ["Energy", "Hygiene", "Latency", "Layer", "Machine", "Profile", "bench"]

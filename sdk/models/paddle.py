@@ -1,17 +1,22 @@
 """Paddle's .pdparams files without Paddle: a pickle of {name: numpy array}, read by an unpickler that can build nothing else.
 
-Every class a pickle may name is replaced by one of ours, which only remembers; numpy sees the bytes when their size fits the shape.  That is the
-format of `paddle.save` for a state dict of a Layer (protocols 2 to 4).
+Every class a pickle may name is replaced by one of ours, which only remembers; numpy sees the bytes when their size fits the shape.  Only opcodes
+that `paddle.save` of a state dict needs (protocols 2 to 4) are executed: others take memory that the file does not hold.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 
 import numpy as np
 from numpy.typing import NDArray
 
+OPCODES = """
+    PROTO FRAME STOP MARK MEMOIZE BINPUT LONG_BINPUT BINGET LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE
+    SHORT_BINUNICODE BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT SETITEM SETITEMS EMPTY_LIST APPEND APPENDS
+    GLOBAL STACK_GLOBAL REDUCE BUILD"""
 LETTERS = ("f2", "f4", "f8", "i4", "i8", "u2")  #: u2 is how Paddle keeps bfloat16
 
 
@@ -80,6 +85,12 @@ class Unpickler(pickle.Unpickler):
 
 def unpickle(data: bytes) -> object:
     """What the pickle holds, arrays as `Array`; raises what pickle raises."""
+    known = set(OPCODES.split())
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name not in known:
+            raise pickle.UnpicklingError(f"opcode {opcode.name}")
+        if opcode.name == "LONG_BINPUT" and isinstance(argument, int) and argument > len(data):
+            raise pickle.UnpicklingError("memo larger than the file")  # the unpickler would clear that many slots
     return Unpickler(io.BytesIO(data)).load()
 
 

@@ -22,7 +22,7 @@ def literal(number: float) -> str:
     value = float(np.float32(number))
     if np.isinf(value):
         return "INFINITY" if value > 0 else "-INFINITY"
-    return f"{str(np.float32(value))}f" if np.isfinite(value) else "NAN"
+    return f"{np.float32(value)!s}f" if np.isfinite(value) else "NAN"
 
 
 def c_act(kind: str, a: float = 0.0, b: float = 0.0) -> str:
@@ -44,7 +44,7 @@ def _with_scalar(node: ir.Node) -> str | None:
     first, second = rewrite.scalar(node.inputs[0]), rewrite.scalar(node.inputs[1])
     if (first is None) == (second is None) or rewrite.shape(node.outputs[0]) != rewrite.shape(node.inputs[0 if first is None else 1]):
         return None
-    number = float(second if first is None else first or 0.0)
+    number = (second if first is None else first) or 0.0
     right = first is None
     table: dict[tuple[str, bool], tuple[float, float]] = {
         ("Add", True): (1.0, number),

@@ -126,9 +126,19 @@ class Builder:
         shape = self.shapes[value]
         target = self.buffer(f"{value}@out", shape)
         flat = prod(shape)
-        moved = (("dims", (1, 1, 1, 1, 1, flat)), ("x_step", (0, 0, 0, 0, 0, 1)), ("y_step", (0, 0, 0, 0, 0, 1)), ("x_start", 0), ("y_start", 0), ("fill_n", 0), ("fill", "0.0f"))
+        moved = (
+            ("dims", (1, 1, 1, 1, 1, flat)),
+            ("x_step", (0, 0, 0, 0, 0, 1)),
+            ("y_step", (0, 0, 0, 0, 0, 1)),
+            ("x_start", 0),
+            ("y_start", 0),
+            ("fill_n", 0),
+            ("fill", "0.0f"),
+        )
         weights = (buffer,) if buffer in self.constants else ()
-        self.steps.append(Step(value, "copy", "copy_f32", (View(buffer, 0, 1),), target, (("x", buffer), ("y", target)), moved, weights, bytes=8 * flat))
+        self.steps.append(
+            Step(value, "copy", "copy_f32", (View(buffer, 0, 1),), target, (("x", buffer), ("y", target)), moved, weights, bytes=8 * flat)
+        )
         return target
 
     def _channels(self, view: View, target: str, at: int) -> None:
@@ -148,7 +158,18 @@ class Builder:
         chunks = x.shape[0] * -(-view.channels // self.core.block)
         moved = 8 * x.shape[0] * view.channels * pixels
         self.steps.append(
-            Step(target, "layout", "channels_f32", (view,), target, (("x", view.buffer), ("y", target)), tuple(params.items()), tuple(n for n in (view.buffer,) if n in self.constants), chunks=chunks, bytes=moved)
+            Step(
+                target,
+                "layout",
+                "channels_f32",
+                (view,),
+                target,
+                (("x", view.buffer), ("y", target)),
+                tuple(params.items()),
+                tuple(n for n in (view.buffer,) if n in self.constants),
+                chunks=chunks,
+                bytes=moved,
+            )
         )
 
     # ---- what a lowering adds
@@ -164,7 +185,9 @@ class Builder:
         if name in self.constants and self.constants[name].data.size:
             return name
         packed = np.pad(data, [(0, n) for n in pads]) if any(pads) else data
-        packed = np.ascontiguousarray(packed.reshape(split or packed.shape).transpose(perm or tuple(range(len(split or packed.shape)))), dtype=np.float32)
+        packed = np.ascontiguousarray(
+            packed.reshape(split or packed.shape).transpose(perm or tuple(range(len(split or packed.shape)))), dtype=np.float32
+        )
         self.constants[name] = Constant(name, packed, source if recipe else "", tuple(data.shape), pads, split, perm)
         return name
 
@@ -189,17 +212,33 @@ class Builder:
         inputs: tuple[View, ...] = (),
         into: str = "",
     ) -> str:
-        """Emit the step that computes `group` into a new buffer of `shape` (default: that of args' x), or `into` an old one; gives the buffer's name."""
+        """Emit the step that computes `group`; gives the buffer of its result: `into`, or a new one of `shape` (default: that of args' x)."""
         y = into or self.buffer(group.output, shape or self.buffers[args["x"]].shape, layout)
         pointers = {field: name for field, name in args.items() if name} | {"y": y}
-        read = inputs or tuple(View(b, 0, self.buffers[b].shape[1] if len(self.buffers[b].shape) > 1 else 1) for b in dict.fromkeys(pointers.values()) if b in self.buffers and b != y)
+        read = inputs or tuple(
+            View(b, 0, self.buffers[b].shape[1] if len(self.buffers[b].shape) > 1 else 1)
+            for b in dict.fromkeys(pointers.values())
+            if b in self.buffers and b != y
+        )
         if group.residual:
             read += tuple(v for v in self.held[group.residual] if v not in read)
         weights = tuple(name for name in pointers.values() if name in self.constants)
         moved = size(self.buffers[y]) + sum(int(self.constants[c].data.nbytes) for c in weights) + sum(self._view_bytes(v) for v in read)
         self.steps.append(
             Step(
-                group.output, group.title, kernel, read, y, tuple(pointers.items()), tuple(params.items()), weights, group.covers, group.source, chunks, macs, moved
+                group.output,
+                group.title,
+                kernel,
+                read,
+                y,
+                tuple(pointers.items()),
+                tuple(params.items()),
+                weights,
+                group.covers,
+                group.source,
+                chunks,
+                macs,
+                moved,
             )
         )
         self.hold(group.output, y)
@@ -213,4 +252,3 @@ class Builder:
         buffer = self.buffers[view.buffer]
         share = view.channels / buffer.shape[1] if len(buffer.shape) > 1 else 1.0
         return int(prod(buffer.shape) * share * np.dtype(buffer.dtype).itemsize)
-

@@ -100,7 +100,16 @@ def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
         group,
         "fc_f32",
         {"x": views[0].buffer, "w": _matrix(build, w, source), "bias": bias, "residual": _residual(build, group)},
-        {"rows": x[0], "k": x[1], "n": y[1], "whole": 1, "x_row": _image(build, build.buffers[views[0].buffer].shape), "y_row": _image(build, y), "nv": min(4, blocks), "panel_chunk": 1}
+        {
+            "rows": x[0],
+            "k": x[1],
+            "n": y[1],
+            "whole": 1,
+            "x_row": _image(build, build.buffers[views[0].buffer].shape),
+            "y_row": _image(build, y),
+            "nv": min(4, blocks),
+            "panel_chunk": 1,
+        }
         | _epilogue(build, group),
         shape=y,
         layout=build.blocked_layout,
@@ -127,7 +136,16 @@ def _pointwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
         "pointwise_f32",
         _view_args(views) | {"w": _matrix(build, w, source), "bias": bias, "residual": _residual(build, group)},
         _view_fields(build, views)
-        | {"images": x[0], "pixels": pixels, "blocks": blocks, "y_image": _image(build, y), "mr": mr, "nv": nv, "pixel_chunk": pixel_chunk, "panel_chunk": panel_chunk}
+        | {
+            "images": x[0],
+            "pixels": pixels,
+            "blocks": blocks,
+            "y_image": _image(build, y),
+            "mr": mr,
+            "nv": nv,
+            "pixel_chunk": pixel_chunk,
+            "panel_chunk": panel_chunk,
+        }
         | _epilogue(build, group),
         shape=y,
         layout=build.blocked_layout,

@@ -11,7 +11,7 @@ from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.ops.builder import Builder, Shape
 from edge.ops.group import Group, input_name
-from edge.steps import PLANAR, Buffer
+from edge.steps import PLANAR, Buffer, Value
 
 KINDS = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Min": "MIN", "Max": "MAX", "Pow": "POW", "PRelu": "PRELU"}
 
@@ -20,7 +20,11 @@ def binary(build: Builder, group: Group) -> None:
     """y = act(p op q).  Blocked when an operand with the result's own shape is blocked and the other can follow; planar otherwise."""
     node = group.node
     if len(node.inputs) != 2:
-        raise EdgeError(f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})", f"{len(node.inputs)} inputs have no kernel", "apply it to two at a time")
+        raise EdgeError(
+            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
+            f"{len(node.inputs)} inputs have no kernel",
+            "apply it to two at a time",
+        )
     shape = rewrite.shape(node.outputs[0])
     assert shape is not None
     blocked = len(shape) == 4 and any(_is_blocked(build, group, i, shape) for i in (0, 1))
@@ -29,20 +33,26 @@ def binary(build: Builder, group: Group) -> None:
     steps = [_strides(build.buffers.get(name), _shape(build, group, i), shape, dims, blocked, build.core.block) for i, name in enumerate(names)]
     dims, steps = _merge(dims, steps)
     if len(dims) > 6:
-        raise EdgeError(f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})", f"broadcasting over {len(dims)} axes has no kernel", "reshape to fewer axes")
+        raise EdgeError(
+            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
+            f"broadcasting over {len(dims)} axes has no kernel",
+            "reshape to fewer axes",
+        )
     pad = 6 - len(dims)
     outer, ends = [1] * pad + dims[:-1], [[0] * pad + s for s in steps]
     outer, ends = _cut(outer, ends, dims[-1])
-    build.step(
-        group,
-        "binary_f32",
-        {"p": names[0], "q": names[1]},
-        {"op": f"BINARY_{KINDS[node.op_type]}", "dims": tuple(outer), "n": dims[-1], "p_moves": ends[0][-1], "q_moves": ends[1][-1]}
-        | {"p_step": tuple(ends[0][:-1]), "q_step": tuple(ends[1][:-1]), "act": group.act},
-        shape=shape,
-        layout=build.blocked_layout if blocked else PLANAR,
-        chunks=outer[0] * outer[1],
-    )
+    params: dict[str, Value] = {
+        "op": f"BINARY_{KINDS[node.op_type]}",
+        "dims": tuple(outer),
+        "n": dims[-1],
+        "p_moves": ends[0][-1],
+        "q_moves": ends[1][-1],
+        "p_step": tuple(ends[0][:-1]),
+        "q_step": tuple(ends[1][:-1]),
+        "act": group.act,
+    }
+    layout = build.blocked_layout if blocked else PLANAR
+    build.step(group, "binary_f32", {"p": names[0], "q": names[1]}, params, shape=shape, layout=layout, chunks=outer[0] * outer[1])
 
 
 def _shape(build: Builder, group: Group, index: int) -> Shape:
@@ -67,7 +77,9 @@ def _operand(build: Builder, group: Group, index: int, shape: Shape, blocked: bo
         block = build.core.block
         full = data.astype(np.float32).reshape(own)
         split = (own[0], -(-own[1] // block), block, own[2], own[3])
-        return build.constant(full, name, pads=(0, -own[1] % block, 0, 0), split=split, perm=(0, 1, 3, 4, 2), tag="@blocked", recipe=data.shape == own)
+        return build.constant(
+            full, name, pads=(0, -own[1] % block, 0, 0), split=split, perm=(0, 1, 3, 4, 2), tag="@blocked", recipe=data.shape == own
+        )
     own = (1,) * (len(shape) - len(build.shapes[name])) + build.shapes[name]
     if not blocked or own[1] == 1:
         return build.planar(name)
@@ -127,5 +139,4 @@ def _cut(outer: list[int], steps: list[list[int]], inner: int) -> tuple[list[int
     return outer, steps
 
 
-
-LOWERINGS = {op: binary for op in KINDS}
+LOWERINGS = dict.fromkeys(KINDS, binary)

@@ -18,7 +18,9 @@ def gemm(build: Builder, group: Group) -> None:
     node = group.node
     w, bias = rewrite.constant(node.inputs[1]), rewrite.operand(node, 2)
     if w is None:
-        raise EdgeError(f"Gemm (node '{node.name}', {group.source or 'no source line'})", "its weight is computed, not constant", "write it as MatMul and Add")
+        raise EdgeError(
+            f"Gemm (node '{node.name}', {group.source or 'no source line'})", "its weight is computed, not constant", "write it as MatMul and Add"
+        )
     data = w if rewrite.integer(node, "transB", 0) else np.ascontiguousarray(w.T)
     name = (node.inputs[1].name or "") if node.inputs[1] is not None else ""
     bias_name = (bias.name if bias is not None else None) or ""
@@ -57,7 +59,11 @@ def matmul(build: Builder, group: Group) -> None:
     assert x is not None and z is not None and y is not None
     batches = [prod(shape[:-2]) for shape in (x, z, y)]
     if min(len(x), len(z)) < 2 or any(b not in (1, batches[2]) for b in batches[:2]) or w is not None or rewrite.constant(left) is not None:
-        raise EdgeError(f"MatMul (node '{node.name}', {group.source or 'no source line'})", f"{x} by {z} has no kernel", "reshape both sides to the same leading axes")
+        raise EdgeError(
+            f"MatMul (node '{node.name}', {group.source or 'no source line'})",
+            f"{x} by {z} has no kernel",
+            "reshape both sides to the same leading axes",
+        )
     build.step(
         group,
         "matmul_f32",

@@ -9,6 +9,7 @@ from edge.graph import rewrite
 from edge.ops.builder import Builder, elements
 from edge.ops.convolution import window
 from edge.ops.group import Group, input_name
+from edge.steps import Value
 
 
 def pool(build: Builder, group: Group) -> None:
@@ -17,22 +18,19 @@ def pool(build: Builder, group: Group) -> None:
     x, y = rewrite.shape(node.inputs[0]), rewrite.shape(node.outputs[0])
     assert x is not None and y is not None
     if len(x) != 4 or len(node.outputs) > 1:
-        raise EdgeError(f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})", "only pictures (N, C, H, W) without indices have a kernel", "reshape to four axes")
+        raise EdgeError(
+            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
+            "only pictures (N, C, H, W) without indices have a kernel",
+            "reshape to four axes",
+        )
     pads = rewrite.integers(node, "pads", (0, 0, 0, 0))
     kind = 0 if node.op_type == "MaxPool" else 1 + rewrite.integer(node, "count_include_pad", 0)
     source = build.blocked(node.inputs[0].name or "")  # type: ignore[union-attr]
     blocks = -(-x[1] // build.core.block)
     each = build.core.block * blocks
-    build.step(
-        group,
-        "pool_f32",
-        {"x": source},
-        {"kind": kind, "blocks": blocks, "bottom": pads[2], "right": pads[3], "x_image": each * prod(x[2:]), "y_image": each * prod(y[2:]), "act": group.act}
-        | window(group, x, y, rewrite.integers(node, "kernel_shape")),
-        shape=y,
-        layout=build.blocked_layout,
-        chunks=x[0] * blocks,
-    )
+    params: dict[str, Value] = {"kind": kind, "blocks": blocks, "bottom": pads[2], "right": pads[3], "act": group.act}
+    params |= {"x_image": each * prod(x[2:]), "y_image": each * prod(y[2:])} | window(group, x, y, rewrite.integers(node, "kernel_shape"))
+    build.step(group, "pool_f32", {"x": source}, params, shape=y, layout=build.blocked_layout, chunks=x[0] * blocks)
 
 
 def global_pool(build: Builder, group: Group) -> None:
@@ -44,7 +42,14 @@ def global_pool(build: Builder, group: Group) -> None:
         group,
         "global_pool_f32",
         {"x": source},
-        {"images": x.shape[0], "blocks": blocks, "pixels": prod(x.shape[2:]), "x_image": elements(x) // x.shape[0], "y_image": blocks * build.core.block, "act": group.act},
+        {
+            "images": x.shape[0],
+            "blocks": blocks,
+            "pixels": prod(x.shape[2:]),
+            "x_image": elements(x) // x.shape[0],
+            "y_image": blocks * build.core.block,
+            "act": group.act,
+        },
         shape=(*x.shape[:2], *(1 for _ in x.shape[2:])),
         layout=build.blocked_layout,
         chunks=x.shape[0] * blocks,

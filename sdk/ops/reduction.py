@@ -36,7 +36,11 @@ def reduce(build: Builder, group: Group) -> None:
     listed = [int(a) for a in given.reshape(-1)] if given is not None else list(rewrite.integers(node, "axes"))
     axes = sorted({a % len(x) for a in listed}) or list(range(len(x)))
     if axes != list(range(axes[0], axes[-1] + 1)):
-        raise EdgeError(f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})", f"axes {axes} do not lie side by side", "reduce one after the other")
+        raise EdgeError(
+            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
+            f"axes {axes} do not lie side by side",
+            "reduce one after the other",
+        )
     outer = prod(x[: axes[0]])
     build.step(
         group,
@@ -48,4 +52,4 @@ def reduce(build: Builder, group: Group) -> None:
     )
 
 
-LOWERINGS = {"Softmax": softmax, "LogSoftmax": softmax} | {op: reduce for op in REDUCTIONS}
+LOWERINGS = {"Softmax": softmax, "LogSoftmax": softmax} | dict.fromkeys(REDUCTIONS, reduce)

@@ -32,7 +32,17 @@ def _dense(shape: Shape) -> list[int]:
 
 
 def _strided(
-    build: Builder, group: Group, dims: Shape, x_step: list[int], y_step: list[int], shape: Shape, x_start: int = 0, y_start: int = 0, fill: float | None = None, into: str = "", read: int = 0
+    build: Builder,
+    group: Group,
+    dims: Shape,
+    x_step: list[int],
+    y_step: list[int],
+    shape: Shape,
+    x_start: int = 0,
+    y_start: int = 0,
+    fill: float | None = None,
+    into: str = "",
+    read: int = 0,
 ) -> None:
     """One copy_f32 step from the planar input `read` into a new planar buffer, or `into` a part of an old one."""
     kept = [i for i, n in enumerate(dims) if n > 1]
@@ -43,7 +53,11 @@ def _strided(
         group,
         "copy_f32",
         {"x": build.planar(input_name(group, read))},
-        {"dims": (1,) * pad + tuple(dims[i] for i in kept), "x_step": (0,) * pad + tuple(x_step[i] for i in kept), "y_step": (0,) * pad + tuple(y_step[i] for i in kept)}
+        {
+            "dims": (1,) * pad + tuple(dims[i] for i in kept),
+            "x_step": (0,) * pad + tuple(x_step[i] for i in kept),
+            "y_step": (0,) * pad + tuple(y_step[i] for i in kept),
+        }
         | {"x_start": x_start, "y_start": y_start, "fill_n": 0 if fill is None else prod(shape), "fill": literal(fill or 0.0)},
         shape=shape,
         into=into,
@@ -92,7 +106,15 @@ def slice_(build: Builder, group: Group) -> None:
         build.shapes[group.output] = y
         return
     dense = _dense(x)
-    _strided(build, group, y, [d * s for d, s in zip(dense, step, strict=True)], _dense(y), y, x_start=sum(b * d for b, d in zip(begin, dense, strict=True)))
+    _strided(
+        build,
+        group,
+        y,
+        [d * s for d, s in zip(dense, step, strict=True)],
+        _dense(y),
+        y,
+        x_start=sum(b * d for b, d in zip(begin, dense, strict=True)),
+    )
 
 
 def _part(views: tuple[View, ...], first: int, count: int) -> tuple[View, ...]:

@@ -19,7 +19,24 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 TAKE_RESIDUAL = {"Conv", "Gemm"}
-TAKE_ACT = TAKE_RESIDUAL | {"MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "PRelu", "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"}
+TAKE_ACT = TAKE_RESIDUAL | {
+    "MatMul",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Min",
+    "Max",
+    "Pow",
+    "PRelu",
+    "ReduceSum",
+    "ReduceMean",
+    "ReduceMax",
+    "ReduceMin",
+}
 
 
 def grouped(nodes: Iterable[ir.Node]) -> list[Group]:
@@ -55,12 +72,13 @@ def _grow(node: ir.Node, done: set[str]) -> tuple[Group, list[ir.Node]]:
 def _with(group: Group, node: ir.Node, field: str, text: str) -> Group:
     name = node.outputs[0].name or ""
     words = group.words if field == "residual" else (*group.words, node.op_type)
-    return replace(group, output=name, covers=(*group.covers, name), words=words, **{field: text})
+    grown = replace(group, output=name, covers=(*group.covers, name), words=words)
+    return {"act": replace(grown, act=text), "act2": replace(grown, act2=text), "residual": replace(grown, residual=text)}[field]
 
 
 def _only_user(value: ir.Value) -> ir.Node | None:
     """The one node that reads `value`, when nothing else does."""
-    return value.uses()[0].node if rewrite.sole_use(value) else None
+    return next(iter(value.uses())).node if rewrite.sole_use(value) else None
 
 
 def _residual(node: ir.Node, mine: str, done: set[str]) -> str:

@@ -31,14 +31,15 @@ def make(model: ir.Model, core: Core) -> Plan:
         build.hold(value.name or "", build.buffer(value.name or "", _static(value), place="input", index=index))
     for group in grouped(graph):
         table[group.node.op_type](build, group)
-    outputs = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
-    buffers, arena = placed(build.buffers, build.steps, build.storage, outputs)
+    delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
+    buffers, arena = placed(build.buffers, build.steps, build.storage, delivered)
     constants, at = {}, 0
     for name, constant in build.constants.items():
         if any(name in step.constants for step in build.steps):
             constants[name] = replace(constant, offset=at)
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
-    return Plan(model.graph.name or "model", tuple(build.steps), buffers, constants, tuple(v.name or "" for v in graph.inputs), outputs, arena)
+    inputs, outputs = (tuple(value.name or "" for value in values) for values in (graph.inputs, graph.outputs))
+    return Plan(graph.name or "model", tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered)
 
 
 def _static(value: ir.Value) -> tuple[int, ...]:

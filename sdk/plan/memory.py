@@ -29,7 +29,7 @@ def lifetimes(steps: Sequence[Step], storage: Mapping[str, str], outputs: Sequen
 
 
 def placed(buffers: Mapping[str, Buffer], steps: Sequence[Step], storage: Mapping[str, str], outputs: Sequence[str]) -> tuple[dict[str, Buffer], int]:
-    """The buffers with offsets and lifetimes, and the arena's size in bytes.  Buffers no step touches are left out."""
+    """The buffers with offsets and lifetimes, and the arena's size in bytes.  Buffers no step touches are left out, but for inputs."""
     spans = lifetimes(steps, storage, outputs)
     need: dict[str, int] = {}
     for name, buffer in buffers.items():
@@ -48,6 +48,7 @@ def placed(buffers: Mapping[str, Buffer], steps: Sequence[Step], storage: Mappin
     found = {}
     for name, buffer in buffers.items():
         root = storage.get(name, name)
-        if root in spans:
-            found[name] = replace(buffer, offset=offsets.get(root, 0), first=spans[root][0], last=spans[root][1])
+        if root in spans or buffer.place == "input":
+            first, last = spans.get(root, (0, 0))
+            found[name] = replace(buffer, offset=offsets.get(root, 0), first=first, last=last)
     return found, max((offsets[r] + need[r] for r in need), default=0)

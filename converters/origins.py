@@ -1,10 +1,10 @@
-"""Of torch's notes on each node keep the line of the model's file and the module's scope; drop the rest, which holds absolute paths."""
+"""Of the notes on each node keep the line of the model's file and the module's scope; drop the rest, which holds absolute paths."""
 
 from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from edge.graph.rewrite import SCOPE, SOURCE
@@ -17,14 +17,19 @@ FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 
 
 def keep_origin(model: ir.Model, root: Path | None) -> None:
-    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node; clear all other notes of the model."""
+    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node; clear all other notes of the model.
+
+    Notes that torch's exporter left in an ONNX file serve as well as those of an export done here.  A nameless node is called after its output.
+    """
     resolved = root.resolve() if root is not None else None
     for node in model.graph:
-        source, scope = _line(node.metadata_props.get(TRACE, ""), resolved), _scope(node.metadata_props.get(SCOPES, ""))
-        node.metadata_props.clear()
-        node.metadata_props.update({key: text for key, text in ((SOURCE, source), (SCOPE, scope)) if text})
+        notes = node.metadata_props
+        source = line_of(notes.get(TRACE, ""), resolved) or PurePath(notes.get(SOURCE, "")).name
+        scope = _scope(notes.get(SCOPES, "")) or notes.get(SCOPE, "")
+        notes.clear()
+        notes.update({key: text for key, text in ((SOURCE, source), (SCOPE, scope)) if text})
         node.doc_string = None
-        node.name = node.outputs[0].name
+        node.name = node.name or next((value.name for value in node.outputs if value.name), node.op_type)
         for value in node.outputs:
             value.metadata_props.clear()
             value.doc_string = None
@@ -36,10 +41,10 @@ def keep_origin(model: ir.Model, root: Path | None) -> None:
     for holder in (model, model.graph):
         holder.metadata_props.clear()
         holder.doc_string = None
-    model.producer_name, model.producer_version = "pytorch", None
+    model.producer_version = None
 
 
-def _line(trace: str, root: Path | None) -> str:
+def line_of(trace: str, root: Path | None) -> str:
     """The innermost frame in a file below `root`; else the innermost one outside of torch, by file name alone."""
     inside = outside = ""
     for name, number in FRAME.findall(trace):

@@ -8,7 +8,7 @@ import io
 from dataclasses import replace
 
 from edge.measure import Profile
-from edge.report.profiles import profile_text
+from edge.report.profile_lines import profile_text
 
 COLUMNS = ("artifact", "target", "device", "precision", "threads", "layer", "op", "ms", "macs", "bytes")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  #: a cell that begins so is run by spreadsheets

@@ -1,0 +1,137 @@
+"""`make demo`: three small trained networks on real pictures, then the full-size zoo, built, checked and measured on this machine: one table.
+
+python examples/demo.py              # everything
+python examples/demo.py --few        # of the zoo only one network a family
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import edge
+from edge import models
+from edge.cli.progress import Progress
+from edge.report.table import table
+from edge.verify import require_good, verify
+
+FASHION = Path(__file__).resolve().parent / "fashion"
+SMALL = ("mobilenet", "pplcnet", "fasternet")
+FEW = ("mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0")
+SECONDS = 1.0  #: of measuring a network
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; top1: right answers of ours and of torch on the 1,000 pictures, in per cent."""
+
+    name: str
+    macs: int
+    file: int
+    arena: int
+    error: float
+    top1: str
+    p50: float
+    build: float
+    stable: bool
+
+    def cells(self) -> tuple[str, ...]:
+        figures = (f"{self.macs / 1e6:.1f}", f"{self.file / 1e6:.2f}", f"{self.arena / 1e6:.2f}", f"{self.error:.1e}", self.top1)
+        return (self.name, *figures, f"{self.p50:.3f}{'' if self.stable else ' *'}", f"{self.macs / self.p50 / 1e6:.0f}", f"{self.build:.1f}")
+
+
+HEADER = ("network", ">MMAC", ">file MB", ">arena MB", ">error", ">top-1 % edge / torch", ">p50 ms", ">GMAC/s", ">build s")
+
+
+def main() -> int:
+    """Prints the table; 1 when a network is not right."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--few", action="store_true", help="of the zoo only one network a family")
+    few = parser.parse_args().few
+    began, rows = time.monotonic(), []
+    with tempfile.TemporaryDirectory(prefix="edge-demo-") as folder, Progress() as say:
+        for row in [*small(Path(folder), say), *zoo(Path(folder), FEW if few else tuple(models.names()), say)]:
+            rows.append(row)
+    print(table(HEADER, [row.cells() for row in rows]).rstrip("\n"))
+    print(
+        f"\nfloat32, batch 1, one thread, this CPU at its best level; error: max|d| / max|torch| on generated inputs; {time.monotonic() - began:.0f} s in all"
+    )
+    if not all(row.stable for row in rows):
+        print("* the machine was busy or its clock moved: run it again on a quiet machine before you quote the figure")
+    return 0
+
+
+def small(folder: Path, say: Progress) -> Iterator[Row]:
+    """The trained ones, with their answers on 1,000 real pictures beside torch's."""
+    data = np.load(FASHION / "pictures.npz")
+    pictures, labels = data["pictures"].astype(np.float32)[:, None, None] / np.float32(255), data["labels"]
+    for name in SMALL:
+        done(say, f"fashion/{name}")
+        path, seconds = built(f"{FASHION / 'networks.py'}:{name}", folder / f"{name}.edge", say)
+        with edge.load(path) as net:
+            answers = np.array([int(np.argmax(np.asarray(net(picture)))) for picture in pictures])
+        ours, theirs = float((answers == labels).mean()), float((torch_answers(name, pictures) == labels).mean())
+        row = measured(f"fashion/{name}", path, seconds, say, f"{ours:.1%} / {theirs:.1%}".replace("%", ""))
+        if ours != theirs:
+            raise edge.CheckFailed(name, f"top-1 is {ours:.1%}, torch's is {theirs:.1%}", "edge verify shows where they part")
+        yield row
+
+
+def torch_answers(name: str, pictures: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """The class that torch gives each picture."""
+    import torch
+
+    sys.path.insert(0, str(FASHION))
+    import networks
+
+    module, _ = networks.trained(name)
+    with torch.no_grad():
+        return np.asarray(module(torch.from_numpy(pictures[:, 0])).argmax(1))
+
+
+def zoo(folder: Path, names: tuple[str, ...], say: Progress) -> Iterator[Row]:
+    """Full size, 224 x 224, drawn weights."""
+    for name in names:
+        done(say, name)
+        path, seconds = built(f"zoo:{name}", folder / f"{name}.edge", say)
+        yield measured(name, path, seconds, say, "-")
+        path.unlink()
+
+
+def built(model: str, path: Path, say: Progress) -> tuple[Path, float]:
+    """The artifact and the seconds it took."""
+    began = time.monotonic()
+    edge.build(model, target="cpu", out=path, say=say)
+    return path, time.monotonic() - began
+
+
+def measured(name: str, path: Path, seconds: float, say: Progress, top1: str) -> Row:
+    """Checked against its model's own outputs, then timed."""
+    say(f"{name}: verifying")
+    outcome = verify(path)
+    require_good(outcome)
+    say(f"{name}: measuring")
+    profile = edge.profile(path, min_secs=SECONDS)
+    stable = profile.hygiene.stable
+    return Row(name, profile.macs, profile.artifact_bytes, profile.arena_bytes, outcome.worst, top1, profile.latency_ms.p50, seconds, stable)
+
+
+def done(say: Progress, name: str) -> None:
+    """One line a network where there is no terminal to rewrite a line on."""
+    if not say.shows:
+        print(f"building {name}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main())
+    except edge.EdgeError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,56 @@
+"""What the manifest of a new artifact says: the fields of `Manifest` that a build knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge import __version__
+from edge.artifact.manifest import ModelOrigin, Tensor, Toolchain, VectorsRecord
+from edge.artifact.plan_json import plan_to_json
+from edge.codegen import Vectors
+from edge.converters import Source
+from edge.errors import EdgeError
+from edge.steps import Plan
+from edge.targets import toolchain
+from edge.targets.profile import Profile
+
+MAX_LABELS_BYTES = 1 << 20
+
+
+def description(source: Source, profile: Profile, plans: Mapping[str, Plan], vectors: Vectors, precision: str) -> dict[str, object]:
+    """plans: by level name, best first; what they share is taken from the best."""
+    best = next(iter(plans.values()))
+
+    def tensor(buffer: str, name: str) -> Tensor:
+        return Tensor(name, best.buffers[buffer].shape, best.buffers[buffer].dtype)
+
+    return {
+        "edge": __version__,
+        "name": source.name,
+        "target": profile.name,
+        "precision": precision,
+        "profile": profile.sha256,
+        "model": ModelOrigin(source.origin, source.sha256),
+        "inputs": tuple(tensor(name, name) for name in best.inputs),
+        "outputs": tuple(tensor(buffer, name) for buffer, name in zip(best.delivered, best.outputs, strict=True)),
+        "arena_bytes": best.arena_bytes,
+        "macs": sum(step.macs for step in best.steps),
+        "levels": tuple(plans),
+        "toolchain": Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS)),
+        "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol),
+        "plan": plan_to_json(best),
+        "options": {"precision": precision, "target": profile.name},
+    }
+
+
+def labels_file(path: Path) -> bytes:
+    """One class name a line, UTF-8."""
+    try:
+        data = path.read_bytes()[: MAX_LABELS_BYTES + 1]
+        data.decode()
+    except (OSError, UnicodeDecodeError):
+        raise EdgeError(str(path), "is not a text file that can be read", "one class name a line, UTF-8") from None
+    if len(data) > MAX_LABELS_BYTES or not data.strip():
+        raise EdgeError(str(path), "is empty or larger than 1 MiB", "one class name a line")
+    return data
