@@ -128,7 +128,10 @@ def seconds(argv: list[str]) -> float:
 
 
 def build_seconds(target: str, folder: Path) -> float:
-    """`edge build` of MobileNetV2, the whole command.  Under a name never used before: the compiler remembers what it has compiled, libc is all it may know."""
+    """`edge build` of MobileNetV2, the whole command.
+
+    Under a name never used before: the compiler remembers what it has compiled, and libc is all it may know.
+    """
     name = f"mobilenet_{time.time_ns()}"
     (folder / f"{name}.py").write_text(
         f"import torch\nfrom edge import models\n\n\ndef {name}():\n    return models.create('mobilenet_v2'), (torch.zeros(1, 3, 224, 224),)\n"

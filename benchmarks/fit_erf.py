@@ -1,4 +1,6 @@
-"""Fits the polynomial of `verf` in targets/kernels/vector.h: erf(v) = v * P(u), u = 2 v^2 / X^2 - 1, |v| <= X, least largest error (Lawson's iteration).
+"""Fits the polynomial of `verf` in targets/kernels/vector.h: erf(v) = v * P(u), u = 2 v^2 / X^2 - 1, |v| <= X, of least largest error.
+
+By Lawson's iteration.
 
 python benchmarks/fit_erf.py
 """

@@ -54,13 +54,19 @@ def importing(path: Path, origin: str) -> Iterator[ModuleType]:
         yield module
     finally:
         sys.path.remove(str(root))
-        for name, loaded in list(sys.modules.items()):
-            file = getattr(loaded, "__file__", None)
-            if name not in before and file and Path(file).resolve().is_relative_to(root) and "site-packages" not in Path(file).parts:
-                del sys.modules[name]
+        for name in [name for name in sys.modules if name not in before and _is_users(name, root)]:
+            del sys.modules[name]
         sys.modules.pop(path.stem, None)
         if path.stem in before:
             sys.modules[path.stem] = before[path.stem]
+
+
+def _is_users(name: str, root: Path) -> bool:
+    """Was the module `name` loaded from the user's folder?  Python, its packages and `edge` itself may lie below that folder too."""
+    file = getattr(sys.modules[name], "__file__", None)
+    if not file or name.partition(".")[0] in {"edge", *sys.stdlib_module_names}:
+        return False
+    return Path(file).resolve().is_relative_to(root) and "site-packages" not in Path(file).parts
 
 
 def _call(module: ModuleType, name: str, origin: str, root: Path) -> object:

@@ -22,9 +22,14 @@ def proto(text: str, weights: Weights | None = None, *, opset: int = 20, seed: i
     generator = np.random.default_rng(seed)
     model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": {opset}]> small {text}')
     for name, given in (weights or {}).items():
-        array = given if isinstance(given, np.ndarray) else generator.standard_normal(given).astype(np.float32)
+        array = given if isinstance(given, np.ndarray) else _weight(generator, given)
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.abs(array) + 0.5 if name.startswith("v") else array, name))
     return model
+
+
+def _weight(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Normal numbers, scaled so that a deep network neither grows nor fades: a sigmoid of 1e6 would show nothing but its rounding."""
+    return (generator.standard_normal(shape) / np.sqrt(np.prod(shape[1:], dtype=np.float64))).astype(np.float32)
 
 
 def small(text: str, weights: Weights | None = None, *, opset: int = 20, seed: int = 0) -> ir.Model:

@@ -76,6 +76,7 @@ def test_the_png_files_show_the_first_pictures(example: ModuleType) -> None:
                 assert np.array_equal(np.asarray(png), picture)
 
 
+@pytest.mark.slow
 def test_training_a_little_learns_and_writes_what_loads(example: ModuleType, tmp_path: Path) -> None:
     with np.load(FOLDER / "pictures.npz") as shipped:
         pictures, labels = shipped["pictures"], shipped["labels"]

@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
-from graphs import Weights, ops, proto, random_inputs, small
 
 from edge import converters, graph, passes
 from edge.converters import parse_input_shape, unsupported
 from edge.errors import EdgeError
 from edge.graph.writing import to_bytes
+from graphs import Weights, ops, proto, random_inputs, small
 
 
 def write(folder: Path, text: str, weights: Weights | None = None, *, opset: int = 20, name: str = "net.onnx") -> Path:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import difference, ops, value_names
 
 from edge import converters, passes
 from edge.errors import EdgeError
 from edge.graph.rewrite import SCOPE, SOURCE
 from edge.graph.writing import to_bytes
+from graphs import difference, ops, value_names
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from graphs import Weights, difference, ops, random_inputs, small, value_names
 
 from edge import graph
 from edge.errors import EdgeError
 from edge.graph import domain, rewrite
 from edge.graph.algebra import affine, clamp, product
 from edge.graph.reference import conv2d
+from graphs import Weights, difference, ops, random_inputs, small, value_names
 
 NETWORK = """(float[1,3,33,40] x) => (float[1,5] y) {
     a = Conv <strides = [2,2], pads = [1,1,1,1]> (x, w1, b1)   b = Clip (a, zero, six)
@@ -34,8 +34,9 @@ def test_both_engines_agree_on_every_value() -> None:
 
 
 def test_the_fast_conv_is_the_conv_of_onnx() -> None:
-    from graphs import proto
     from onnx.reference import ReferenceEvaluator
+
+    from graphs import proto
 
     generator = np.random.default_rng(0)
     for group, (m, per), kernel, strides, pads, dilations in [

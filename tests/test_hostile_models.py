@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from graphs import proto, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge import converters, graph
 from edge.errors import EdgeError
 from edge.graph import writing
+from graphs import proto, small
 
 TEXT = "(float[1,3,8,8] x) => (float[1,4,6,6] y) { y = Conv (x, w) }"
 CONV = {"w": (4, 3, 3, 3)}
@@ -274,10 +274,11 @@ def test_too_many_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_constant_that_is_not_a_number() -> None:
     with pytest.raises(EdgeError) as error:
         graph.check(small("(float[4] x) => (float[4] y) { y = Mul (x, k) }", {"k": np.array(np.nan, np.float32)}))
-    assert str(error.value) == "small: constant 'k' is NaN (the training diverged or the file is damaged)"
+    assert str(error.value) == "small: weight 'k' has 1 values that are NaN (the training diverged or the file is damaged)"
 
 
-def test_an_infinite_bound_is_no_damage() -> None:
+def test_an_infinite_bound_or_mask_is_no_damage() -> None:
+    graph.check(small("(float[2] x) => (float[2] y) { y = Add (x, k) }", {"k": np.array([0, -np.inf], np.float32)}))
     graph.check(small("(float[4] x) => (float[4] y) { y = Clip (x, k) }", {"k": np.array(-np.inf, np.float32)}))
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from compiled import V2, V3, V4, Case, graph, run_compiled
 
+from compiled import V2, V3, V4, Case, graph, run_compiled
 from edge.targets import host
+
+pytestmark = pytest.mark.slow
 
 LEVELS = {"v2": (V2, "x86-64-v2", "sse4_2"), "v3": (V3, "x86-64-v3", "avx2"), "v4": (V4, "x86-64-v4", "avx512vl")}
 RTOL = 1e-5  #: max|d| / max|reference|

@@ -188,6 +188,7 @@ def test_both_forms_of_the_partial_convolution_are_one_function() -> None:
     assert torch.equal(one(x), two(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [("mobilenet_v2", {}), ("pp_lcnet_x1_0", {}), ("fasternet_t0", {"form": "split_cat"}), ("fasternet_t0", {"form": "slicing"})],

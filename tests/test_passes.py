@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import Weights, ops, random_inputs, small, worst_difference
 
 import edge.passes
 from edge import graph, passes
 from edge.errors import EdgeError
+from graphs import Weights, ops, random_inputs, small, worst_difference
 
 X = "(float[1,4,8,8] x) => (float[1,4,8,8] y)"
 
@@ -300,6 +300,22 @@ def test_onnx_reference_agrees_with_onnx_runtime_after_a_pass(name: str, case: C
     left, right = (graph.evaluate(model, inputs, engine=engine) for engine in ("onnxruntime", "reference"))
     for output in left:
         np.testing.assert_allclose(left[output], right[output], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ("a = Div (x, root)  b = Erf (a)  c = Add (b, one)  d = Mul (x, c)  e = Mul (d, half)", "Gelu HardSigmoid"),
+        ("a = Add (x, three)  b = Clip (a, z, six)  c = Mul (x, b)  e = Div (c, six)", "HardSwish HardSigmoid"),
+        ("a = HardSigmoid <alpha = 0.16666667> (x)  c = Mul (x, a)  e = Mul (c, half)", "HardSwish HardSigmoid"),
+    ],
+)
+def test_a_hard_sigmoid_does_not_eat_the_end_of_the_activation_before_it(first: str, expected: str) -> None:
+    text = f"{X} {{ {first}  f = Add (e, three)  g = Clip (f, z, six)  y = Div (g, six) }}"
+    before = small(text, const(root=2**0.5, one=1, half=0.5, three=3, z=0, six=6))
+    after = passes.optimize(before)
+    assert ops(after) == expected.split()
+    assert worst_difference(after, before, random_inputs(before))[0] < 1e-6
 
 
 def test_every_pass_is_in_the_list_and_has_cases() -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from graphs import Array, ops, random_inputs, small, worst_difference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge import passes
+from graphs import Array, ops, random_inputs, small, worst_difference
 
 CANONICAL = {
     "Conv", "Relu", "Clip", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Gelu", "edge.Silu", "Add", "Mul", "Sub", "Div",
@@ -123,6 +123,7 @@ def networks(draw: st.DrawFn) -> tuple[str, dict[str, tuple[int, ...] | Array], 
     return text, net.weights, draw(st.integers(0, 1000))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(networks())
 def test_optimize_keeps_the_meaning_of_every_value(network: tuple[str, dict[str, tuple[int, ...] | Array], int]) -> None:

@@ -21,6 +21,7 @@ def test_tool(tool): tool("no-such-tool", "apt-get install it")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expected", "code", "last"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.codegen.program_file import Vectors, program_file, weights_size
+from edge.codegen.program_file import Vectors, program_text, weights_size
 from edge.codegen.steps_file import steps_files
 from edge.steps import Plan
 
@@ -23,7 +23,7 @@ def emit(
     files: dict[str, str] = {}
     for level, each in plans.items():
         files |= steps_files(each, level, block, split=split)
-    return files | {"program.c": program_file(first, features, target, vectors)}
+    return files | {"program.c": program_text(first, features, target, vectors)}
 
 
 def packed_weights(plan: Plan) -> bytes:

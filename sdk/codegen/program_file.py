@@ -24,7 +24,7 @@ def weights_size(plan: Plan) -> int:
     return max((c.offset + c.data.nbytes for c in plan.constants.values()), default=0)
 
 
-def program_file(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str, vectors: Vectors) -> str:
+def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str, vectors: Vectors) -> str:
     """The text of `program.c`; it defines `edge_program`.  levels: name -> CPU features its code needs, best first."""
     lines = [f"/* {c_comment(plan.name)} for {c_comment(target)}, written by edge. */", '#include "program.h"', ""]
     lines += [f"extern const struct edge_step edge_steps_{level}[];" for level in levels]

@@ -15,6 +15,7 @@ from edge.graph.shapes import skeleton
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+MULTIPLYING = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
 MAX_RANK = 8
 MAX_ELEMENTS = 2**31 - 1  # of one tensor: offsets in generated C are 32-bit ints
 MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
@@ -100,10 +101,13 @@ def _check_names(model: ir.Model, where: str) -> None:
 
 
 def _check_shape(value: ir.Value, where: str) -> None:
+    import onnx_ir as ir
+
     dims = shape(value)
     if dims is None:
         return
-    if any(dim <= 0 for dim in dims) and not (len(dims) == 1 and value.is_initializer()):  # an empty list of roi or scales is usual
+    shapes = len(dims) == 1 and (value.is_initializer() or value.dtype == ir.DataType.INT64)  # an empty list of axes, scales or sizes is usual
+    if any(dim <= 0 for dim in dims) and not (shapes and not value.is_graph_input()):
         raise EdgeError(where, f"tensor '{value.name}' has no elements: shape {dims}", "a dimension is zero")
     if len(dims) > MAX_RANK:
         raise EdgeError(where, f"tensor '{value.name}' has {len(dims)} dimensions, at most {MAX_RANK} are accepted")
@@ -112,11 +116,12 @@ def _check_shape(value: ir.Value, where: str) -> None:
 
 
 def _check_weight(value: ir.Value, where: str) -> None:
+    """NaN is damage everywhere; an infinity only where it is multiplied: it is the bound of a Clip, or the mask of an attention, otherwise."""
     if value.const_value is None or not value.const_value.dtype.is_floating_point():
         return
-    array = value.const_value.numpy()
-    if array.size > 1 and not np.isfinite(array.astype(np.float32, copy=False)).all():
-        bad = int(array.size - np.isfinite(array.astype(np.float32, copy=False)).sum())
-        raise EdgeError(where, f"weight '{value.name}' has {bad} values that are NaN or infinite", "the training diverged or the file is damaged")
-    if array.size == 1 and np.isnan(array).any():  # a single infinity is a bound of Clip or the start of a maximum
-        raise EdgeError(where, f"constant '{value.name}' is NaN", "the training diverged or the file is damaged")
+    array = value.const_value.numpy().astype(np.float32, copy=False)
+    multiplied = any(is_op(node, *MULTIPLYING) for node in value.consumers())
+    bad = int(array.size - np.isfinite(array).sum()) if multiplied else int(np.isnan(array).sum())
+    if bad:
+        cure = "the training diverged or the file is damaged"
+        raise EdgeError(where, f"weight '{value.name}' has {bad} values that are NaN{' or infinite' if multiplied else ''}", cure)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from edge.passes.preserves import Preserves
 
 #: The order.  Shapes may be open until the first OPENING have run; then every value is static.
-#: Activations are recognised before constants are folded into weights, which would swallow their +3 and /6.
+#: Activations are recognised before constants are folded into weights, which would swallow their +3 and /6; the hard sigmoid last of
+#: them, as it takes in any scale of its input, which may be the end of another activation.
 PASSES = (
     "fold_constants",
     "split_to_slices",
@@ -29,10 +30,10 @@ PASSES = (
     "pad_into_conv",
     "canonicalise_pool",
     "canonicalise_clip",
-    "recognise_hard_sigmoid",
+    "recognise_gelu",
     "recognise_hard_swish",
     "recognise_silu",
-    "recognise_gelu",
+    "recognise_hard_sigmoid",
     "canonicalise_linear",
     "fold_batch_norm",
     "fold_affine",

@@ -1,8 +1,9 @@
 """x * HardSigmoid(x) with alpha 1/6, beta 1/2 is HardSwish(x) = x * clip(x + 3, 0, 6) / 6.   [Howard 2019, section 5.2]
 
 - x * HardSigmoid(x), HardSigmoid(x) * x
-- x * relu6(x + 3) / 6, (x / 6) * relu6(x + 3), (1/6 * x) * relu6(x + 3), x * relu6(x + 3) * 0.16667, in any association
-The products in between must be read by nothing else.  x * (relu6(x + 3) / 6) is a hard sigmoid first, see there.
+- x * relu6(x + 3) / 6, (x / 6) * relu6(x + 3), (1/6 * x) * relu6(x + 3), x * (relu6(x + 3) / 6),
+  x * relu6(x + 3) * 0.16667, x * clip(x/6 + 1/2, 0, 1)
+The products in between may be associated in any way, and must be read by nothing else.
 """
 
 from __future__ import annotations
