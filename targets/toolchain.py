@@ -20,7 +20,7 @@ from edge.targets.profile import Profile
 
 HERE = Path(__file__).parent
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-g0", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
-STEPS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden")
+STEPS = ("-O2", "-Xclang", "-O1", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden")
 RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-O2", "-s", "-Wl,--gc-sections")
 LAST_LINES = 6  #: of a compiler's complaint that are shown

@@ -15,7 +15,10 @@ struct depthwise_f32 {
     struct act act, act2;
 };
 
-enum { DEPTHWISE_TR = 2, DEPTHWISE_TW = 8 };
+enum { DEPTHWISE_TR = 2, DEPTHWISE_TW = 8, DEPTHWISE_SPAN = 128 };
+
+/* what a row above or below the picture reads: a tile spans at most so many columns, and a branch a row would cost more */
+static float depthwise_nothing[DEPTHWISE_SPAN * B];
 
 /* x, y: this image and block. edge: the tile may reach outside the columns. */
 INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *w, vf bias, size_t at, int oy, int ox, int tr, int tw, int edge) {
@@ -26,8 +29,7 @@ INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *
     const int y0 = oy * a.sh - a.top, x0 = ox * a.sw - a.left;
     UNROLLED for (int r = 0; r < (tr - 1) * a.sh + (a.kh - 1) * a.dh + 1; r++) {
         if (tr == 1 && r % a.dh) continue;
-        if (y0 + r < 0 || y0 + r >= a.h) continue;
-        const float *row = x + (ptrdiff_t)((y0 + r) * a.wide + x0) * B;
+        const float *row = y0 + r >= 0 && y0 + r < a.h ? x + (ptrdiff_t)((y0 + r) * a.wide + x0) * B : depthwise_nothing;
         UNROLLED for (int c = 0; c < (tw - 1) * a.sw + (a.kw - 1) * a.dw + 1; c++) {
             if (edge && (x0 + c < 0 || x0 + c >= a.wide)) continue;
             vf value = load(row + c * B);
