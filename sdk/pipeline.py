@@ -110,7 +110,9 @@ def profile(
 def core_of(profile: Target, level: Level) -> Core:
     """What the lowerings may know of one level of a profile."""
     caches = {name: int(figure) for name, figure in profile.caches.items()}
-    return Core(int(profile.block), int(level.lanes), int(level.registers), caches.get("l1d", 32 << 10), caches.get("l2", 256 << 10))
+    return Core(
+        int(profile.block), int(level.lanes), int(level.registers), caches.get("l1d", 32 << 10), caches.get("l2", 256 << 10), int(level.flops)
+    )
 
 
 def _writable(path: Path) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Core:
     """One ISA level of a target.  block: floats in a channel block.  width: floats in a vector register.  registers: how many there are.
 
-    l1, l2: bytes of data cache a core can count on.
+    l1, l2: bytes of data cache a core can count on.  flops: peak float32 operations a cycle.
     """
 
     block: int = 16
@@ -17,6 +17,7 @@ class Core:
     registers: int = 32
     l1: int = 32 << 10
     l2: int = 512 << 10
+    flops: int = 32
 
     @property
     def parts(self) -> int:

@@ -14,6 +14,7 @@ from edge.ops.builder import Builder
 from edge.ops.core import Core
 from edge.plan.grouping import grouped
 from edge.plan.memory import placed
+from edge.plan.prediction import modelled_cycles
 from edge.steps import Plan
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def make(model: ir.Model, core: Core) -> Plan:
             constants[name] = replace(constant, offset=at)
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
     inputs, outputs = (tuple(value.name or "" for value in values) for values in (graph.inputs, graph.outputs))
-    return Plan(graph.name or "model", tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered)
+    steps = tuple(replace(step, cycles=modelled_cycles(step, core)) for step in build.steps)
+    return Plan(graph.name or "model", steps, buffers, constants, inputs, outputs, arena, delivered=delivered)
 
 
 def _static(value: ir.Value) -> tuple[int, ...]:

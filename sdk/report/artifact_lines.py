@@ -63,8 +63,21 @@ def steps_table(artifact: Artifact) -> str:
         params = " ".join(f"{k}={v}" for k, v in step.params)
         params = params if len(params) <= PARAMETERS else params[: PARAMETERS - 1] + "…"
         shape = f"{list(buffer.shape)} {buffer.layout}"
-        rows.append((str(number), step.op, millions(step.macs), size(step.bytes), step.kernel, shape, params, step.name, step.source))
-    return table((">", "op", ">MMAC", ">bytes", "kernel", "output", "parameters", "name", "source"), rows)
+        rows.append(
+            (
+                str(number),
+                step.op,
+                millions(step.macs),
+                size(step.bytes),
+                f"{step.cycles / 1e3:.1f}",
+                step.kernel,
+                shape,
+                params,
+                step.name,
+                step.source,
+            )
+        )
+    return table((">", "op", ">MMAC", ">bytes", ">kcycles, modelled", "kernel", "output", "parameters", "name", "source"), rows)
 
 
 def files_table(artifact: Artifact) -> str:
