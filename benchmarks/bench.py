@@ -3,9 +3,9 @@
     python benchmarks/bench.py                      # all of it, about three minutes
     python benchmarks/bench.py --json results.json  # and the figures with machine, versions and spread
 
-One thread, batch 1, 224 x 224, float32.  ONNX Runtime gets the graph after our passes with all its own optimisations on: it runs that as fast as torch's
-optimised export, and up to three times faster than the plain one.  Both are called in one process in blocks that take turns, so that a drift of the
-machine meets both.
+One thread, batch 1, 224 x 224, float32.  ONNX Runtime gets the graph after our passes, all its own optimisations on: it runs that as fast as
+torch's optimised export, and up to three times faster than the plain one.  Both are called in one process in blocks that take turns, so that a
+drift of the machine meets both.
 """
 
 from __future__ import annotations

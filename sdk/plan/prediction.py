@@ -1,4 +1,4 @@
-"""What a step will cost before anything runs: the larger of its arithmetic at peak and its traffic.  A model, to be replaced by one fitted per device."""
+"""What a step will cost before anything runs: the larger of its arithmetic at peak and its traffic.  A model, coarse, never called measured."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from edge.artifact.typed_json import encode
 from edge.errors import one_line
 from edge.report.table import millions, size, table
 
-PARAMETERS = 40  #: characters of a step's parameters on a terminal; --json has them all
+PARAMETERS = ("kh", "kw", "sh", "sw", "mr", "nv", "tr", "tw")  #: of a step, on a terminal: its window and register tile; --json has them all
 
 
 def artifact_facts(artifact: Artifact) -> dict[str, object]:
@@ -60,8 +60,7 @@ def steps_table(artifact: Artifact) -> str:
     rows = []
     for number, step in enumerate(artifact.plan.steps):
         buffer = artifact.plan.buffers[step.output]
-        params = " ".join(f"{k}={v}" for k, v in step.params)
-        params = params if len(params) <= PARAMETERS else params[: PARAMETERS - 1] + "…"
+        params = " ".join(f"{k}={v}" for k, v in step.params if k in PARAMETERS)
         shape = f"{list(buffer.shape)} {buffer.layout}"
         rows.append(
             (
@@ -77,7 +76,7 @@ def steps_table(artifact: Artifact) -> str:
                 step.source,
             )
         )
-    return table((">", "op", ">MMAC", ">bytes", ">kcycles, modelled", "kernel", "output", "parameters", "name", "source"), rows)
+    return table((">", "op", ">MMAC", ">bytes", ">kcycles, modelled", "kernel", "output", "window, tile", "name", "source"), rows)
 
 
 def files_table(artifact: Artifact) -> str:
