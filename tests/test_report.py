@@ -16,7 +16,7 @@ import tiny
 from edge import artifact, measure, report
 from edge.artifact.preprocess import Preprocess
 from edge.cli import main
-from edge.measure.hygiene import hygiene_of
+from edge.measure.hygiene import busy_cpus, hygiene_of
 from edge.measure.statistics import drift_of, latency_of
 from edge.report.table import size, table
 
@@ -71,14 +71,20 @@ def hygienes() -> list[tuple[str, list[float], int, float, str | None, tuple[str
 @pytest.mark.parametrize(("ms", "interrupted", "load", "governor", "reasons"), [h[1:] for h in hygienes()], ids=[h[0] for h in hygienes()])
 def test_every_doubt_has_its_reason(ms: list[float], interrupted: int, load: float, governor: str | None, reasons: tuple[str, ...]) -> None:
     array = np.array(ms)
-    got = hygiene_of(latency_of(array), array, interrupted, load, load, governor)
+    got = hygiene_of(latency_of(array), array, interrupted, (load, load), 0.0, governor)
     assert (got.reasons, got.stable) == (reasons, not reasons)
 
 
 def test_a_busy_machine_is_a_reason() -> None:
     array = np.ones(50)
-    got = hygiene_of(latency_of(array), array, 0, 999.0, 0.0, None)
-    assert got.reasons == (f"load average 999.0 on {got.cpus} CPUs before it began",)
+    got = hygiene_of(latency_of(array), array, 0, (0.0, 0.0), 1.5, None)
+    assert got.reasons == (f"others used 1.5 of {got.cpus} CPUs just before",)
+
+
+def test_the_load_that_we_made_ourselves_is_none() -> None:
+    array = np.ones(50)
+    assert hygiene_of(latency_of(array), array, 0, (999.0, 999.0), 0.0, None).stable
+    assert busy_cpus(0.05) is None or 0 <= float(busy_cpus(0.05) or 0) <= 1024
 
 
 def test_the_profile_has_what_the_contract_names(profile: measure.Profile, edge_file: Path) -> None:

@@ -12,7 +12,7 @@ from edge.artifact.reader import open_artifact
 from edge.artifact.typed_json import decode
 from edge.errors import ToolFailed
 from edge.measure.figures import Energy, Layer, Profile
-from edge.measure.hygiene import governor_now, hygiene_of, load_average, this_machine
+from edge.measure.hygiene import busy_cpus, governor_now, hygiene_of, load_average, this_machine
 from edge.measure.statistics import latency_of
 
 
@@ -52,7 +52,7 @@ def bench(
     words = {"--runs": max(1, runs), "--warmup": warmup, "--min-secs": min_secs, "--threads": threads}
     arguments = ["--bench", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
-    before = load_average()
+    before, busy = load_average(), busy_cpus()
     wrong: list[str] = []
     got = decode(Benched, program_json(artifact.path, arguments), "its --bench JSON", wrong)
     if got is None:
@@ -77,7 +77,7 @@ def bench(
         weights_bytes=m.weights_bytes,
         macs=m.macs,
         energy_mj=Energy(),
-        hygiene=hygiene_of(latency, ms, interrupted, before, load_average(), governor_now()),
+        hygiene=hygiene_of(latency, ms, interrupted, (before, load_average()), busy, governor_now()),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes) for t in got.layers),
         machine=this_machine(),
         toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),

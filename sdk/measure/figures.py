@@ -36,13 +36,15 @@ class Energy:
 
 @dataclass(frozen=True)
 class Hygiene:
-    """load_before, load_after: the machine's 1-minute load average.  interrupted: runs during which the kernel took a CPU away.
+    """load_before, load_after: the machine's 1-minute load average.  busy: CPUs that others used just before.  interrupted: runs during which the
+    kernel took a CPU away.
 
     drift: median of the second half of the runs against the first, minus 1.  reasons: why the figures are not stable; empty when they are.
     """
 
     load_before: float | None
     load_after: float | None
+    busy: float | None
     cpus: int
     governor: str | None
     interrupted: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +15,44 @@ from edge.measure.statistics import drift_of
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 CPUINFO = Path("/proc/cpuinfo")
+STAT = Path("/proc/stat")
+LOOK = 0.2  #: seconds for which we watch what others do
 SLOW_GOVERNORS = ("powersave", "conservative")
-MAX_LOAD = 0.5  #: of the CPUs, by others, before we begin
+MAX_BUSY = 0.25  #: CPUs that others may use; the load average would count what we ourselves did in the last minute, a build for one
 MAX_INTERRUPTED, MAX_DRIFT, MAX_SPREAD = 0.1, 0.05, 1.25  #: share of runs; of the median; p90 against p50
 
 
 def hygiene_of(
-    latency: Latency, ms: NDArray[np.float64], interrupted: int, before: float | None, after: float | None, governor: str | None
+    latency: Latency, ms: NDArray[np.float64], interrupted: int, load: tuple[float | None, float | None], busy: float | None, governor: str | None
 ) -> Hygiene:
-    """The facts and, for each that is out of bounds, a reason."""
+    """The facts and, for each that is out of bounds, a reason.  load: before and after."""
     drift, share = drift_of(ms), interrupted / max(1, latency.count)
     cpus = os.cpu_count() or 1
     tests = (
-        (before is not None and before > MAX_LOAD * cpus, f"load average {before} on {cpus} CPUs before it began"),
+        (busy is not None and busy > MAX_BUSY, f"others used {busy or 0:.1f} of {cpus} CPUs just before"),
         (governor in SLOW_GOVERNORS, f"CPU governor '{governor}'"),
         (share > MAX_INTERRUPTED, f"{share:.0%} of the runs were interrupted"),
         (abs(drift) > MAX_DRIFT, f"the second half took {drift:+.0%} against the first"),
         (latency.p90 > MAX_SPREAD * latency.p50, f"p90 is {latency.p90 / max(latency.p50, 1e-12):.2f} times p50"),
     )
     reasons = tuple(text for wrong, text in tests if wrong)
-    return Hygiene(before, after, cpus, governor, interrupted, drift, not reasons, reasons)
+    return Hygiene(*load, busy, cpus, governor, interrupted, drift, not reasons, reasons)
+
+
+def busy_cpus(seconds: float = LOOK) -> float | None:
+    """How many CPUs were in use during `seconds` in which we slept; None where /proc/stat is not to be had."""
+    if not STAT.is_file():
+        return None
+    before = _ticks()
+    time.sleep(seconds)
+    used, idle = (after - b for after, b in zip(_ticks(), before, strict=True))
+    return round(used / max(1, used + idle) * (os.cpu_count() or 1), 2)
+
+
+def _ticks() -> tuple[int, int]:
+    """Ticks that all CPUs together spent working and idle since the start.  [proc(5): user nice system idle iowait irq softirq steal]"""
+    user, nice, system, idle, wait, *rest = (int(word) for word in STAT.read_text().split("\n", 1)[0].split()[1:9])
+    return user + nice + system + sum(rest), idle + wait
 
 
 def load_average() -> float | None:
