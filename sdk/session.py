@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -85,7 +87,7 @@ class Net:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "level"):  # else the constructor failed and has cleaned up
+        if hasattr(self, "level") and not sys.is_finalizing():  # else the constructor failed and has cleaned up, or the process gives all back itself
             self.close()
 
 
@@ -147,7 +149,5 @@ def open_library(code: bytes, path: Path) -> tuple[ctypes.CDLL, int]:
 
 
 def unload(library: ctypes.CDLL, fd: int) -> None:
-    import _ctypes
-
     _ctypes.dlclose(library._handle)
     os.close(fd)

@@ -170,6 +170,12 @@ def test_only_numpy_is_imported(edge_file: Path) -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_model_left_open_says_nothing_at_exit(edge_file: Path) -> None:
+    code = "import sys, edge; kept = edge.load(sys.argv[1]); loop = [kept]; loop.append(loop)"
+    done = subprocess.run([sys.executable, "-c", code, edge_file], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_a_library_for_another_machine_is_refused(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "other.edge", files={"lib/libmodel.so": b"\x7fELF no library"})
     with pytest.raises(ToolFailed) as caught:
