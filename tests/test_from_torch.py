@@ -116,6 +116,7 @@ def example() -> torch.Tensor:
     return torch.from_numpy(2 * np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32))
 
 
+@pytest.mark.slow  # half a second each: torch exports
 @pytest.mark.parametrize(("module", "expected"), [pytest.param(module, expected, id=name) for name, module, expected in FORMS])
 def test_a_form_becomes_its_ops_and_computes_the_same(module: nn.Module, expected: str, example: torch.Tensor) -> None:
     torch.manual_seed(0)
