@@ -107,6 +107,18 @@ INLINE void conv_row(struct conv_f32 a, int image, int block, int oy, int nv) {
     conv_tile(a, image, block, oy, last, a.mr, nv, 1);
 }
 
+/* Ask for the rows that output row oy reads first: a picture comes from the caller, so it is in no near cache, and its rows are too short for the
+ * hardware to see them coming. */
+INLINE void conv_prefetch(struct conv_f32 a, int image, int oy) {
+    const int reach = (a.kh - 1) * a.dh + 1, fresh = least(a.sh, reach), last = oy * a.sh - a.top + reach;
+    for (int c = 0; c < a.count[0]; c++) {
+        for (int iy = most(last - fresh, 0); iy < least(last, a.h); iy++) {
+            const float *row = a.x[0] + image * a.x_image[0] + ((size_t)(a.from[0] + c) * a.h + iy) * a.wide;
+            for (int ix = 0; ix < a.wide; ix += 16) __builtin_prefetch(row + ix);
+        }
+    }
+}
+
 INLINE void conv_f32(int begin, int end, struct conv_f32 a) {
     const int panels = ceil_div(a.blocks, a.nv), across = ceil_div(panels, a.panel_chunk), down = ceil_div(a.oh, a.row_chunk);
     for (int chunk = begin; chunk < end; chunk++) {
@@ -114,6 +126,7 @@ INLINE void conv_f32(int begin, int end, struct conv_f32 a) {
         const int last = least(first + a.row_chunk, a.oh), to = least(from + a.panel_chunk, panels);
         for (int panel = from; panel < to; panel++) {
             for (int oy = first; oy < last; oy++) {
+                if (a.planar && panel == from) conv_prefetch(a, image, oy + 1);
                 if (a.blocks % a.nv && panel == panels - 1) conv_row(a, image, panel * a.nv, oy, a.blocks % a.nv);
                 else conv_row(a, image, panel * a.nv, oy, a.nv);
             }
