@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
-from compiled import V2, V3, V4, Case, graph, run_compiled
+from compiled import V2, V3, V4, Case, graph, run_compiled, wrong
 from edge.targets import host
 
 pytestmark = pytest.mark.slow
@@ -241,11 +240,4 @@ def test_c_agrees_with_onnx_runtime(group: str, level: str, tmp_path: Path) -> N
     if needs not in host.features():
         pytest.skip(f"this CPU has no {needs}")
     cases = GROUPS[group]
-    wrong = []
-    for case, found in zip(cases, run_compiled(cases, core, march, tmp_path), strict=True):
-        session = onnxruntime.InferenceSession(case.model.SerializeToString(), providers=["CPUExecutionProvider"])
-        expected = session.run(None, dict(case.inputs))[0]
-        error = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30)) if found.shape == expected.shape else float("inf")
-        if not error <= RTOL:
-            wrong.append(f"{case.name}: error {error:.2e}, shapes {found.shape} {expected.shape}")
-    assert not wrong, "\n".join(wrong)
+    assert wrong(cases, run_compiled(cases, core, march, tmp_path), RTOL) == []

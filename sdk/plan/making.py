@@ -12,6 +12,7 @@ from edge.graph import rewrite
 from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.core import Core
+from edge.ops.group import input_name
 from edge.plan.grouping import grouped
 from edge.plan.memory import placed
 from edge.steps import Plan
@@ -30,6 +31,8 @@ def make(model: ir.Model, core: Core) -> Plan:
     for index, value in enumerate(graph.inputs):
         build.hold(value.name or "", build.buffer(value.name or "", _static(value), place="input", index=index))
     for group in grouped(graph):
+        if input_name(group, 0) in build.initializers:  # a graph output that depends on no input
+            build.views_as_held(input_name(group, 0))
         table[group.node.op_type](build, group)
     delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
     buffers, arena = placed(build.buffers, build.steps, build.storage, delivered)
