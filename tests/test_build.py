@@ -83,16 +83,12 @@ def test_the_c_builds_by_its_readme(built: Path, tmp_path: Path, flags: list[str
     folder = built / "net-c"
     lines = [line.split() for line in (folder / "README.md").read_text().splitlines() if line.startswith("    ")]
     assert [lines[0][0], *lines[0][4:6], lines[1]] == ["gcc", "-I.", "*.c", ["./runner", "--file", "net.edge", "--verify"]]
-    sources = sorted(path.name for path in folder.glob("*.c") if "edge_program" in path.read_text() or path.name not in kernels())
+    sources = sorted(path.name for path in folder.glob("*.c"))
     strict = ["-std=c11", "-Wall", "-Wextra", "-Werror", *flags]
     subprocess.run(["gcc", *strict, "-I.", *sources, "-lm", "-lpthread", "-o", str(tmp_path / "runner")], cwd=folder, check=True)
     done = subprocess.run([str(tmp_path / "runner"), "--file", str(built / "net.edge"), "--verify", "--threads", "3"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "weights.bin").read_bytes() == open_artifact(built / "net.edge").read("weights.bin")
-
-
-def kernels() -> set[str]:
-    return {path.name for path in (toolchain.HERE / "kernels").glob("*.c")}
 
 
 @slow
