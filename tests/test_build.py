@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 import edge
 from edge import cli, pipeline
 from edge.artifact.reader import open_artifact
-from edge.errors import EdgeError
+from edge.errors import EdgeError, ToolFailed
 from edge.targets import toolchain
 from graphs import Weights, proto
 
@@ -223,3 +224,33 @@ def test_a_file_that_fails_its_check_is_not_left_behind(tmp_path: Path, monkeypa
     assert err.endswith(" (a mistake of ours: edge build --dump DIR shows every stage)")
     assert listing(tmp_path) == ["net.edge", "net.onnx"]
     assert (tmp_path / "net.edge").read_text() == "an older good file"
+
+
+def test_measuring_elsewhere_comes_later() -> None:
+    with pytest.raises(EdgeError) as error:
+        edge.profile("net.edge", on="ssh://pi@host")
+    assert str(error.value) == "on='ssh://pi@host': comes with the devices issue (on='local' measures this machine)"
+
+
+def test_a_missing_compiler_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    with pytest.raises(ToolFailed) as error:
+        toolchain.version()
+    assert str(error.value) == "zig cc: the ziglang package is not installed (pip install ziglang==0.17.0)"
+
+
+def test_labels_beyond_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("a\n" * (1 << 20))
+    with pytest.raises(EdgeError) as error:
+        edge.build(model(tmp_path / "net.onnx"), labels=tmp_path / "labels.txt", out=tmp_path / "net.edge")
+    assert str(error.value) == f"{tmp_path}/labels.txt: is empty or larger than 1 MiB (one class name a line)"
+
+
+def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(EdgeError) as error:
+        edge.build(model(tmp_path / "net.onnx"), out=tmp_path / "net.edge")
+    assert str(error.value) == f"{tmp_path}: cannot be written to (choose another -o)"

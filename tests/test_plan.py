@@ -166,7 +166,7 @@ def assert_disjoint(made: Plan) -> None:
             assert a.offset + size(a) <= b.offset or b.offset + size(b) <= a.offset, (a.name, b.name)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_memory_is_never_shared_by_two_that_live(data: st.DataObject) -> None:
     """Random steps on random buffers, some of them other shapes of one storage."""
