@@ -31,6 +31,15 @@ PRECISIONS = ("fp32",)
 LATER_PRECISIONS = ("fp16", "bf16", "int8", "auto")
 OWN_OPS = {"Silu"}  #: lowered ops that are not ONNX's
 
+BY_HAND = """# The C of {file}
+
+    gcc -O3 -march=native -fno-math-errno -I. *.c -lm -lpthread -o runner
+    ./runner --file {file} --verify
+
+`*.c` without `runner_*.c` is the library behind `edge.h`.  Weights and expected outputs lie in {file}; `weights.bin` holds the weights alone,
+as `program.c` and `steps_*.c` count their bytes.
+"""
+
 
 def build(
     model: str | Path | torch.nn.Module,
@@ -42,7 +51,7 @@ def build(
     precision: str = "fp32",
     preprocess: str = "",
     labels: str | Path | None = None,
-    emit_c: str | Path | None = None,
+    emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
     out: str | Path | None = None,
     say: Say = lambda stage: None,
@@ -50,7 +59,8 @@ def build(
     """Compile `model` for `target` into one .edge file and check it against the model on its test vectors.
 
     model: anything `edge build` takes, or a torch module with example_inputs.  preprocess, labels: stored for `edge run --image`.
-    emit_c: a folder that gets the C sources.  dump: a folder that gets the graph after every pass, the plan and the C.
+    emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
+    dump: a folder that gets the graph after every pass, the plan and the C.
     out: the file, default NAME-TARGET.edge in the current folder.  say: told each stage as it begins.
     Raises EdgeError for what the user can fix; nothing half-written is left behind.
     """
@@ -61,8 +71,12 @@ def build(
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
+    sources = (path.with_name(f"{path.stem}-c") if emit_c is True else Path(emit_c)) if emit_c else None
+    if sources and sources.exists() and not sources.is_dir():
+        raise EdgeError(str(sources), "is no folder", "move it away: --emit c writes a folder of that name")
+    stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
-    graph = passes.optimize(source.model, Path(dump) if dump else None)
+    graph = passes.optimize(source.model, stages)
     converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
     plans = {level.name: plan.make(graph, core_of(profile, level)) for level in profile.levels}
@@ -75,12 +89,9 @@ def build(
         binaries = toolchain.compile_program(profile, files, Path(work))
     manifest = description(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(best)
-    if emit_c:
-        toolchain.lay_out(files, Path(emit_c))
-        (Path(emit_c) / "weights.bin").write_bytes(packed)
-    if dump:
-        toolchain.lay_out(files, Path(dump) / "c")
-        (Path(dump) / "plan.json").write_bytes(plan_json.to_bytes(best))
+    if stages:
+        toolchain.lay_out(files, stages / "c")
+        (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
     say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     unchecked = path.with_name(f".{path.name}.unchecked")
@@ -93,6 +104,10 @@ def build(
         unchecked.replace(path)
     finally:
         unchecked.unlink(missing_ok=True)
+    if sources:
+        toolchain.lay_out(files, _folder(sources))
+        (sources / "weights.bin").write_bytes(packed)
+        (sources / "README.md").write_text(BY_HAND.format(file=path.name))
     return artifact.open(path)
 
 
@@ -119,8 +134,19 @@ def _writable(path: Path) -> Path:
     """Refuse a place that cannot be written before the work is done, not after."""
     if path.is_dir():
         raise EdgeError(str(path), "is a folder", f"-o {path / 'model.edge'}")
+    if not path.parent.is_dir():
+        raise EdgeError(str(path.parent), "is no folder" if path.parent.exists() else "does not exist", "choose another -o")
     if not os.access(path.parent, os.W_OK):
-        raise EdgeError(str(path.parent), "cannot be written to" if path.parent.exists() else "does not exist", "choose another -o")
+        raise EdgeError(str(path.parent), "cannot be written to", "choose another -o")
+    return path
+
+
+def _folder(path: Path) -> Path:
+    """The folder for sources or stages, made now."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EdgeError(str(path), f"cannot be made a folder: {error.strerror}", "name a folder that is there or can be made") from None
     return path
 
 

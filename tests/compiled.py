@@ -23,7 +23,9 @@ from edge.targets import toolchain
 
 Array = NDArray[np.float32]
 V2, V3, V4 = Core(16, 4, 16), Core(16, 8, 16), Core(16, 16, 32)
-FLAGS = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-math-errno", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+#: -O0 and the rest of UBSan's checks compile many times as long (always_inline bodies are copied before they are simplified)
+SANITIZE = ["-fsanitize=address,bounds,alignment,shift,signed-integer-overflow", "-fno-sanitize-recover=all"]
+FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-math-errno", *SANITIZE]
 
 DRIVER = """
 #include <stdio.h>
@@ -72,6 +74,21 @@ def graph(
     return Case(name, model, {n: rng.standard_normal(s).astype(np.float32) for n, s in inputs.items()})
 
 
+def wrong(cases: Sequence[Case], results: Sequence[Sequence[Array]], rtol: float) -> list[str]:
+    """The cases in which an output differs from ONNX Runtime's by more than rtol of its largest number, in words."""
+    import onnxruntime
+
+    found = []
+    for case, got in zip(cases, results, strict=True):
+        session = onnxruntime.InferenceSession(case.model.SerializeToString(), providers=["CPUExecutionProvider"])
+        for name, ours, theirs in zip([o.name for o in session.get_outputs()], got, session.run(None, dict(case.inputs)), strict=True):
+            same = ours.shape == theirs.shape
+            error = float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-30)) if same else float("inf")
+            if not error <= rtol:
+                found.append(f"{case.name}: '{name}': error {error:.2e}, shapes {ours.shape} {theirs.shape}")
+    return found
+
+
 def planned(case: Case, core: Core) -> Plan:
     """Through the passes, as a user's model goes."""
     model = ir.serde.deserialize_model(case.model)
@@ -80,8 +97,8 @@ def planned(case: Case, core: Core) -> Plan:
     return plan.make(passes.optimize(infer(model)), core)
 
 
-def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) -> list[Array]:
-    """The first output of every case, computed by the generated C."""
+def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) -> list[list[Array]]:
+    """The outputs of every case, computed by the generated C."""
     plans = [planned(case, core) for case in cases]
     files = {
         f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"]
@@ -116,12 +133,13 @@ def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) ->
     subprocess.run(["gcc", *FLAGS, *(unit.replace(".c", ".o") for unit in units), "-lm", "-o", "cases"], cwd=folder, check=True)
     done = subprocess.run(["./cases"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    raw, at, results = (folder / "out.bin").read_bytes(), 0, []
+    raw, at = (folder / "out.bin").read_bytes(), 0
+    results: list[list[Array]] = []
     for p in plans:
-        for position, name in enumerate(p.delivered):
+        results.append([])
+        for name in p.delivered:
             shape = p.buffers[name].shape
             count = int(np.prod(shape))
-            if position == 0:
-                results.append(np.frombuffer(raw, np.float32, count, at).reshape(shape))
+            results[-1].append(np.frombuffer(raw, np.float32, count, at).reshape(shape))
             at += 4 * count
     return results

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from edge.errors import EdgeError, did_you_mean
 
@@ -47,7 +46,6 @@ def run(args: argparse.Namespace) -> int:
     from edge.cli.progress import Progress
 
     shapes = dict(converters.parse_input_shape(text) for text in args.input_shape)
-    emit_c = Path(args.output or "model").with_suffix("").with_name(Path(args.output or "model").stem + "-c") if args.emit else None
     with Progress() as say:
         made = pipeline.build(
             args.model,
@@ -57,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             precision=args.precision,
             preprocess=args.preprocess,
             labels=args.labels,
-            emit_c=emit_c,
+            emit_c=args.emit == "c",
             dump=args.dump,
             out=args.output,
             say=say,
@@ -87,8 +85,8 @@ def _refuse_later(args: argparse.Namespace) -> None:
     for given, option, issue in (
         (args.format != "native", f"--format {args.format}", "the issue on other formats"),
         (args.tune, "--tune", "the issue on speed"),
-        (args.calib, "--calib", "the int8 issue"),
-        (args.threads, "--threads", "the issue on speed"),
+        (args.calib is not None, "--calib", "the int8 issue"),
+        (args.threads is not None, "--threads", "the issue on speed"),
     ):
         if given:
             raise EdgeError(option, f"comes with {issue}", "leave it out")

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.graph import rewrite
 from edge.ops.builder import Builder, elements
-from edge.ops.group import Group
+from edge.ops.group import Group, input_name
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -100,8 +100,7 @@ def unary(build: Builder, group: Group) -> None:
     """y = act(x) in whatever layout x has: the lanes past C in a block are computed and never read."""
     act = act_of(group.node)
     assert act is not None
-    inputs = [value for value in group.node.inputs if value is not None and rewrite.constant(value) is None]
-    x = build.whole(inputs[0].name or "")
+    x = build.whole(input_name(group, 0))
     count = elements(build.buffers[x])
     chunk = max(4096, -(-count // 16 // 64) * 64)
     build.step(group, "unary_f32", {"x": x}, {"n": count, "chunk": chunk, "act": act}, chunks=-(-count // chunk), layout=build.buffers[x].layout)

@@ -34,7 +34,7 @@ def size(buffer: Buffer) -> int:
 
 
 class Builder:
-    """The growing plan.  `storage` maps a buffer to the one whose memory it shares (a reshape)."""
+    """The growing plan.  storage: buffer -> the one whose memory it shares (a reshape).  forms: (value, layout) -> the buffer that holds it whole."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
@@ -43,7 +43,9 @@ class Builder:
         self.constants: dict[str, Constant] = {}
         self.storage: dict[str, str] = {}
         self.held: dict[str, tuple[View, ...]] = {}
+        self.forms: dict[tuple[str, Layout], str] = {}
         self.shapes: dict[str, Shape] = {}
+        self.packed: dict[tuple[object, ...], str] = {}
         self.initializers: Mapping[str, NDArray[np.generic]] = {}
 
     @property
@@ -54,8 +56,8 @@ class Builder:
     # ---- what holds a value
 
     def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: str = "arena", index: int = 0) -> str:
-        """A new buffer; `name` gets a mark when a buffer of another layout has it already."""
-        while name in self.buffers:
+        """A new buffer; `name` gets a mark when another buffer or a constant has it already."""
+        while name in self.buffers or name in self.constants:
             name += f"@{layout}"
         self.buffers[name] = Buffer(name, shape, "float32", layout, place, index)
         return name
@@ -64,10 +66,17 @@ class Builder:
         """`value` now lies in `buffer`, whole."""
         shape = self.buffers[buffer].shape
         self.shapes[value] = shape
+        self.forms[value, self.buffers[buffer].layout] = buffer
         self.held[value] = (View(buffer, 0, shape[1] if len(shape) > 1 else 1),)
 
     def share(self, value: str, buffer: str, shape: Shape, layout: Layout = PLANAR) -> None:
-        """`value` is the memory of `buffer` read with another shape."""
+        """`value` is the memory of `buffer` read with another shape; a constant is kept a second time."""
+        if buffer in self.constants:
+            data = self.constants[buffer].data.reshape(shape)
+            alias = self.constant(data, buffer, tag=f"@{'x'.join(map(str, shape))}", recipe=False)
+            self.buffers[alias] = Buffer(alias, shape, "float32", PLANAR, "constant")
+            self.hold(value, alias)
+            return
         alias = self.buffer(value, shape, layout, self.buffers[buffer].place, self.buffers[buffer].index)
         self.storage[alias] = self.storage.get(buffer, buffer)
         self.hold(value, alias)
@@ -80,28 +89,30 @@ class Builder:
 
     def whole(self, value: str) -> str:
         """The one buffer that holds `value` and nothing else, in any layout."""
-        views = self.views_as_held(value)
-        first = self.buffers[views[0].buffer]
-        if len(views) == 1 and (views[0].channel, first.shape) == (0, self.shapes[value]):
-            return first.name
-        return self._gather(value, first.layout)
+        return self._in_form(value, self.buffers[self.views_as_held(value)[0].buffer].layout)
 
     def planar(self, value: str) -> str:
         """The buffer that holds `value` row-major, as ONNX has it."""
-        found = self.whole(value)
-        return found if not self.buffers[found].layout.block else self._gather(value, PLANAR)
+        return self._in_form(value, PLANAR)
 
     def blocked(self, value: str) -> str:
-        """The buffer that holds the rank-4 `value` in channel blocks."""
-        found = self.whole(value)
-        return found if self.buffers[found].layout.block else self._gather(value, self.blocked_layout)
+        """The buffer that holds `value` (rank 3 or more) in channel blocks."""
+        return self._in_form(value, self.blocked_layout)
+
+    def _in_form(self, value: str, layout: Layout) -> str:
+        """The buffer that holds `value` whole in that layout: one that was made before, or a copy made now."""
+        views = self.views_as_held(value)
+        first = self.buffers[views[0].buffer]
+        if len(views) == 1 and (views[0].channel, first.shape, first.layout) == (0, self.shapes[value], layout):
+            return first.name
+        return self.forms.get((value, layout)) or self._gather(value, layout)
 
     def views(self, value: str, most: int = 2) -> tuple[View, ...]:
         """Up to `most` views that, one after the other, are the channels of `value` in blocked buffers."""
         views = self.views_as_held(value)
-        if len(views) > most or not all(self.buffers[v.buffer].layout.block for v in views):
-            self.blocked(value)
-        return self.held[value]
+        if len(views) <= most and all(self.buffers[v.buffer].layout.block for v in views):
+            return views
+        return (View(self.blocked(value), 0, self.shapes[value][1]),)
 
     def _constant_buffer(self, value: str) -> None:
         """Let an initializer be read like a computed value."""
@@ -118,7 +129,7 @@ class Builder:
         for view in views:
             self._channels(view, target, at)
             at += view.channels
-        self.hold(value, target)
+        self.forms[value, layout] = target
         return target
 
     def copy(self, value: str, buffer: str) -> str:
@@ -181,9 +192,13 @@ class Builder:
 
         recipe: False when `data` is not the graph's initializer itself but computed from it, so that the packing cannot be undone.
         """
+        asked = (source, tag, split, perm, data.shape)
+        if asked in self.packed:
+            return self.packed[asked]
         name = f"{source}{tag}"
-        if name in self.constants and self.constants[name].data.size:
-            return name
+        while name in self.constants or name in self.buffers:
+            name += "@"
+        self.packed[asked] = name
         packed = np.pad(data, [(0, n) for n in pads]) if any(pads) else data
         packed = np.ascontiguousarray(
             packed.reshape(split or packed.shape).transpose(perm or tuple(range(len(split or packed.shape)))), dtype=np.float32
@@ -205,7 +220,7 @@ class Builder:
         args: Mapping[str, str],
         params: Mapping[str, Value],
         *,
-        shape: Shape = (),
+        shape: Shape | None = None,
         layout: Layout = PLANAR,
         chunks: int = 1,
         macs: int = 0,
@@ -213,15 +228,15 @@ class Builder:
         into: str = "",
     ) -> str:
         """Emit the step that computes `group`; gives the buffer of its result: `into`, or a new one of `shape` (default: that of args' x)."""
-        y = into or self.buffer(group.output, shape or self.buffers[args["x"]].shape, layout)
+        y = into or self.buffer(group.output, self.buffers[args["x"]].shape if shape is None else shape, layout)
         pointers = {field: name for field, name in args.items() if name} | {"y": y}
         read = inputs or tuple(
             View(b, 0, self.buffers[b].shape[1] if len(self.buffers[b].shape) > 1 else 1)
             for b in dict.fromkeys(pointers.values())
             if b in self.buffers and b != y
         )
-        if group.residual:
-            read += tuple(v for v in self.held[group.residual] if v not in read)
+        if inputs and "residual" in pointers:
+            read += (View(pointers["residual"], 0, self.buffers[pointers["residual"]].shape[1]),)
         weights = tuple(name for name in pointers.values() if name in self.constants)
         moved = size(self.buffers[y]) + sum(int(self.constants[c].data.nbytes) for c in weights) + sum(self._view_bytes(v) for v in read)
         self.steps.append(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.graph import rewrite
-from edge.ops.builder import Builder, Shape
+from edge.ops.builder import Builder, Shape, elements
 from edge.ops.core import matrix_tile, row_tile
 from edge.ops.group import Group, input_name
 from edge.steps import Value, View
@@ -29,6 +29,12 @@ def conv(build: Builder, group: Group) -> None:
     x, w = rewrite.shape(group.node.inputs[0]), rewrite.shape(group.node.inputs[1])
     y = rewrite.shape(group.node.outputs[0])
     assert x is not None and w is not None and y is not None
+    if len(x) != 4:
+        raise group.refused(f"convolution over {len(x) - 2} axes has no kernel", "reshape to pictures (N, C, H, W)")
+    if rewrite.constant(group.node.inputs[1]) is None or (
+        rewrite.operand(group.node, 2) and rewrite.constant(rewrite.operand(group.node, 2)) is None
+    ):
+        raise group.refused("its weight or bias is computed, not constant", "store it as an initializer")
     groups = rewrite.integer(group.node, "group", 1)
     simple = w[2:] == (1, 1) and x[2:] == y[2:] and groups == 1
     if simple and y[2:] == (1, 1) and build.core.block and _contiguous(build, group, x):
@@ -43,7 +49,7 @@ def conv(build: Builder, group: Group) -> None:
 
 def _contiguous(build: Builder, group: Group, x: Shape) -> bool:
     """Do the channels of every picture lie one after the other?  One pixel in blocks does, when the view starts at channel 0."""
-    views = build.held[input_name(group, 0)]
+    views = build.views_as_held(input_name(group, 0))
     return len(views) == 1 and views[0].channel == 0
 
 
@@ -189,19 +195,19 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
     w, source, bias = _weights(build, group)
     block, name = build.core.block, input_name(group, 0)
     blocks = -(-y[1] // block)
-    held = build.held[name]
+    held = build.views_as_held(name)
     planar = len(held) == 1 and not build.buffers[held[0].buffer].layout.block and x[1] < block and groups == 1
     views = held if planar else build.views(name, most=2 if groups == 1 else 1)
     fields = _view_fields(build, views)
     if planar:
-        fields["x_image"] = (x[1] * x[2] * x[3],) * 2
+        fields["x_image"] = (elements(build.buffers[held[0].buffer]) // x[0],) * 2
     if groups == 1:
         pads = (-y[1] % block, 0, 0, 0)
         packed = build.constant(w, source, pads=pads, split=(blocks, block, *w.shape[1:]), perm=(0, 3, 4, 2, 1), tag="@conv")
         grouping = (0, 0, 0)
     else:
         spread, grouping = _spread(w, groups, x[1], block)
-        packed = build.constant(spread, source, split=(blocks, block, *spread.shape[1:]), perm=(0, 3, 4, 2, 1), tag="@grouped", recipe=False)
+        packed = build.constant(spread, source, split=(blocks, block, *spread.shape[1:]), perm=(0, 3, 4, 2, 1), tag=f"@grouped{groups}", recipe=False)
         fields["count"] = (spread.shape[1], 0)
     mr, nv = matrix_tile(build.core, y[3], 1 if groups > 1 else blocks, overlap=True)
     panels = -(-blocks // nv)

@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 
-from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.ops.builder import Builder, Shape
 from edge.ops.group import Group, input_name
@@ -20,8 +19,7 @@ def binary(build: Builder, group: Group) -> None:
     """y = act(p op q).  Blocked when an operand with the result's own shape is blocked and the other can follow; planar otherwise."""
     node = group.node
     if len(node.inputs) != 2:
-        raise EdgeError(
-            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
+        raise group.refused(
             f"{len(node.inputs)} inputs have no kernel",
             "apply it to two at a time",
         )
@@ -33,8 +31,7 @@ def binary(build: Builder, group: Group) -> None:
     steps = [_strides(build.buffers.get(name), _shape(build, group, i), shape, dims, blocked, build.core.block) for i, name in enumerate(names)]
     dims, steps = _merge(dims, steps)
     if len(dims) > 6:
-        raise EdgeError(
-            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
+        raise group.refused(
             f"broadcasting over {len(dims)} axes has no kernel",
             "reshape to fewer axes",
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.errors import EdgeError
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
@@ -33,6 +35,10 @@ class Group:
     def source(self) -> str:
         """Where the user wrote it: `net.py:31`, or the module's path, or nothing."""
         return self.node.metadata_props.get("edge.source", "")
+
+    def refused(self, what: str, cure: str) -> EdgeError:
+        """The error that names the node and its source line."""
+        return EdgeError(f"{self.node.op_type} (node '{self.node.name}', {self.source or 'no source line'})", what, cure)
 
 
 def input_name(group: Group, index: int) -> str:

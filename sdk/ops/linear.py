@@ -7,7 +7,6 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name
@@ -18,9 +17,7 @@ def gemm(build: Builder, group: Group) -> None:
     node = group.node
     w, bias = rewrite.constant(node.inputs[1]), rewrite.operand(node, 2)
     if w is None:
-        raise EdgeError(
-            f"Gemm (node '{node.name}', {group.source or 'no source line'})", "its weight is computed, not constant", "write it as MatMul and Add"
-        )
+        raise group.refused("its weight is computed, not constant", "write it as MatMul and Add")
     data = w if rewrite.integer(node, "transB", 0) else np.ascontiguousarray(w.T)
     name = (node.inputs[1].name or "") if node.inputs[1] is not None else ""
     bias_name = (bias.name if bias is not None else None) or ""
@@ -58,9 +55,8 @@ def matmul(build: Builder, group: Group) -> None:
     x, z, y = (rewrite.shape(value) for value in (left, right, node.outputs[0]))
     assert x is not None and z is not None and y is not None
     batches = [prod(shape[:-2]) for shape in (x, z, y)]
-    if min(len(x), len(z)) < 2 or any(b not in (1, batches[2]) for b in batches[:2]) or w is not None or rewrite.constant(left) is not None:
-        raise EdgeError(
-            f"MatMul (node '{node.name}', {group.source or 'no source line'})",
+    if min(len(x), len(z)) < 2 or any(b not in (1, batches[2]) for b in batches[:2]):
+        raise group.refused(
             f"{x} by {z} has no kernel",
             "reshape both sides to the same leading axes",
         )

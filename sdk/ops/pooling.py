@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.ops.builder import Builder, elements
 from edge.ops.convolution import window
@@ -18,8 +17,7 @@ def pool(build: Builder, group: Group) -> None:
     x, y = rewrite.shape(node.inputs[0]), rewrite.shape(node.outputs[0])
     assert x is not None and y is not None
     if len(x) != 4 or len(node.outputs) > 1:
-        raise EdgeError(
-            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
+        raise group.refused(
             "only pictures (N, C, H, W) without indices have a kernel",
             "reshape to four axes",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name
@@ -36,17 +35,15 @@ def reduce(build: Builder, group: Group) -> None:
     listed = [int(a) for a in given.reshape(-1)] if given is not None else list(rewrite.integers(node, "axes"))
     axes = sorted({a % len(x) for a in listed}) or list(range(len(x)))
     if axes != list(range(axes[0], axes[-1] + 1)):
-        raise EdgeError(
-            f"{node.op_type} (node '{node.name}', {group.source or 'no source line'})",
-            f"axes {axes} do not lie side by side",
-            "reduce one after the other",
-        )
-    outer = prod(x[: axes[0]])
+        raise group.refused(f"axes {axes} do not lie side by side", "reduce one after the other")
+    outer, n, inner = prod(x[: axes[0]]), prod(x[axes[0] : axes[-1] + 1]), prod(x[axes[-1] + 1 :])
+    if not listed and rewrite.integer(node, "noop_with_empty_axes", 0):
+        outer, n, inner = prod(x), 1, 1
     build.step(
         group,
         "reduce_f32",
         {"x": build.planar(input_name(group, 0))},
-        {"op": REDUCTIONS[node.op_type], "outer": outer, "n": prod(x[axes[0] : axes[-1] + 1]), "inner": prod(x[axes[-1] + 1 :]), "act": group.act},
+        {"op": REDUCTIONS[node.op_type], "outer": outer, "n": n, "inner": inner, "act": group.act},
         shape=y,
         chunks=outer,
     )

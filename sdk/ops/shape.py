@@ -1,4 +1,4 @@
-"""Ops that only move numbers: Reshape, Transpose, Slice, Concat, Pad, Expand.
+"""Ops that only move numbers: Identity, Reshape, Transpose, Slice, Concat, Pad, Expand.
 
 Reshape shares memory, Slice and Concat of channels are views: nothing is copied until a kernel cannot read the view.
 """
@@ -9,16 +9,11 @@ from math import prod
 
 import numpy as np
 
-from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.ops.activation import literal
 from edge.ops.builder import Builder, Shape
 from edge.ops.group import Group, input_name
 from edge.steps import View
-
-
-def _refuse(group: Group, what: str, cure: str) -> EdgeError:
-    return EdgeError(f"{group.node.op_type} (node '{group.node.name}', {group.source or 'no source line'})", what, cure)
 
 
 def _shapes(group: Group) -> tuple[Shape, Shape]:
@@ -47,7 +42,7 @@ def _strided(
     """One copy_f32 step from the planar input `read` into a new planar buffer, or `into` a part of an old one."""
     kept = [i for i, n in enumerate(dims) if n > 1]
     if len(kept) > 6:
-        raise _refuse(group, f"{len(kept)} axes have no kernel", "reshape to six axes or fewer")
+        raise group.refused(f"{len(kept)} axes have no kernel", "reshape to six axes or fewer")
     pad = 6 - len(kept)
     build.step(
         group,
@@ -58,10 +53,17 @@ def _strided(
             "x_step": (0,) * pad + tuple(x_step[i] for i in kept),
             "y_step": (0,) * pad + tuple(y_step[i] for i in kept),
         }
-        | {"x_start": x_start, "y_start": y_start, "fill_n": 0 if fill is None else prod(shape), "fill": literal(fill or 0.0)},
+        | {"x_start": x_start, "y_start": y_start, "fill_n": 0 if fill is None else prod(shape), "fill": literal(0.0 if fill is None else fill)},
         shape=shape,
         into=into,
     )
+
+
+def identity(build: Builder, group: Group) -> None:
+    """The same numbers under another name: the passes leave it where a graph's output is an input, a constant or another output."""
+    name = input_name(group, 0)
+    build.held[group.output] = build.views_as_held(name)
+    build.shapes[group.output] = build.shapes[name]
 
 
 def reshape(build: Builder, group: Group) -> None:
@@ -93,7 +95,7 @@ def slice_(build: Builder, group: Group) -> None:
     x, y = _shapes(group)
     parts = [rewrite.constant(rewrite.operand(group.node, i)) for i in range(1, 5)]
     if parts[0] is None or parts[1] is None:
-        raise _refuse(group, "its bounds are computed", "use constant bounds")
+        raise group.refused("its bounds are computed", "use constant bounds")
     starts, count = [int(v) for v in parts[0].reshape(-1)], parts[0].size
     axes = [int(v) % len(x) for v in (parts[2].reshape(-1) if parts[2] is not None else range(count))]
     strides = [int(v) for v in (parts[3].reshape(-1) if parts[3] is not None else [1] * count)]
@@ -165,14 +167,23 @@ def pad(build: Builder, group: Group) -> None:
     pads, value = rewrite.constant(rewrite.operand(group.node, 1)), rewrite.scalar(rewrite.operand(group.node, 2))
     axes = rewrite.constant(rewrite.operand(group.node, 3))
     if mode != "constant" or pads is None:
-        raise _refuse(group, f"mode '{mode}' has no kernel" if mode != "constant" else "its widths are computed", "pad with a constant")
+        raise group.refused(f"mode '{mode}' has no kernel" if mode != "constant" else "its widths are computed", "pad with a constant")
     before = np.zeros(len(x), int)
     along = [int(a) % len(x) for a in axes.reshape(-1)] if axes is not None else list(range(len(x)))
     before[along] = pads.reshape(-1)[: len(along)]
     if any(x[i] + before[i] > y[i] or before[i] < 0 for i in range(len(x))):
-        raise _refuse(group, "negative widths have no kernel", "slice instead")
+        raise group.refused("negative widths have no kernel", "slice instead")
     dense = _dense(y)
-    _strided(build, group, x, _dense(x), dense, y, y_start=int(sum(b * d for b, d in zip(before, dense, strict=True))), fill=value or 0.0)
+    _strided(
+        build,
+        group,
+        x,
+        _dense(x),
+        dense,
+        y,
+        y_start=int(sum(b * d for b, d in zip(before, dense, strict=True))),
+        fill=0.0 if value is None else value,
+    )
 
 
 def expand(build: Builder, group: Group) -> None:
@@ -183,4 +194,4 @@ def expand(build: Builder, group: Group) -> None:
     _strided(build, group, y, steps, _dense(y), y)
 
 
-LOWERINGS = {"Reshape": reshape, "Transpose": transpose, "Slice": slice_, "Concat": concat, "Pad": pad, "Expand": expand}
+LOWERINGS = {"Identity": identity, "Reshape": reshape, "Transpose": transpose, "Slice": slice_, "Concat": concat, "Pad": pad, "Expand": expand}

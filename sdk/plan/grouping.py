@@ -7,7 +7,6 @@ The residual must be computed before the producer; of two producers that meet in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,12 +38,12 @@ TAKE_ACT = TAKE_RESIDUAL | {
 }
 
 
-def grouped(nodes: Iterable[ir.Node]) -> list[Group]:
+def grouped(graph: ir.Graph) -> list[Group]:
     """Every node in exactly one group, in an order in which they can run."""
     taken: set[ir.Node] = set()
-    done: set[str] = set()
+    done = {value.name or "" for value in graph.inputs}
     groups: list[Group] = []
-    for node in nodes:
+    for node in graph:
         if node in taken:
             continue
         group, members = _grow(node, done)

@@ -12,6 +12,7 @@ from edge.graph import rewrite
 from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.core import Core
+from edge.ops.group import input_name
 from edge.plan.grouping import grouped
 from edge.plan.memory import placed
 from edge.plan.prediction import modelled_cycles
@@ -29,8 +30,12 @@ def make(model: ir.Model, core: Core) -> Plan:
     build = Builder(core)
     build.initializers = {name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None}
     for index, value in enumerate(graph.inputs):
-        build.hold(value.name or "", build.buffer(value.name or "", _static(value), place="input", index=index))
+        build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input"), place="input", index=index))
+    for value in graph.outputs:
+        _static(value, "output")
     for group in grouped(graph):
+        if input_name(group, 0) in build.initializers:  # a graph output that depends on no input
+            build.views_as_held(input_name(group, 0))
         table[group.node.op_type](build, group)
     delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
     buffers, arena = placed(build.buffers, build.steps, build.storage, delivered)
@@ -44,11 +49,13 @@ def make(model: ir.Model, core: Core) -> Plan:
     return Plan(graph.name or "model", steps, buffers, constants, inputs, outputs, arena, delivered=delivered)
 
 
-def _static(value: ir.Value) -> tuple[int, ...]:
+def _static(value: ir.Value, role: str) -> tuple[int, ...]:
     shape = rewrite.shape(value)
     if shape is None or value.dtype is None or value.dtype.numpy() != np.float32:
         kind = value.dtype.name.lower() if value.dtype is not None else "unknown"
-        raise EdgeError(f"input '{value.name}'", f"{kind} with shape {shape} cannot be read yet", "give the network float32 inputs of a fixed shape")
+        raise EdgeError(
+            f"{role} '{value.name}'", f"{kind} with shape {shape} has no kernels yet", f"give the network float32 {role}s of a fixed shape"
+        )
     return shape
 
 

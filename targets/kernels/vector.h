@@ -62,7 +62,7 @@ INLINE vf vexp(vf v) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    return (vf)((vi)p + ((vi)shifted << 23));
+    return p * (vf)(((vi)shifted << 23) + 0x3f800000);  /* times 2^n; p keeps a NaN whatever its bits are */
 }
 
 INLINE vf vsigmoid(vf v) { return 1.0f / (1.0f + vexp(-v)); }
@@ -130,7 +130,7 @@ INLINE vf activate(vf v, struct act f) {
     case ACT_GELU: { vf half = v * 0.5f; return half + half * verf(v * 0.70710678f); }
     case ACT_GELU_TANH: return v * vsigmoid(v * 1.59576912f + v * v * v * 0.0713548163f);
     case ACT_ERF: return verf(v);
-    case ACT_EXP: return vexp(v);
+    case ACT_EXP: { vf root = vexp(v * 0.5f); return root * root; }  /* overflows and underflows as expf does */
     case ACT_ABS: return vabs(v);
     case ACT_NEG: return -v;
     case ACT_SQRT: return vsqrt(v);

@@ -17,6 +17,7 @@ struct options {
     long runs, warmup, threads, vector; /* vector: -1 when not asked for */
     double min_secs;
     const char *level, *trace;
+    const char *file;
     struct named_file inputs[RUNNER_MAX_FILES], outputs[RUNNER_MAX_FILES];
     int n_inputs, n_outputs;
 };

@@ -9,7 +9,7 @@ static int open_session(const struct options *options, struct session *s) {
     char error[512];
     if (options->level && setenv("EDGE_LEVEL", options->level, 1) != 0) return 0;
     const uint64_t start = edge_now_ns();
-    s->model = edge_create(NULL, (int)options->threads, error, sizeof error);
+    s->model = edge_create(options->file, (int)options->threads, error, sizeof error);
     s->init_ns = edge_now_ns() - start;
     if (!s->model) {
         complain("%s", error);

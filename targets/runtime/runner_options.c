@@ -28,6 +28,7 @@ static const struct option table[] = {
     {"--trace", TEXT, FIELD(trace), "FILE  what each step wrote, in order, raw"},
     {"--verify", FLAG, FIELD(verify), "run the test vectors in this file and compare"},
     {"--level", TEXT, FIELD(level), "NAME  force an ISA level"},
+    {"--file", TEXT, FIELD(file), "FILE.edge  take weights and expected outputs from there, not from this file"},
     {"--info", FLAG, FIELD(info), "inputs, outputs, levels, memory"},
     {"--help", FLAG, FIELD(help), "this"},
 };

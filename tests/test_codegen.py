@@ -1,0 +1,169 @@
+"""Plan to C: hostile names do no harm, every (kernel, shape) is there once, and the text does not change from run to run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import edge
+from compiled import V2, V3, V4
+from edge import codegen, passes, plan
+from edge.codegen.text import LONGEST, c_comment, c_string
+from edge.ops.activation import literal
+from edge.steps import Plan
+from graphs import proto, small
+
+HOSTILE = [
+    "",
+    '"',
+    "*/ int evil; /*",
+    "a\\\nb",
+    "a\\",
+    "??/\n",
+    "??=define",
+    "%:define <% %>",
+    "//",
+    "/",
+    "\0tail",
+    "\r\n",
+    "Größe → ∞ 🦊",
+    "\u2028\u2029",
+    "%s%n",
+    "\x1b[2J",
+    "\\x41\\101" + "7",
+    "7" * 3,
+    "\udc80",
+    "L'x'",
+    "a" * 5000,
+]
+NAMES = st.text(st.characters(), max_size=30) | st.text(st.sampled_from('"\\*/?\n\r\0#%<>:=a7 '), max_size=30)
+STRICT = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-trigraphs"]
+gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+
+def drawn(count: int) -> list[str]:
+    """Hostile names, the listed ones first, then what Hypothesis finds; the same every time."""
+    found = list(HOSTILE)
+
+    @settings(max_examples=count, database=None, derandomize=True, deadline=None)
+    @given(NAMES)
+    def collect(name: str) -> None:
+        found.append(name)
+
+    collect()
+    return found
+
+
+@gcc
+@pytest.mark.parametrize("extra", [[], ["-std=gnu17"]])
+def test_strings_and_comments_hold_any_name(tmp_path: Path, extra: list[str]) -> None:
+    """The compiler reads each string back to the same bytes, and nothing after a comment is swallowed."""
+    names = drawn(400)
+    rows = [f"/* {c_comment(name)} */ put({c_string(name)}, sizeof {c_string(name)} - 1); /* {c_comment(name)} */" for name in names]
+    put = "static void put(const char *s, unsigned long n) { fwrite(&n, 1, 8, stdout); fwrite(s, 1, n, stdout); }"
+    (tmp_path / "names.c").write_text("\n".join(["#include <stdio.h>", put, "int main(void) {", *rows, "return 0; }", ""]))
+    subprocess.run(["gcc", *STRICT, *extra, "names.c", "-o", "names"], cwd=tmp_path, check=True)
+    out = subprocess.run([str(tmp_path / "names")], capture_output=True, check=True).stdout
+    wanted = [name.encode("utf-8", "replace") for name in names]
+    assert out == b"".join(len(raw).to_bytes(8, "little") + raw for raw in wanted)
+
+
+@given(NAMES)
+def test_a_comment_is_short_plain_and_cannot_end(name: str) -> None:
+    text = c_comment(name)
+    assert text.isascii() and text.isprintable() and len(text) <= LONGEST
+    assert not re.search(r"\*|\\|\?|//|/ ", text)
+
+
+FLOATS = [
+    0.0,
+    -0.0,
+    1.0,
+    1e-45,
+    -1e-45,
+    1.1754942e-38,
+    1.17549435e-38,
+    3.4028235e38,
+    -3.4028235e38,
+    16777216.0,
+    0.1,
+    np.inf,
+    -np.inf,
+    1e20,
+    1 / 3,
+    123456.79,
+]
+
+
+@gcc
+def test_float_literals_read_back_as_the_same_bits(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    some = rng.integers(0, 2**32, 500, dtype=np.uint32).view(np.float32)
+    numbers = np.concatenate([np.array(FLOATS, np.float32), some[np.isfinite(some)]])
+    text = f"#include <math.h>\n#include <stdio.h>\nstatic const float f[] = {{{', '.join(literal(float(n)) for n in numbers)}}};\n"
+    (tmp_path / "f.c").write_text(text + "int main(void) { fwrite(f, 4, sizeof f / 4, stdout); return 0; }\n")
+    subprocess.run(["gcc", *STRICT, "f.c", "-o", "f"], cwd=tmp_path, check=True)
+    assert subprocess.run([str(tmp_path / "f")], capture_output=True, check=True).stdout == numbers.tobytes()
+    assert literal(float("nan")) == "NAN"
+
+
+NET = """(float[1,16,8,8] x) => (float[1,16,8,8] y) { a = Conv (x, w) b = Relu (a) c = Conv (b, w) d = Relu (c) e = Conv (d, v) y = Softmax (e) }"""
+WEIGHTS = {"w": (16, 16, 1, 1), "v": (16, 16, 1, 1)}
+
+
+def emitted() -> dict[str, str]:
+    graph = passes.optimize(small(NET, WEIGHTS))
+    plans = {name: plan.make(graph, core) for name, core in (("v4", V4), ("v3", V3), ("v2", V2))}
+    return codegen.emit(plans, dict.fromkeys(plans, ()), "test", 16, codegen.Vectors())
+
+
+def test_every_kernel_and_shape_is_there_once() -> None:
+    files = emitted()
+    for level in ("v4", "v3", "v2"):
+        text = "".join(text for name, text in files.items() if name.startswith(f"steps_{level}"))
+        assert len(re.findall(r"static .* void pointwise_f32_\d+\(", text)) == 2, "two with Relu share one, the last has none"
+        assert len(re.findall(rf"^void {level}_step_\d+\(.*{{$", text, re.MULTILINE)) == len(re.findall(rf", {level}_step_\d+,", text)) == 6
+        assert "(1, 1, 8, 8, 16)" in text and "(1, 16, 16)" in text, "the shape stands on every pointer"
+
+
+def test_the_text_is_the_same_every_time() -> None:
+    assert emitted() == emitted()
+
+
+def test_weights_lie_where_the_steps_say() -> None:
+    made: Plan = plan.make(passes.optimize(small(NET, WEIGHTS)), V4)
+    packed = codegen.packed_weights(made)
+    for constant in made.constants.values():
+        assert constant.offset % 64 == 0
+        assert packed[constant.offset : constant.offset + constant.data.nbytes] == constant.data.tobytes()
+
+
+def test_levels_that_disagree_on_memory_are_our_mistake() -> None:
+    made = plan.make(passes.optimize(small(NET, WEIGHTS)), V4)
+    with pytest.raises(AssertionError, match="levels must share memory and weights"):
+        codegen.emit({"a": made, "b": replace(made, arena_bytes=1)}, {"a": (), "b": ()}, "test", 16, codegen.Vectors())
+
+
+@pytest.mark.slow
+def test_a_model_of_hostile_names_builds_and_runs(tmp_path: Path) -> None:
+    model = proto("(float[1,3,8,8] x) => (float[1,5,8,8] y) { a = Conv (x, w) b = Exp (a) y = Neg (b) }", {"w": (5, 3, 1, 1)})
+    table = {"x": '"; system("x"); //', "a": "*/ evil \\\n", "b": "??/\n\0é", "y": "%n%s\x1b[2J", "w": "/* \\"}
+    for node in model.graph.node:
+        node.name, node.doc_string = "*/\n\\", "*/"
+        for names in (node.input, node.output):
+            names[:] = [table[name] for name in names]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.name = table[value.name]
+    model.graph.name = '*/ "\\\n'
+    onnx.save(model, tmp_path / "net.onnx")
+    made = edge.build(tmp_path / "net.onnx", out=tmp_path / "net.edge")
+    assert edge.load(made.path).run({table["x"]: np.zeros((1, 3, 8, 8), np.float32)})[table["y"]].tolist() == np.full((1, 5, 8, 8), -1.0).tolist()
