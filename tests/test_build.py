@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -254,3 +255,18 @@ def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(EdgeError) as error:
         edge.build(model(tmp_path / "net.onnx"), out=tmp_path / "net.edge")
     assert str(error.value) == f"{tmp_path}: cannot be written to (choose another -o)"
+
+
+@slow
+def test_onnx_files_need_no_torch(tmp_path: Path) -> None:
+    """What the core install lacks is blocked: torch, onnxscript, ONNX Runtime, Pillow."""
+    file, made = str(model(tmp_path / "net.onnx")), str(tmp_path / "net.edge")
+    code = (
+        "import sys\nfor name in ('torch', 'onnxscript', 'onnxruntime', 'PIL'): sys.modules[name] = None\n"
+        "from edge.cli import main\n"
+        f"code = main(['build', {file!r}, '--target', 'cpu', '-o', {made!r}])\n"
+        f"sys.exit(code or main(['verify', {made!r}, '--per-layer', '--against', {file!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "good, largest error of an output" in done.stdout

@@ -62,7 +62,8 @@ def hygienes() -> list[tuple[str, list[float], int, float, str | None, tuple[str
     return [
         ("quiet", quiet, 0, 0.0, "performance", ()),
         ("slow governor", quiet, 0, 0.0, "powersave", ("CPU governor 'powersave'",)),
-        ("interrupted", quiet, 20, 0.0, None, ("20% of the runs were interrupted",)),
+        ("interrupted", ([1.0] * 4 + [1.1]) * 20, 20, 0.0, None, ("20% of the runs were interrupted",)),
+        ("interrupted, but it does not show", quiet, 20, 0.0, None, ()),
         ("drift", [1.0] * 50 + [1.2] * 50, 0, 0.0, None, ("the second half took +20% against the first",)),
         ("spread", ([1.0] * 4 + [2.0]) * 20, 0, 0.0, None, ("p90 is 2.00 times p50",)),
     ]
@@ -167,7 +168,7 @@ def test_profile_writes_three_files_and_a_table(edge_file: Path, tmp_path: Path,
     files = [f"--{kind}={tmp_path}/p.{kind}" for kind in ("json", "csv", "html")]
     assert main(["profile", str(edge_file), "--runs", "5", "--min-secs", "0", "--per-layer", *files]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[2:10]] == ["init", "first", "steady", "min", "speed", "memory", "energy", "stable"]
+    assert [line.split()[0] for line in lines[2:11]] == ["init", "first", "warm-up", "steady", "min", "speed", "memory", "energy", "stable"]
     assert lines[-1].split()[-1] == "s"
     assert json.loads((tmp_path / "p.json").read_text())["latency_ms"]["count"] == 5
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 5

@@ -38,6 +38,7 @@ class Benched:
     init_ms: float
     first_ms: float
     warmup: int
+    warmup_ms: float
     peak_rss_kb: int
     latencies_ns: tuple[int, ...]
     switches: tuple[int, ...]
@@ -68,6 +69,7 @@ def bench(
         level=got.level,
         threads=got.threads,
         warmup=got.warmup,
+        warmup_ms=got.warmup_ms,
         latency_ms=latency,
         init_ms=got.init_ms,
         first_ms=got.first_ms,

@@ -73,7 +73,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class Profile:
-    """init_ms: from opening the file to being ready.  first_ms: the first inference, page faults included."""
+    """init_ms: from opening the file to being ready.  first_ms: the first inference, page faults included.
+
+    warmup_ms: the mean of the `warmup` inferences before the steady ones; 0 when there were none.
+    """
 
     artifact: str
     target: str
@@ -85,6 +88,7 @@ class Profile:
     latency_ms: Latency
     init_ms: float
     first_ms: float
+    warmup_ms: float
     peak_rss_mb: float
     artifact_bytes: int
     arena_bytes: int

@@ -61,8 +61,9 @@ static void print_json(const struct session *s, const struct options *o, const s
     print_json_string(s->program->name);
     printf(", \"target\": ");
     print_json_string(s->program->target);
-    printf(", \"level\": \"%s\", \"threads\": %d, \"init_ms\": %.6f, \"first_ms\": %.6f, \"warmup\": %ld, \"peak_rss_kb\": %ld, \"latencies_ns\": [",
-           edge_level(s->model), edge_threads(s->model), (double)s->init_ns * 1e-6, (double)m->first_ns * 1e-6, o->warmup, peak_rss_kb());
+    printf(", \"level\": \"%s\", \"threads\": %d, \"init_ms\": %.6f, \"first_ms\": %.6f, \"warmup\": %ld, \"warmup_ms\": %.6f, \"peak_rss_kb\": %ld, \"latencies_ns\": [",
+           edge_level(s->model), edge_threads(s->model), (double)s->init_ns * 1e-6, (double)m->first_ns * 1e-6, o->warmup,
+           o->warmup ? (double)m->warmup_ns * 1e-6 / (double)o->warmup : 0.0, peak_rss_kb());
     for (long i = 0; i < m->count; i++) printf("%s%llu", i ? "," : "", (unsigned long long)m->ns[i]);
     printf("], \"switches\": [");
     for (long i = 0; i < m->count; i++) printf("%s%d", i ? "," : "", m->switches[i]);
