@@ -98,6 +98,9 @@ def binary_cases() -> list[Case]:
         ((2, 5, 3, 4), (2, 1, 3, 1)),
     ]
     cases = [graph(f"{op} {a} {b}", [node(op, ["p", "q"], ["y"])], {"p": a, "q": b}, {}) for op in ("Add", "Mul") for a, b in shapes]
+    cases += [
+        graph(f"long {op}", [node(op, ["p", "q"], ["y"])], {"p": (1, 16, 33, 64), "q": q}, {}) for op, q in (("Add", (1, 16, 33, 64)), ("Mul", (1,)))
+    ]
     cases += [graph(op, [node(op, ["p", "q"], ["y"])], {"p": (3, 21), "q": (3, 21)}, {}) for op in ("Sub", "Div", "Min", "Max")]
     cases.append(graph("Pow", [node("Abs", ["p"], ["a"]), node("Pow", ["a", "q"], ["y"])], {"p": (3, 21), "q": (3, 21)}, {}))
     cases.append(graph("PRelu", [node("PRelu", ["x", "s"], ["y"])], {"x": (2, 5, 3, 4)}, {"s": f32(5, 1, 1)}))

@@ -21,6 +21,7 @@ from edge.ops.group import Group, input_name
 from edge.steps import Value, View
 
 F32 = NDArray[np.float32]
+ROWS_PAY = 14  #: output rows from which a depthwise convolution is cut into rows
 CHUNKS = 16  #: pieces a step is cut into where the work allows: enough for eight threads to even out
 
 
@@ -175,18 +176,27 @@ def _depthwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     blocks = -(-x[1] // block)
     packed = build.constant(w, source, pads=(-x[1] % block, 0, 0, 0), split=(blocks, block, taps), perm=(0, 2, 1), tag="@depthwise")
     tr, tw = row_tile(build.core, y[3], y[2])
-    row_chunk = y[2] if blocks >= CHUNKS or y[2] < 28 else -(-y[2] // (-(-CHUNKS // blocks)))
+    # by rows, as the pointwise layers around it go by pixels: a thread then finds what it wrote itself; small maps by channels, as those go by panels
+    row_chunk, block_chunk = (-(-y[2] // CHUNKS), blocks) if y[2] >= ROWS_PAY else (y[2], 1)
     row_chunk += -row_chunk % tr
     build.step(
         group,
         "depthwise_f32",
         {"x": build.blocked(input_name(group, 0)), "w": packed, "bias": bias, "residual": _residual(build, group)},
         window(group, x, y, w.shape[2:])
-        | {"blocks": blocks, "x_image": _image(build, x), "y_image": _image(build, y), "tr": tr, "tw": tw, "row_chunk": row_chunk}
+        | {
+            "blocks": blocks,
+            "x_image": _image(build, x),
+            "y_image": _image(build, y),
+            "tr": tr,
+            "tw": tw,
+            "row_chunk": row_chunk,
+            "block_chunk": block_chunk,
+        }
         | _epilogue(build, group),
         shape=y,
         layout=build.blocked_layout,
-        chunks=x[0] * blocks * -(-y[2] // row_chunk),
+        chunks=x[0] * -(-blocks // block_chunk) * -(-y[2] // row_chunk),
         macs=prod(y) * taps,
     )
 

@@ -12,6 +12,7 @@ from edge.ops.builder import Builder, Shape
 from edge.ops.group import Group, input_name
 from edge.steps import PLANAR, Buffer, Value
 
+PIECES, PAYS = 16, 16384  #: into which a long run is cut for threads, and the floats from which that pays
 KINDS = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Min": "MIN", "Max": "MAX", "Pow": "POW", "PRelu": "PRELU"}
 
 
@@ -37,11 +38,11 @@ def binary(build: Builder, group: Group) -> None:
         )
     pad = 6 - len(dims)
     outer, ends = [1] * pad + dims[:-1], [[0] * pad + s for s in steps]
-    outer, ends = _cut(outer, ends, dims[-1])
+    outer, ends, inner = _cut(outer, ends, dims[-1])
     params: dict[str, Value] = {
         "op": f"BINARY_{KINDS[node.op_type]}",
         "dims": tuple(outer),
-        "n": dims[-1],
+        "n": inner,
         "p_moves": ends[0][-1],
         "q_moves": ends[1][-1],
         "p_step": tuple(ends[0][:-1]),
@@ -126,14 +127,19 @@ def _merge(dims: list[int], steps: list[list[int]]) -> tuple[list[int], list[lis
     return out_dims, out_steps
 
 
-def _cut(outer: list[int], steps: list[list[int]], inner: int) -> tuple[list[int], list[list[int]]]:
-    """Move the outermost long axis to the front, where threads claim it."""
+def _cut(outer: list[int], steps: list[list[int]], inner: int) -> tuple[list[int], list[list[int]], int]:
+    """Move the outermost long axis to the front, where threads claim it; one long run is cut into PIECES.  Gives the inner length too."""
     first = next((i for i, n in enumerate(outer) if n > 1), 0)
+    if max(outer) == 1 and inner >= PAYS and inner % PIECES == 0:
+        inner //= PIECES
+        outer[1] = PIECES
+        for s in steps:
+            s[1] = inner * s[-1]
     if first > 1:
         outer[1], outer[first] = outer[first], 1
         for s in steps:
             s[1], s[first] = s[first], 0
-    return outer, steps
+    return outer, steps, inner
 
 
 LOWERINGS = dict.fromkeys(KINDS, binary)

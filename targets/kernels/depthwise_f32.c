@@ -2,7 +2,7 @@
  *
  * x: (C/B, h, w, B).  w: (C/B, kh*kw, B).  y: (C/B, oh, ow, B).  A tile of tr rows x tw columns of outputs stays in registers and reads each input once.
  * The first and the last tile of a row know their column at compile time, so that taps outside the picture cost nothing.
- * A chunk is one block of channels x row_chunk output rows of one image. */
+ * A chunk is row_chunk output rows x block_chunk blocks of channels of one image. */
 #include "vector.h"
 
 struct depthwise_f32 {
@@ -11,7 +11,7 @@ struct depthwise_f32 {
     int images, blocks, h, wide, oh, ow;
     int kh, kw, sh, sw, dh, dw, top, left;
     size_t x_image, y_image;
-    int tr, tw, row_chunk;
+    int tr, tw, row_chunk, block_chunk;
     struct act act, act2;
 };
 
@@ -68,15 +68,21 @@ INLINE void depthwise_rows(struct depthwise_f32 a, const float *x, const float *
     depthwise_tile(a, x, w, bias, at, oy, last, tr, a.tw, 1);
 }
 
+INLINE void depthwise_block(struct depthwise_f32 a, int image, int block, int first, int last) {
+    const float *x = a.x + image * a.x_image + (size_t)block * a.h * a.wide * B, *w = a.w + (size_t)block * a.kh * a.kw * B;
+    const size_t at = image * a.y_image + (size_t)block * a.oh * a.ow * B;
+    const vf bias = a.bias ? load(a.bias + block * B) : splat(0.0f);
+    int oy = first;
+    for (; oy + a.tr <= last; oy += a.tr) depthwise_rows(a, x, w, bias, at, oy, a.tr);
+    if (a.tr > 1 && a.oh % a.tr && oy < last) depthwise_rows(a, x, w, bias, at, oy, 1);
+}
+
 INLINE void depthwise_f32(int begin, int end, struct depthwise_f32 a) {
-    const int down = ceil_div(a.oh, a.row_chunk);
+    const int down = ceil_div(a.oh, a.row_chunk), across = ceil_div(a.blocks, a.block_chunk);
     for (int chunk = begin; chunk < end; chunk++) {
-        const int image = chunk / (down * a.blocks), block = chunk / down % a.blocks, first = chunk % down * a.row_chunk, last = least(first + a.row_chunk, a.oh);
-        const float *x = a.x + image * a.x_image + (size_t)block * a.h * a.wide * B, *w = a.w + (size_t)block * a.kh * a.kw * B;
-        const size_t at = image * a.y_image + (size_t)block * a.oh * a.ow * B;
-        const vf bias = a.bias ? load(a.bias + block * B) : splat(0.0f);
-        int oy = first;
-        for (; oy + a.tr <= last; oy += a.tr) depthwise_rows(a, x, w, bias, at, oy, a.tr);
-        if (a.tr > 1 && a.oh % a.tr && oy < last) depthwise_rows(a, x, w, bias, at, oy, 1);
+        const int image = chunk / (down * across), first = chunk / across % down * a.row_chunk, from = chunk % across * a.block_chunk;
+        for (int block = from; block < least(from + a.block_chunk, a.blocks); block++) {
+            depthwise_block(a, image, block, first, least(first + a.row_chunk, a.oh));
+        }
     }
 }

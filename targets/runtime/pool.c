@@ -1,6 +1,7 @@
-/* How it works. Each step has two 64-bit counters whose high half is the epoch, the number of the run, and whose low half counts
- * down the chunks that are not yet `claimed` and not yet `finished`. A thread claims a chunk by compare-and-swap, so a late thread that still holds the last run's value
- * fails and goes home; while a claimed chunk is unfinished its step cannot end, so the run cannot end and the description of
+/* How it works. Each step has 64-bit counters whose high half is the epoch, the number of the run, and whose low half counts down the chunks that
+ * are not yet `claimed`, one counter a thread's share, and not yet `finished`. A thread takes its own share first, which in every step is the same
+ * part of the picture, so that it finds in its cache what it wrote before; then it helps the others. It claims a chunk by compare-and-swap, so a late
+ * thread that still holds the last run's value fails and goes home; while a claimed chunk is unfinished its step cannot end, so the run cannot end and the description of
  * the run (steps, memory) cannot change under the thread that holds it. Only a holder of a chunk reads that description.
  *
  * Publication: the caller writes the description, then stores `claimed` (release); a claim (acquire) therefore sees it. The last
@@ -19,9 +20,14 @@
 
 enum { CACHE_LINE = 64, SPINS = 4000 }; /* about 50 µs of pauses: longer than the gap between two calls in a loop */
 
-struct counters { /* each on its own cache line: waiters read `finished` while others claim */
-    _Alignas(CACHE_LINE) _Atomic uint64_t claimed;
-    _Alignas(CACHE_LINE) _Atomic uint64_t finished;
+struct counter { /* on its own cache line: waiters read `finished` while others claim */
+    _Alignas(CACHE_LINE) _Atomic uint64_t left;
+};
+
+struct worker {
+    struct edge_pool *pool;
+    pthread_t thread;
+    int home; /* its share in every step; the caller's is 0 */
 };
 
 struct edge_pool {
@@ -30,8 +36,8 @@ struct edge_pool {
     _Atomic int n_steps;
     const struct edge_step *steps; /* the description of the run */
     const struct edge_memory *memory;
-    struct counters *counters;
-    pthread_t *workers;
+    struct counter *counters; /* a step: `finished`, then the unclaimed share of every thread */
+    struct worker *workers;
     int n_workers;
 };
 
@@ -52,17 +58,23 @@ static int claim(_Atomic uint64_t *claimed, uint32_t epoch) {
     return -1;
 }
 
-/* Works on one step until its chunks are done. Returns 0 when the run is over (only a worker can be that late). */
-static int join_step(struct edge_pool *pool, int index, uint32_t epoch) {
-    struct counters *c = &pool->counters[index];
-    for (int chunk; (chunk = claim(&c->claimed, epoch)) >= 0;) {
-        const struct edge_step *step = &pool->steps[index];
-        const int last_first = step->chunks - 1 - chunk; /* claimed from the top of the countdown: chunk 0 goes first */
-        step->run(pool->memory, last_first, last_first + 1);
-        atomic_fetch_sub_explicit(&c->finished, 1, memory_order_release);
+static int share_start(int chunks, int share, int shares) { return (int)((int64_t)chunks * share / shares); }
+
+/* Works on one step until its chunks are done, on share `home` first. Returns 0 when the run is over (only a worker can be that late). */
+static int join_step(struct edge_pool *pool, int index, int home, uint32_t epoch) {
+    const int shares = pool->n_workers + 1;
+    struct counter *finished = &pool->counters[index * (shares + 1)], *claimed = finished + 1;
+    for (int i = 0; i < shares; i++) {
+        const int share = (home + i) % shares;
+        for (int left; (left = claim(&claimed[share].left, epoch)) >= 0;) {
+            const struct edge_step *step = &pool->steps[index];
+            const int chunk = share_start(step->chunks, share + 1, shares) - 1 - left; /* a share is counted down: its first chunk goes first */
+            step->run(pool->memory, chunk, chunk + 1);
+            atomic_fetch_sub_explicit(&finished->left, 1, memory_order_release);
+        }
     }
     for (int i = 0;; i++) {
-        const uint64_t left = atomic_load_explicit(&c->finished, memory_order_acquire);
+        const uint64_t left = atomic_load_explicit(&finished->left, memory_order_acquire);
         if (left >> 32 != epoch) return 0;
         if ((uint32_t)left == 0) return 1;
         if (i < SPINS) pause_cpu();
@@ -88,12 +100,13 @@ static void announce(struct edge_pool *pool, uint32_t epoch) {
 }
 
 static void *work(void *argument) {
-    struct edge_pool *pool = argument;
+    const struct worker *worker = argument;
+    struct edge_pool *pool = worker->pool;
     for (uint32_t epoch = 0;;) {
         epoch = await_run(pool, epoch);
         if (atomic_load(&pool->quit)) return NULL;
         const int n_steps = atomic_load_explicit(&pool->n_steps, memory_order_relaxed);
-        for (int i = 0; i < n_steps && join_step(pool, i, epoch); i++) continue;
+        for (int i = 0; i < n_steps && join_step(pool, i, worker->home, epoch); i++) continue;
     }
 }
 
@@ -106,20 +119,26 @@ void edge_pool_run(struct edge_pool *pool, const struct edge_step *steps, int n_
     pool->steps = steps;
     pool->memory = memory;
     atomic_store_explicit(&pool->n_steps, n_steps, memory_order_relaxed);
+    const int shares = pool->n_workers + 1;
+    const uint64_t tag = (uint64_t)epoch << 32;
     for (int i = 0; i < n_steps; i++) { /* `finished` first: whoever claims in this epoch must find its count */
-        const uint64_t start = (uint64_t)epoch << 32 | (uint32_t)steps[i].chunks;
-        atomic_store_explicit(&pool->counters[i].finished, start, memory_order_relaxed);
-        atomic_store_explicit(&pool->counters[i].claimed, start, memory_order_release);
+        struct counter *finished = &pool->counters[i * (shares + 1)], *claimed = finished + 1;
+        const int chunks = steps[i].chunks;
+        atomic_store_explicit(&finished->left, tag | (uint32_t)chunks, memory_order_relaxed);
+        for (int s = 0; s < shares; s++) {
+            const int mine = share_start(chunks, s + 1, shares) - share_start(chunks, s, shares);
+            atomic_store_explicit(&claimed[s].left, tag | (uint32_t)mine, memory_order_release);
+        }
     }
     announce(pool, epoch);
-    for (int i = 0; i < n_steps; i++) join_step(pool, i, epoch);
+    for (int i = 0; i < n_steps; i++) join_step(pool, i, 0, epoch);
 }
 
 void edge_pool_destroy(struct edge_pool *pool) {
     if (!pool) return;
     atomic_store(&pool->quit, 1);
     announce(pool, atomic_load(&pool->epoch) + 1);
-    for (int i = 0; i < pool->n_workers; i++) pthread_join(pool->workers[i], NULL);
+    for (int i = 0; i < pool->n_workers; i++) pthread_join(pool->workers[i].thread, NULL);
     free(pool->workers);
     free(pool->counters);
     free(pool);
@@ -129,15 +148,15 @@ struct edge_pool *edge_pool_create(int threads, int max_steps) {
     struct edge_pool *pool = aligned_alloc(CACHE_LINE, sizeof *pool);
     if (!pool) return NULL;
     *pool = (struct edge_pool){0};
-    pool->counters = aligned_alloc(CACHE_LINE, sizeof *pool->counters * (size_t)(max_steps > 0 ? max_steps : 1));
+    const size_t n_counters = (size_t)(max_steps > 0 ? max_steps : 1) * ((size_t)threads + 1);
+    pool->counters = aligned_alloc(CACHE_LINE, sizeof *pool->counters * n_counters);
     pool->workers = calloc((size_t)threads, sizeof *pool->workers);
-    for (int i = 0; pool->counters && i < max_steps; i++) {
-        atomic_init(&pool->counters[i].claimed, 0);
-        atomic_init(&pool->counters[i].finished, 0);
-    }
+    for (size_t i = 0; pool->counters && i < n_counters; i++) atomic_init(&pool->counters[i].left, 0);
     int good = pool->counters && pool->workers;
     for (int i = 1; good && i < threads; i++) {
-        good = pthread_create(&pool->workers[pool->n_workers], NULL, work, pool) == 0;
+        struct worker *worker = &pool->workers[pool->n_workers];
+        *worker = (struct worker){.pool = pool, .home = i};
+        good = pthread_create(&worker->thread, NULL, work, worker) == 0;
         if (good) pool->n_workers++;
     }
     if (good) return pool;
