@@ -6,6 +6,7 @@ library. Both link at the baseline CPU. Paths are relative to the work folder, s
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ HERE = Path(__file__).parent
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-g0", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 STEPS = ("-O2", "-Xclang", "-O1", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden")
 RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
-LINK = ("-O2", "-s", "-Wl,--gc-sections")
+LINK = ("-s", "-Wl,--gc-sections")
 LAST_LINES = 6  #: of a compiler's complaint that are shown
 
 
@@ -67,33 +68,37 @@ def lay_out(files: Mapping[str, str], folder: Path) -> None:
 
 
 def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) -> Binaries:
-    """Compile and link in `folder`, which afterwards also holds the C sources."""
+    """Compile and link in `folder`, which afterwards also holds the C sources.
+
+    The runtime is compiled as it is linked: zig remembers its objects from the last build, and two calls cost less than forty.
+    """
     lay_out(files, folder)
-    arch = {path.name for path in (HERE / "runtime").glob("cpu_*.c")}
-    skip = arch - {"cpu_x86.c" if profile.arch == "x86_64" else f"cpu_{profile.arch}.c"}
-    runtime = sorted({path.name for path in (HERE / "runtime").glob("*.c")} - skip)
-    jobs: list[tuple[str, ...]] = []
     steps = [
         (level, Path(name).stem)
         for level in profile.levels
         for name in files
         if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")
     ]
-    for level, unit in steps:
-        jobs.append(("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o"))
+    run([("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in steps], folder)
     base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
-    for kind, triple in (("program", profile.runner), ("library", profile.library)):
-        for name in ["program.c", *runtime]:
-            if kind == "program" or not name.startswith("runner_"):
-                jobs.append(("-target", triple, base, *COMMON, *RUNTIME, "-c", name, "-o", f"{kind}_{Path(name).stem}.o"))
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda job: zig(job, folder), jobs))
-    objects = [f"{unit}.o" for _, unit in steps]
-    own = {kind: [job[-1] for job in jobs if job[-1].startswith(f"{kind}_")] for kind in ("program", "library")}
-    links = (
-        ("-target", profile.runner, base, *LINK, "-static", *objects, *own["program"], "-o", "runner"),
-        ("-target", profile.library, base, *LINK, "-shared", "-Wl,-soname,libmodel.so", *objects, *own["library"], "-o", "libmodel.so"),
-    )
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda job: zig(job, folder), links))
+    runtime = runtime_sources(profile.arch)
+    library = [name for name in runtime if not name.startswith("runner_")]
+    shared = [*COMMON, *RUNTIME, *LINK, "program.c", *(f"{unit}.o" for _, unit in steps)]
+    links = [
+        ("-target", profile.runner, base, *shared, *runtime, "-static", "-o", "runner"),
+        ("-target", profile.library, base, *shared, *library, "-shared", "-Wl,-soname,libmodel.so", "-o", "libmodel.so"),
+    ]
+    run(links, folder)
     return Binaries((folder / "runner").read_bytes(), (folder / "libmodel.so").read_bytes())
+
+
+def runtime_sources(arch: str) -> list[str]:
+    """The runtime's C files for an architecture; those that begin with runner_ are the program's alone."""
+    own = "cpu_x86.c" if arch == "x86_64" else f"cpu_{arch}.c"
+    return sorted(path.name for path in (HERE / "runtime").glob("*.c") if path.name == own or not path.name.startswith("cpu_"))
+
+
+def run(jobs: Sequence[Sequence[str]], folder: Path) -> None:
+    """Several compilers side by side, as many as there are CPUs."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda job: zig(job, folder), jobs))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edge.codegen.text import c_comment, c_list, c_string
 from edge.ops.builder import size
 from edge.steps import Buffer, Plan, Step, Value
@@ -15,30 +17,35 @@ HEADER = """/* {name}: the steps of level {level}, written by edge.
 def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> dict[str, str]:
     """File name -> text; `steps_<level>.c` defines the table `edge_steps_<level>`.
 
-    split: the kernel family with the most shapes gets a file of its own, so that two compilers share the work.
+    split: half of the shapes go to `steps_<level>_more.c`, so that two compilers share the work.
     """
     shapes: dict[tuple[object, ...], str] = {}
-    instances: dict[str, list[str]] = {}
-    calls: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}  # function of a distinct shape -> its C and that of the steps that call it
+    kernels: dict[str, str] = {}
     for index, step in enumerate(plan.steps):
         key = (step.kernel, tuple(field for field, _ in step.args), step.params)
         if key not in shapes:
-            shapes[key] = f"{step.kernel}_{len(shapes)}"
-            instances.setdefault(step.kernel, []).append(_instance(step, shapes[key]))
-        calls.setdefault(step.kernel, []).append(_call(plan, step, f"{level}_step_{index}", shapes[key]))
-    largest = max(instances, key=lambda kernel: len(instances[kernel])) if split and len(instances) > 1 else ""
+            name = shapes[key] = f"{step.kernel}_{len(shapes)}"
+            kernels[name], texts[name] = step.kernel, [_instance(step, name)]
+        texts[shapes[key]].append(_call(plan, step, f"{level}_step_{index}", shapes[key]))
     own = [f"void {level}_step_{i}(const struct edge_memory *m, int begin, int end);" for i in range(len(plan.steps))]
     start = HEADER.format(name=c_comment(plan.name), level=level, block=block)
 
-    def text(kernels: list[str]) -> list[str]:
-        includes = [f'#include "{kernel}.c"' for kernel in kernels]
-        body = [part for kernel in kernels for part in (*instances[kernel], *calls[kernel])]
-        return [start, *includes, '#include "program.h"', "", *own, "", *body]
+    def text(names: list[str]) -> list[str]:
+        includes = [f'#include "{kernel}.c"' for kernel in sorted({kernels[name] for name in names})]
+        return [start, *includes, '#include "program.h"', "", *own, "", *(part for name in names for part in texts[name])]
 
     rows = [_row(plan, step, f"{level}_step_{index}") for index, step in enumerate(plan.steps)]
     table = [f"extern const struct edge_step edge_steps_{level}[];", f"const struct edge_step edge_steps_{level}[] = {{", *rows, "};", ""]
-    files = {f"steps_{level}.c": "\n".join([*text(sorted(instances.keys() - {largest})), *table])}
-    return files | ({f"steps_{level}_{largest}.c": "\n".join(text([largest]))} if largest else {})
+    first, more = _halves(kernels) if split and len(texts) > 1 else (list(texts), [])
+    files = {f"steps_{level}.c": "\n".join([*text(first), *table])}
+    return files | ({f"steps_{level}_more.c": "\n".join(text(more))} if more else {})
+
+
+def _halves(kernels: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The functions in two parts that take the compiler about as long: every kernel's shapes go to either part in turn."""
+    by_kernel = sorted(kernels, key=lambda name: kernels[name])
+    return by_kernel[0::2], by_kernel[1::2]
 
 
 def _field(name: str) -> str:
