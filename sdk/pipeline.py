@@ -94,7 +94,7 @@ def build(
         (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
     say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
-    unchecked = path.with_name(f".{path.name}.unchecked")
+    unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     try:
         artifact.write(
             unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
