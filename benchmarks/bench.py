@@ -27,7 +27,7 @@ import numpy as np
 import edge
 from edge import converters, graph, passes
 from edge.cli.progress import Progress
-from edge.measure.hygiene import busy_cpus
+from edge.measure.hygiene import busy_cpus, this_machine
 from edge.report.table import table
 
 NETWORKS = ("mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0")
@@ -49,7 +49,7 @@ def main() -> int:
         builds = {target: [build_seconds(target, Path(folder)) for _ in range(3)] for target in ("cpu", "x86-64")}
     facts: dict[str, Any] = {
         "command": "python benchmarks/bench.py",
-        "machine": {"cpu": cpu_name(), "cpus": os.cpu_count(), "kernel": platform.release(), "busy_before": busy, "quiet": busy < QUIET},
+        "machine": {"cpu": this_machine().cpu, "cpus": os.cpu_count(), "kernel": platform.release(), "busy_before": busy, "quiet": busy < QUIET},
         "versions": {name: metadata.version(name) for name in ("torch", "onnxruntime", "ziglang", "numpy")},
         "help_s": starting,
         "build_mobilenet_v2_s": builds,
@@ -139,12 +139,6 @@ def build_seconds(target: str, folder: Path) -> float:
         f"import torch\nfrom edge import models\n\n\ndef {name}():\n    return models.create('mobilenet_v2'), (torch.zeros(1, 3, 224, 224),)\n"
     )
     return seconds([sys.executable, "-m", "edge", "build", f"{folder / name}.py:{name}", "--target", target, "-o", str(folder / "timed.edge")])
-
-
-def cpu_name() -> str:
-    """As /proc/cpuinfo has it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":

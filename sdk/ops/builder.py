@@ -206,6 +206,12 @@ class Builder:
         self.constants[name] = Constant(name, packed, source if recipe else "", tuple(data.shape), pads, split, perm)
         return name
 
+    def matrix(self, w: NDArray[np.float32], source: str, *, recipe: bool = True) -> str:
+        """(O, K, …ones) -> (O/B, K, B)."""
+        block, out = self.core.block, w.shape[0]
+        pads = (-out % block,) + (0,) * (w.ndim - 1)
+        return self.constant(w, source, pads=pads, split=(-(-out // block), block, prod(w.shape[1:])), perm=(0, 2, 1), tag="@matrix", recipe=recipe)
+
     def vector(self, data: NDArray[np.generic] | None, source: str) -> str:
         """One number a channel, padded to whole blocks; '' for none."""
         if data is None:

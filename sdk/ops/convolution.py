@@ -38,7 +38,7 @@ def conv(build: Builder, group: Group) -> None:
         raise group.refused("its weight or bias is computed, not constant", "store it as an initializer")
     groups = rewrite.integer(group.node, "group", 1)
     simple = w[2:] == (1, 1) and x[2:] == y[2:] and groups == 1
-    if simple and y[2:] == (1, 1) and build.core.block and _contiguous(build, group, x):
+    if simple and y[2:] == (1, 1) and _contiguous(build, group):
         _one_pixel(build, group, x, y)
     elif simple:
         _pointwise(build, group, x, y)
@@ -48,7 +48,7 @@ def conv(build: Builder, group: Group) -> None:
         _general(build, group, x, w, y, groups)
 
 
-def _contiguous(build: Builder, group: Group, x: Shape) -> bool:
+def _contiguous(build: Builder, group: Group) -> bool:
     """Do the channels of every picture lie one after the other?  One pixel in blocks does, when the view starts at channel 0."""
     views = build.views_as_held(input_name(group, 0))
     return len(views) == 1 and views[0].channel == 0
@@ -64,14 +64,7 @@ def _weights(build: Builder, group: Group) -> tuple[F32, str, str]:
     return data.astype(np.float32, copy=False), value.name or "", build.vector(rewrite.constant(bias), name or "")
 
 
-def _matrix(build: Builder, w: F32, source: str) -> str:
-    """(O, K, …ones) -> (O/B, K, B)."""
-    block, out = build.core.block, w.shape[0]
-    pads = (-out % block,) + (0,) * (w.ndim - 1)
-    return build.constant(w, source, pads=pads, split=(-(-out // block), block, int(prod(w.shape[1:]))), perm=(0, 2, 1), tag="@matrix")
-
-
-def _epilogue(build: Builder, group: Group) -> dict[str, Value]:
+def _epilogue(group: Group) -> dict[str, Value]:
     return {"act": group.act, "act2": group.act2}
 
 
@@ -106,7 +99,7 @@ def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     build.step(
         group,
         "fc_f32",
-        {"x": views[0].buffer, "w": _matrix(build, w, source), "bias": bias, "residual": _residual(build, group)},
+        {"x": views[0].buffer, "w": build.matrix(w, source), "bias": bias, "residual": _residual(build, group)},
         {
             "rows": x[0],
             "k": x[1],
@@ -117,7 +110,7 @@ def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "nv": min(4, blocks),
             "panel_chunk": 1,
         }
-        | _epilogue(build, group),
+        | _epilogue(group),
         shape=y,
         layout=build.blocked_layout,
         chunks=panels,
@@ -141,7 +134,7 @@ def _pointwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     build.step(
         group,
         "pointwise_f32",
-        _view_args(views) | {"w": _matrix(build, w, source), "bias": bias, "residual": _residual(build, group)},
+        _view_args(views) | {"w": build.matrix(w, source), "bias": bias, "residual": _residual(build, group)},
         _view_fields(build, views)
         | {
             "images": x[0],
@@ -153,7 +146,7 @@ def _pointwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "pixel_chunk": pixel_chunk,
             "panel_chunk": panel_chunk,
         }
-        | _epilogue(build, group),
+        | _epilogue(group),
         shape=y,
         layout=build.blocked_layout,
         chunks=chunks,
@@ -193,7 +186,7 @@ def _depthwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "row_chunk": row_chunk,
             "block_chunk": block_chunk,
         }
-        | _epilogue(build, group),
+        | _epilogue(group),
         shape=y,
         layout=build.blocked_layout,
         chunks=x[0] * -(-blocks // block_chunk) * -(-y[2] // row_chunk),
@@ -230,7 +223,7 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
         | {"planar": int(planar), "group_out": grouping[0], "group_in": grouping[1], "limit": grouping[2]}
         | window(group, x, y, w.shape[2:])
         | {"blocks": blocks, "y_image": _image(build, y), "mr": mr, "nv": nv, "row_chunk": row_chunk, "panel_chunk": panels}
-        | _epilogue(build, group),
+        | _epilogue(group),
         shape=y,
         layout=build.blocked_layout,
         chunks=x[0] * -(-y[2] // row_chunk),

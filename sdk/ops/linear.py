@@ -31,7 +31,7 @@ def _rows(build: Builder, group: Group, w: NDArray[np.float32], source: str, bia
     name = input_name(group, 0)
     shape = build.shapes[name]
     rows, nv = prod(shape[:-1]), min(4, blocks)
-    packed = build.constant(w, source, pads=(-out % block, 0), split=(blocks, block, k), perm=(0, 2, 1), tag="@matrix", recipe=recipe)
+    packed = build.matrix(w, source, recipe=recipe)
     build.step(
         group,
         "fc_f32",
