@@ -58,8 +58,8 @@ docs: setup ## write docs/cli.md from the commands
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
-conformance: ## the operator cases of the ONNX standard
-	@echo "make conformance: comes with the operators issue" >&2; exit 2
+conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
+	$(BIN)/python tests/conformance.py $(ARGS)
 
 devices: ## the same on virtual boards
 	@echo "make devices: comes with the devices issue" >&2; exit 2
