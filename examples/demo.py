@@ -25,7 +25,7 @@ from edge.verify import require_good, verify
 
 FASHION = Path(__file__).resolve().parent / "fashion"
 SMALL = ("mobilenet", "pplcnet", "fasternet")
-FEW = ("mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0")
+FEW = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "pp_lcnet_x1_0", "fasternet_t0")
 SECONDS = 1.0  #: of measuring a network
 
 
