@@ -35,6 +35,7 @@ class Executed:
 
     fmla, mla, dot: vector multiply-adds of floats, of integers, of four bytes a lane.  fp16: any arithmetic on half-precision lanes.
     mac_lanes: multiply-adds done, those on padding and surplus lanes too: 4 for an FMLA of .4s, 16 for an SDOT.
+    stacked_vectors: loads and stores of vector registers at the stack pointer: spills, and saves of what a function must keep.
     """
 
     int_alu: int = 0
@@ -54,6 +55,7 @@ class Executed:
     mac_lanes: int = 0
     loaded_bytes: int = 0
     stored_bytes: int = 0
+    stacked_vectors: int = 0
 
     def __add__(self, more: Executed) -> Executed:
         return Executed(*(getattr(self, f.name) + getattr(more, f.name) for f in fields(self)))
@@ -63,7 +65,7 @@ class Executed:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NOT_CLASSES}
 
 
-NOT_CLASSES = ("mac_lanes", "loaded_bytes", "stored_bytes")
+NOT_CLASSES = ("mac_lanes", "loaded_bytes", "stored_bytes", "stacked_vectors")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-/* What one A64 instruction is and does: its class, the multiply-adds in it, the bytes it loads and stores.
+/* What one A64 instruction is and does: its class, the multiply-adds in it, the bytes it loads and stores, whether they are a vector on the stack.
  *
  * Encodings: Arm Architecture Reference Manual for A-profile (DDI 0487), chapter C4 "A64 Instruction Set Encoding".
  * The bytes of SVE, of DC ZVA and of the MOPS copies are not in their encoding: they count as instructions only. */
@@ -116,6 +116,12 @@ static inline struct instruction single(uint32_t word) {
     if (!immediate && bits(word, 21, 21) && bits(word, 10, 10)) return moving(1, 8);                                               /* ldraa */
     if (size == 3 && opc == 2) return (struct instruction){OTHER, 0, 0, 0};                                                        /* prfm */
     return moving(opc != 0, 1u << size);
+}
+
+/* A vector register at an address in sp: spilled, or saved by a function that needs it. */
+static inline int is_stacked(uint32_t word) {
+    const int literal = (word & 0x3b000000) == 0x18000000;
+    return (word & 0x0e000000) == 0x0c000000 && !literal && bits(word, 9, 5) == 31;
 }
 
 /* op0 = x1x0 [DDI 0487, C4.1 "Loads and Stores"] */

@@ -39,9 +39,9 @@ EXPORT extern int qemu_plugin_version;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int count, char **words);
 int qemu_plugin_version = 1;
 
-enum { LANES = N_CLASSES, LOADED, STORED, N_COUNTERS };
+enum { LANES = N_CLASSES, LOADED, STORED, STACKED, N_COUNTERS };
 #define CLASS_NAME(name, text) text,
-static const char *const names[N_COUNTERS] = {CLASSES(CLASS_NAME) "mac_lanes", "loaded_bytes", "stored_bytes"};
+static const char *const names[N_COUNTERS] = {CLASSES(CLASS_NAME) "mac_lanes", "loaded_bytes", "stored_bytes", "stacked_vectors"};
 
 struct counters {
     uint64_t of[N_COUNTERS];
@@ -59,6 +59,7 @@ static void add_instruction(struct counters *sum, uint32_t word) {
     sum->of[LANES] += is.lanes;
     sum->of[LOADED] += is.loaded;
     sum->of[STORED] += is.stored;
+    sum->of[STACKED] += (uint64_t)is_stacked(word);
 }
 
 /* Books what was executed since the last marker. */
