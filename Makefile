@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/ready
 ARGS ?=
 
-.PHONY: help setup demo test check bench conformance devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -57,6 +57,9 @@ docs: setup ## write docs/cli.md from the commands
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+counts: setup ## count the instructions of arm64 networks under QEMU, and write tests/instruction_ceilings.toml anew
+	$(BIN)/python benchmarks/counts.py $(ARGS)
 
 conformance: ## the operator cases of the ONNX standard
 	@echo "make conformance: comes with the operators issue" >&2; exit 2

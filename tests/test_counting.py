@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 Tool = Callable[[str, str], str]
 BEGIN, END = "hint #0x7e", "hint #0x7f"
 
-#: class, multiply-adds, bytes loaded and stored of an instruction, 1 for a vector on the stack: the instructions.  x1 points at 256 bytes, x2 is 8, x3 is 0
+#: class, multiply-adds, bytes loaded and stored of an instruction, 1 for a vector on the stack: the instructions.
+#: x1 points at 256 bytes, x2 is 8, x3 is 0
 INSTRUCTIONS = {
     ("int_alu", 0, 0, 0): "add x4, x5, x6; add x4, x5, #1; adr x4, .; lsl x4, x5, #3; csel x4, x5, x6, eq; lslv x4, x5, x6",
     ("mul_div", 0, 0, 0): "madd x4, x5, x6, x7; smull x4, w5, w6; udiv x4, x5, x2; sdiv w4, w5, w2",

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode, encode
-from edge.errors import EdgeError, ToolFailed, one_line
+from edge.errors import EdgeError, ToolFailed
 from edge.targets.plugin import build_plugin
 
 EMULATOR = "qemu-aarch64"
@@ -132,7 +132,9 @@ def count(path: Path | str, *, cpu: str | None = None, level: str | None = None)
         reported = written.read_text() if written.exists() else ""
     ran, report = parsed(Ran, printed, where), parsed(Reported, reported, where)
     steps = artifact.plan.steps
-    if not report.ordered or not len(report.steps) == ran.steps == len(steps):
+    if not report.ordered:
+        raise ToolFailed(where, "its steps were not counted one after another", "build it again with this edge")
+    if not len(report.steps) == ran.steps == len(steps):
         raise ToolFailed(where, f"{len(report.steps)} of its {len(steps)} steps were counted", "build it again with this edge")
     return counts_of(artifact, ran.level, cpu, version(emulator), report.steps)
 
@@ -152,11 +154,11 @@ def emulate(argv: Sequence[str], folder: Path, where: str) -> str:
         return done.stdout
     said = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode} and said nothing"])[-1]
     if "unknown option 'plugin'" in done.stderr:
-        raise ToolFailed(argv[0], "takes no plugins: it is the static build", f"{INSTALL}, and take qemu-user-static away")
+        raise ToolFailed(EMULATOR, "takes no plugins: it is the static build", f"{INSTALL}, and take qemu-user-static away")
     if said.startswith("edge: "):
         kind = EdgeError if done.returncode == USAGE else ToolFailed
         raise kind(where, said.removeprefix("edge: "))
-    raise ToolFailed(argv[0], one_line(said).removeprefix(f"{EMULATOR}: "), f"{EMULATOR} -cpu help lists its CPUs")
+    raise ToolFailed(EMULATOR, said.removeprefix(f"{EMULATOR}: "), f"{EMULATOR} -cpu help lists its CPUs")
 
 
 def parsed(kind: type[T], text: str, where: str) -> T:
