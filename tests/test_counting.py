@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.measure.counting import Executed
+from edge.measure import Executed
 from edge.targets import plugin, toolchain
 
 pytestmark = pytest.mark.slow

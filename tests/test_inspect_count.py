@@ -95,6 +95,7 @@ EMULATORS = [
         "qemu-aarch64: takes no plugins: it is the static build (apt-get install qemu-user, and take qemu-user-static away)",
     ),
     ("echo 'qemu-aarch64: out of luck' >&2; exit 1", "qemu-aarch64: out of luck (qemu-aarch64 -cpu help lists its CPUs)"),
+    ("echo 'edge: --count: no such option (--help lists them)' >&2; exit 2", "{file}: --count: no such option (--help lists them)"),
     ("exit 4", "qemu-aarch64: it ended with code 4 and said nothing (qemu-aarch64 -cpu help lists its CPUs)"),
     ("exit 0", "{file}: no JSON but '' came from counting it (build it again with this edge)"),
     (RAN, "{file}: no JSON but '' came from counting it (build it again with this edge)"),
@@ -119,9 +120,9 @@ def test_an_emulator_that_does_not_count_is_one_line(
     fake.write_text(f"#!/bin/sh\n{script}\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(ToolFailed) as caught:
+    with pytest.raises(EdgeError) as caught:
         measure.count(pi_file)
-    assert str(caught.value) == message.format(file=pi_file)
+    assert (str(caught.value), caught.value.exit_code) == (message.format(file=pi_file), 2 if "no such option" in message else 3)
 
 
 #: what is asked for, what the real emulator or the program says

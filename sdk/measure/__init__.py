@@ -4,7 +4,8 @@
 """
 
 from edge.measure.benchmark import bench
-from edge.measure.counting import CountedLayer, Counts, Executed, count
+from edge.measure.counting import count
+from edge.measure.counts import CountedLayer, Counts, Executed
 from edge.measure.figures import Energy, Hygiene, Latency, Layer, Machine, Profile
 
 __all__ = ["CountedLayer", "Counts", "Energy", "Executed", "Hygiene", "Latency", "Layer", "Machine", "Profile", "bench", "count"]
