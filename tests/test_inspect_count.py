@@ -99,7 +99,7 @@ EMULATORS = [
     ("exit 4", "qemu-aarch64: it ended with code 4 and said nothing (qemu-aarch64 -cpu help lists its CPUs)"),
     ("exit 0", "{file}: no JSON but '' came from counting it (build it again with this edge)"),
     (RAN, "{file}: no JSON but '' came from counting it (build it again with this edge)"),
-    ('echo \'{{"level": 3, "steps": 3}}\'', "{file}: counts.level: int instead of str (build it again with this edge)"),
+    ('echo \'{"level": 3, "steps": 3}\'', "{file}: counts.level: int instead of str (build it again with this edge)"),
     (
         f"""{RAN}; echo '{{"ordered": true, "outside": {STEP}, "steps": [{STEP}]}}' > counts.json""",
         "{file}: 1 of its 3 steps were counted (build it again with this edge)",
