@@ -14,9 +14,9 @@ from house import ROOT
 
 pytestmark = pytest.mark.slow
 KERNELS = ("pointwise_f32", "depthwise_f32", "conv_f32", "fc_f32")
-FASHION = [f"{ROOT}/examples/fashion/networks.py:{name}" for name in ("mobilenet", "pplcnet", "fasternet")]
-NETWORKS = [*FASHION, *(f"zoo:{name}" for name in ("mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0"))]
-TARGETS = ("rpi4",)
+FASHION = tuple(f"{ROOT}/examples/fashion/networks.py:{name}" for name in ("mobilenet", "pplcnet", "fasternet"))
+ZOO = tuple(f"zoo:{name}" for name in ("mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0"))
+BUILDS = [*((model, "rpi4") for model in (*FASHION, *ZOO)), *((model, "arm64") for model in ZOO)]
 
 
 def step_loops(model: str, target: str, folder: Path) -> list[Loop]:
@@ -32,8 +32,7 @@ def step_loops(model: str, target: str, folder: Path) -> list[Loop]:
     return [loop for name, words in code.items() if name.split()[1].startswith(KERNELS) for loop in innermost_loops(name, words)]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("model", NETWORKS, ids=lambda model: model.split(":")[-1])
+@pytest.mark.parametrize(("model", "target"), BUILDS, ids=lambda word: word.split(":")[-1])
 def test_no_inner_loop_keeps_vectors_on_the_stack(model: str, target: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     loops = step_loops(model, target, tmp_path)
