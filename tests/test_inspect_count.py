@@ -15,6 +15,7 @@ from edge import measure, report, targets
 from edge.cli import main
 from edge.errors import EdgeError, ToolFailed
 from edge.measure import Executed
+from edge.measure.counting import cpu_of
 from edge.report.count_lines import cells
 from edge.targets import toolchain
 
@@ -46,6 +47,13 @@ def test_every_layer_is_counted_and_twice_the_same(pi_file: Path, qemu: str) -> 
     assert (counts.artifact, counts.target, counts.cpu) == ("tiny.edge", "rpi4", "cortex-a72")
     twice, added, summed = (layer.executed for layer in counts.layers)
     assert twice.stored_bytes >= 4096 and added.loaded_bytes >= 8192 and 4096 <= summed.loaded_bytes < 8192
+
+
+@pytest.mark.parametrize(
+    ("target", "cpu"), [("rpi3", "cortex-a53"), ("rpi5", "cortex-a76"), ("arm64", "cortex-a53"), ("a board of yours", "cortex-a72")]
+)
+def test_the_emulated_cpu_is_the_targets_lowest(target: str, cpu: str) -> None:
+    assert cpu_of(target) == cpu
 
 
 @pytest.mark.slow

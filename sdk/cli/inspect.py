@@ -11,7 +11,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("artifact", type=Path, metavar="A.edge", help="the file to look into")
     parser.add_argument("--json", action="store_true", help="print JSON: the manifest, sizes, ops; with --count the counts")
     parser.add_argument("--count", action="store_true", help="RUN the file once under qemu-aarch64 and count each layer's instructions, exactly")
-    parser.add_argument("--cpu", metavar="NAME", help="with --count: the emulated CPU (cortex-a72)")
+    parser.add_argument("--cpu", metavar="NAME", help="with --count: the emulated CPU, e.g. cortex-a76 (the target's own, its lowest)")
     parser.add_argument("--level", metavar="NAME", help="with --count: force an ISA level of the file")
 
 

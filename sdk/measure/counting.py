@@ -16,6 +16,7 @@ from operator import add
 from pathlib import Path
 from typing import TypeVar
 
+from edge import targets
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.errors import EdgeError, ToolFailed
@@ -48,8 +49,12 @@ class Ran:
 
 
 def count(path: Path | str, *, cpu: str | None = None, level: str | None = None) -> Counts:
-    """Run the artifact once under the emulator.  cpu: one of `qemu-aarch64 -cpu help` (cortex-a72).  level: force an ISA level of the file."""
-    artifact, where, cpu = open_artifact(path), str(path), cpu or CPU
+    """Run the artifact once under the emulator.
+
+    cpu: one of `qemu-aarch64 -cpu help`; default: what the target's profile names for its lowest level.  level: force an ISA level of the file.
+    """
+    artifact, where = open_artifact(path), str(path)
+    cpu = cpu or cpu_of(artifact.manifest.target)
     if artifact.mapped[:4] != b"\x7fELF" or int.from_bytes(artifact.mapped[18:20], "little") != EM_AARCH64:
         raise EdgeError(
             where, f"is built for {artifact.manifest.target}; instructions are counted on 64-bit Arm only", "build it with --target arm64"
@@ -71,6 +76,12 @@ def count(path: Path | str, *, cpu: str | None = None, level: str | None = None)
     if not len(report.steps) == ran.steps == len(steps):
         raise ToolFailed(where, f"{len(report.steps)} of its {len(steps)} steps were counted", "build it again with this edge")
     return counts_of(artifact, ran.level, cpu, version(emulator), report.steps)
+
+
+def cpu_of(target: str) -> str:
+    """The emulated CPU of a target; a Raspberry Pi 4's for one that is not known here."""
+    levels = targets.load(target).levels if target in targets.names() else ()
+    return (levels[-1].qemu_cpu if levels else "") or CPU
 
 
 def counts_of(artifact: Artifact, level: str, cpu: str, emulator: str, executed: Sequence[Executed]) -> Counts:
