@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
+from edge.targets.profile import CLASSES
 from edge.targets.rules import Rule, choice, figure, flag, list_of, table, table_of, text, word
 
 #: /proc/cpuinfo's spelling.  XSAVE is implied: AVX state is only used where the kernel saves it.
@@ -26,6 +28,8 @@ LEVEL_RULES: dict[str, Rule] = {
     "flops": figure("rate"),
     "qemu_cpu": CPU,
 }
+BOTH = ("one", "all")
+POWER_RULES = {name: figure("power") for name in ("idle", *BOTH)} | {"mac": figure("operation"), "cache": figure("movement"), "dram": figure("movement")}
 RULES: dict[str, Rule] = {
     "description": text,
     "extends": NAME,
@@ -39,6 +43,14 @@ RULES: dict[str, Rule] = {
     "caches": table({"l1d": figure("size"), "l2": figure("size"), "l3": figure("size")}),
     "clock": figure("clock"),
     "cores": figure("cores"),
+    "bandwidth": table(
+        {name: table({key: figure("cached stream") for key in BOTH}) for name in ("l2", "l3")}
+        | {"dram": table({key: figure("stream") for key in BOTH})}
+    ),
+    "efficiency": table({name: figure("share") for name in CLASSES}),
+    "overlap": figure("hiding"),
+    "overhead": table({"step": figure("time"), "thread": figure("time")}),
+    "power": table(POWER_RULES),
 }
 NEEDS = ("description", "arch", "runner", "library", "baseline", "block", "levels")
 LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "flops")
@@ -52,6 +64,9 @@ def mistakes(content: object) -> list[str]:
 def missing(merged: Mapping[str, object]) -> list[str]:
     """What is still missing once a file and all it extends are put together."""
     found = [f"{key}: is missing" for key in NEEDS if key not in merged]
-    levels = merged.get("levels", {})
-    assert isinstance(levels, dict), "checked by `mistakes`"
-    return found + [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]
+    levels, streams = merged.get("levels", {}), merged.get("bandwidth", {})
+    assert isinstance(levels, dict) and isinstance(streams, dict), "checked by `mistakes`"
+    found += [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]
+    found += [f"bandwidth.{name}.one: is missing" for name, both in streams.items() if "one" not in both]
+    rising = [(f"bandwidth.{name}", both, BOTH) for name, both in streams.items()] + [("power", merged.get("power", {}), ("idle", *BOTH))]
+    return found + [f"{where}.{b}: is below {where}.{a}" for where, held, keys in rising for a, b in pairwise(k for k in keys if k in held) if held[a]["value"] > held[b]["value"]]
