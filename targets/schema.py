@@ -14,7 +14,13 @@ X86_FEATURES = (
     *("movbe", "abm", "avx", "f16c", "fma", "bmi1", "bmi2", "avx2"),
     *("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx_vnni"),
 )
-ARCHES = ("x86_64",)
+#: the HWCAP bits of Linux on 64-bit Arm that a compiler's code can depend on
+ARM_FEATURES = (
+    *("fp", "asimd", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp", "asimdhp", "asimdrdm", "lrcpc", "dcpop"),
+    *("sha3", "sm3", "sm4", "asimddp", "sha512", "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs"),
+)
+FEATURES = {"x86_64": X86_FEATURES, "aarch64": ARM_FEATURES}
+ARCHES = tuple(FEATURES)
 
 NAME = word(r"[a-z0-9][a-z0-9._-]{0,63}", "a name of lower-case letters, digits, '-', '_' and '.'")
 CPU = word(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}", "a CPU's name")
@@ -22,14 +28,18 @@ TRIPLE = word(r"[a-z0-9][a-z0-9_.-]{0,63}", "a compiler triple")
 
 LEVEL_RULES: dict[str, Rule] = {
     "cpu": CPU,
-    "features": list_of(choice(X86_FEATURES)),
+    "features": list_of(choice(X86_FEATURES + ARM_FEATURES)),
     "lanes": figure("lanes"),
     "registers": figure("registers"),
     "flops": figure("rate"),
     "qemu_cpu": CPU,
 }
 BOTH = ("one", "all")
-POWER_RULES = {name: figure("power") for name in ("idle", *BOTH)} | {"mac": figure("operation"), "cache": figure("movement"), "dram": figure("movement")}
+POWER_RULES = {name: figure("power") for name in ("idle", *BOTH)} | {
+    "mac": figure("operation"),
+    "cache": figure("movement"),
+    "dram": figure("movement"),
+}
 RULES: dict[str, Rule] = {
     "description": text,
     "extends": NAME,
@@ -68,5 +78,14 @@ def missing(merged: Mapping[str, object]) -> list[str]:
     assert isinstance(levels, dict) and isinstance(streams, dict), "checked by `mistakes`"
     found += [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]
     found += [f"bandwidth.{name}.one: is missing" for name, both in streams.items() if "one" not in both]
-    rising = [(f"bandwidth.{name}", both, BOTH) for name, both in streams.items()] + [("power", merged.get("power", {}), ("idle", *BOTH))]
-    return found + [f"{where}.{b}: is below {where}.{a}" for where, held, keys in rising for a, b in pairwise(k for k in keys if k in held) if held[a]["value"] > held[b]["value"]]
+    known = FEATURES.get(str(merged.get("arch")), X86_FEATURES + ARM_FEATURES)
+    foreign = ((name, feature) for name, level in levels.items() for feature in level.get("features", ()) if feature not in known)
+    found += [f"levels.{name}.features: {merged.get('arch')} has no '{feature}'" for name, feature in foreign]
+    return found + [line for name, both in streams.items() for line in falling(f"bandwidth.{name}", both)] + falling("power", merged.get("power", {}))
+
+
+def falling(where: str, held: object) -> list[str]:
+    """More cores at work move no less and draw no less."""
+    assert isinstance(held, dict), "checked by `mistakes`"
+    there = [key for key in ("idle", *BOTH) if key in held]
+    return [f"{where}.{b}: is below {where}.{a}" for a, b in pairwise(there) if held[a]["value"] > held[b]["value"]]
