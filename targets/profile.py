@@ -17,13 +17,14 @@ UNITS: dict[str, dict[str, float]] = {
     "cached stream": {"B/cycle": 1},
     "share": {"of peak": 1},
     "hiding": {"hidden": 1},
+    "keeping": {"kept": 1},
     "time": {"us": 1e-6},
     "power": {"W": 1},
     "operation": {"pJ/MAC": 1e-12},
     "movement": {"pJ/B": 1e-12},
 }
 #: the largest value of a quantity that has one
-MOST = {"share": 1.0, "hiding": 1.0}
+MOST = {"share": 1.0, "hiding": 1.0, "keeping": 1.0}
 #: kinds of kernels that reach different shares of a core's peak; `efficiency` has a figure for each
 CLASSES = ("pointwise", "convolution", "depthwise", "fc", "elementwise")
 FACTORS = {unit: factor for row in UNITS.values() for unit, factor in row.items()}
@@ -101,7 +102,8 @@ class Profile:
     caches: by name (l1d, l2, l3), of one core where private.  clock, cores: None where the name covers many machines.
     What a prediction needs, each empty where it is not known:
     bandwidth: of l2, l3 and dram.  efficiency: the share of `flops` that each of CLASSES reaches with its data at hand.
-    overlap: how much of the shorter of arithmetic and traffic hides behind the longer.  overhead: of a step, and of each thread that joins in.
+    overlap: how much of the shorter of arithmetic and traffic hides behind the longer.
+    together: the share of its rate that a core keeps while all others work: shared caches, heat.  overhead: of a step, and of each thread that joins in.
     power: of the whole board, `idle`, with `one` and with `all` cores at work; and the energy of a `mac`, a byte from a `cache`, a byte of `dram`.
     host: this machine itself.  sha256: of the profile's files, in the order they extend each other.
     """
@@ -120,6 +122,7 @@ class Profile:
     bandwidth: dict[str, Bandwidth] = field(default_factory=dict)
     efficiency: dict[str, Figure] = field(default_factory=dict)
     overlap: Figure | None = None
+    together: Figure | None = None
     overhead: dict[str, Figure] = field(default_factory=dict)
     power: dict[str, Figure] = field(default_factory=dict)
     host: bool = False
@@ -138,7 +141,7 @@ def figures(profile: Profile) -> Iterator[tuple[str, Figure]]:
     for name, both in profile.bandwidth.items():
         yield from ((f"bandwidth.{name}.{key}", figure) for key, figure in (("one", both.one), ("all", both.all)) if figure)
     yield from ((f"efficiency.{name}", figure) for name, figure in profile.efficiency.items())
-    yield from (("overlap", profile.overlap),) if profile.overlap else ()
+    yield from ((key, figure) for key, figure in (("overlap", profile.overlap), ("together", profile.together)) if figure)
     yield from ((f"overhead.{name}", figure) for name, figure in profile.overhead.items())
     yield from ((f"power.{name}", figure) for name, figure in profile.power.items())
 

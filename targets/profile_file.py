@@ -125,6 +125,7 @@ def profile(name: str, content: Mapping[str, Any], digest: str) -> Profile:
         bandwidth={key: Bandwidth(**{of: Figure(**figure) for of, figure in both.items()}) for key, both in content.get("bandwidth", {}).items()},
         efficiency=named("efficiency"),
         overlap=optional("overlap"),
+        together=optional("together"),
         overhead=named("overhead"),
         power=named("power"),
         host=content.get("host", False),

@@ -59,6 +59,7 @@ RULES: dict[str, Rule] = {
     ),
     "efficiency": table({name: figure("share") for name in CLASSES}),
     "overlap": figure("hiding"),
+    "together": figure("keeping"),
     "overhead": table({"step": figure("time"), "thread": figure("time")}),
     "power": table(POWER_RULES),
 }

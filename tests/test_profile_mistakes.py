@@ -12,7 +12,7 @@ from edge.errors import EdgeError
 
 FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
 CACHES = "(known: l1d, l2, l3)"
-KEYS = "description, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores"
+KEYS = "description, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores, bandwidth, efficiency, overlap, together, overhead, power"
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ class Machine:
     """cores: how many.  flops: peak float32 operations a second of one core.  reached: the share of it by kernel class.
 
     l1: bytes of one core's first cache, whose traffic is part of the kernels' rates.  memories: from the nearest on, "dram" last.
-    hidden: how much of the shorter of arithmetic and traffic hides behind the longer.  start, join: seconds of a step, and of each further thread.
+    hidden: how much of the shorter of arithmetic and traffic hides behind the longer.  kept: of a core's rate while all work.  start, join: seconds of a step, and of each further thread.
     """
 
     cores: int
@@ -47,12 +47,13 @@ class Machine:
     l1: float
     memories: Mapping[str, Memory]
     hidden: float
+    kept: float
     start: float
     join: float
     power: Power | None
 
 
-def machine(profile: Profile, level: Level, case: str = "value") -> Machine:
+def machine_of(profile: Profile, level: Level, case: str = "value") -> Machine:
     """The device at one of CASES.  EdgeError when the profile says too little to predict anything."""
     _complete(profile)
 
@@ -64,9 +65,9 @@ def machine(profile: Profile, level: Level, case: str = "value") -> Machine:
         """A figure of which less is better."""
         return {"value": float(figure), "low": figure.least, "high": figure.most}[case]
 
-    assert profile.clock and profile.cores and profile.overlap, "checked by _complete"
+    assert profile.clock and profile.cores and profile.overlap and profile.together, "checked by _complete"
     clock = more(profile.clock)
-    rooms = {name: more(profile.caches[name]) for name in ("l2", "l3") if name in profile.caches and name in profile.bandwidth}
+    rooms: dict[str, float] = {name: more(profile.caches[name]) for name in ("l2", "l3") if name in profile.caches and name in profile.bandwidth}
     cores = int(profile.cores)
 
     def memory(name: str, scale: float) -> Memory:
@@ -82,6 +83,7 @@ def machine(profile: Profile, level: Level, case: str = "value") -> Machine:
         l1=more(profile.caches["l1d"]),
         memories={name: memory(name, clock) for name in rooms} | {"dram": memory("dram", 1)},
         hidden=more(profile.overlap),
+        kept=more(profile.together),
         start=less(profile.overhead["step"]),
         join=less(profile.overhead["thread"]),
         power=Power(**power) if len(power) == len(Power.__annotations__) else None,
@@ -89,10 +91,11 @@ def machine(profile: Profile, level: Level, case: str = "value") -> Machine:
 
 
 def _complete(profile: Profile) -> None:
-    there = {key for key in ("clock", "cores", "overlap") if getattr(profile, key)}
+    there = {key for key in ("clock", "cores", "overlap", "together") if getattr(profile, key)}
     for table in ("caches", "bandwidth", "efficiency", "overhead"):
         there |= {f"{table}.{name}" for name in getattr(profile, table)}
-    needs = ("clock", "cores", "caches.l1d", "bandwidth.dram", *(f"efficiency.{name}" for name in CLASSES), "overlap", "overhead.step", "overhead.thread")
+    needs = ("clock", "cores", "caches.l1d", "bandwidth.dram", *(f"efficiency.{name}" for name in CLASSES))
+    needs += ("overlap", "together", "overhead.step", "overhead.thread")
     if missing := [key for key in needs if key not in there]:
         what = f"its profile says too little to predict from: no {', '.join(missing)}"
         raise EdgeError(f"target '{profile.name}'", what, "name a board, or extend the profile by these figures")

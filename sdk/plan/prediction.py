@@ -2,7 +2,7 @@
 
 Of a step, on the n cores it can use:
 
-    arithmetic = (2 MACs / share of its class + 2 other instructions / share of elementwise) / (peak of a core * n * balance)
+    arithmetic = (2 MACs / share of its class + 2 other instructions / share of elementwise) / (peak of a core * n * balance * kept)
     traffic    = sum over caches and DRAM of bytes / bandwidth of n cores
     time       = start + (n - 1) join + longer of the two + (1 - hidden) * shorter
 
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from edge.errors import EdgeError
-from edge.plan.machine import CASES, Machine, Power, machine
+from edge.plan.machine import CASES, Machine, Power, machine_of
 from edge.plan.traffic import Touch, split, touches
 from edge.plan.work import Work, work
 from edge.steps import Plan
@@ -39,7 +39,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Energy:
-    """Millijoules an inference of the whole board, null without figures.  by_power, by_operations: the two estimates.  source: of what, or why none."""
+    """Millijoules an inference of the whole board, null without figures.  by_power, by_operations: the two estimates.
+
+    source: from what, or why there is none.
+    """
 
     value: float | None
     low: float | None
@@ -52,7 +55,7 @@ class Energy:
 
 @dataclass(frozen=True)
 class StepCost:
-    """One step.  kind: class of its kernel.  macs: the network's; computed: with padding.  bytes: by where they lie.  cores: that it can use.
+    """One step.  macs: the network's; computed: with padding.  bytes: by where they lie.  cores: that it can use.
 
     bound: what takes longest: arithmetic, l2, l3, dram, or start.  mj: None when the profile has no power figures.
     """
@@ -60,7 +63,7 @@ class StepCost:
     name: str
     op: str
     kernel: str
-    kind: str
+    kernel_class: str
     ms: Range
     mj: Range | None
     macs: int
@@ -107,7 +110,7 @@ class Cost:
 def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
     """The plan on the profile's best level.  threads: 0 for one a core.  EdgeError when the profile says too little."""
     level = profile.levels[0]
-    machines = {case: machine(profile, level, case) for case in CASES}
+    machines = {case: machine_of(profile, level, case) for case in CASES}
     threads = min(threads or machines["value"].cores, machines["value"].cores)
     found = list(zip((work(step, plan) for step in plan.steps), touches(plan), (step.chunks for step in plan.steps), strict=True))
     costs = {case: [cost(w, t, chunks, on, threads) for w, t, chunks in found] for case, on in machines.items()}
@@ -148,7 +151,8 @@ def cost(asked: Work, touched: Sequence[Touch], chunks: int, on: Machine, thread
     """One step on a machine: a pure function of what it computes, what it touches and how far it can be cut."""
     cores = max(1, min(threads, chunks))
     turns = -(-max(1, chunks) // cores)
-    rate = on.flops * max(1, chunks) / turns
+    kept = 1 - (1 - on.kept) * (cores - 1) / max(1, on.cores - 1)
+    rate = on.flops * kept * max(1, chunks) / turns
     instructions = asked.macs / on.reached[asked.kind] + asked.instructions / on.reached["elementwise"]
     rooms = {"l1": on.l1 * cores} | {name: m.room * (1 if m.shared else cores) for name, m in on.memories.items() if m.room}
     places = split(touched, rooms)

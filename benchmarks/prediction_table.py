@@ -1,0 +1,198 @@
+"""docs/prediction.md: what `edge predict` says beside what others have published for the same networks on the same boards.
+
+    python benchmarks/prediction_table.py > docs/prediction.md      # also part of `make docs`
+
+The model speaks of our kernels; the published figures are of other runtimes.  Their quotient is the runtime's efficiency and the model's error in one.
+A network that the zoo does not have is named, and left out.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from math import exp, log
+
+import numpy as np
+
+from edge import converters, models, passes, plan, targets
+from edge.pipeline import core_of
+from edge.plan.prediction import Prediction
+from edge.steps import Plan
+from edge.targets.profile import Figure, Profile
+
+XNNPACK = "XNNPACK, README, 2020-02-12, Raspbian (32 bits), as many threads as cores"
+NCNN = "ncnn, benchmark/README.md"
+NCNN16 = "ncnn, benchmark/README.md; ncnn computes in fp16 where the CPU can"
+LCNET = "PP-LCNet paper (Cui et al. 2021), Snapdragon 855: one Cortex-A76 at 2.84 GHz, so the profile of the Pi 5 at that clock"
+FASTERNET = "FasterNet paper (Chen et al. 2023), Cortex-A72"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published figure.  ghz: the clock it was taken at where it is not the profile's.  bits: of the arithmetic."""
+
+    network: str
+    board: str
+    threads: int
+    ms: float
+    source: str
+    ghz: float | None = None
+    bits: int = 32
+
+    @property
+    def machine(self) -> str:
+        return f"{self.board}{f' at {self.ghz:g} GHz' if self.ghz else ''}{', fp16' if self.bits == 16 else ''}"
+
+    @property
+    def runtime(self) -> str:
+        return self.source.split(",")[0]
+
+
+V1, V2, V3L, V3S = "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"
+PUBLISHED = (
+    *(Row(net, "rpi4", 1, ms, NCNN) for net, ms in ((V1, 124), (V2, 93), (V3L, 73))),
+    *(Row(net, "rpi4", 4, ms, NCNN) for net, ms in ((V1, 61), (V2, 62), (V3L, 48))),
+    *(Row(net, "rpi-zero2w", 1, ms, NCNN) for net, ms in ((V1, 394), (V2, 274), (V3L, 234))),
+    *(Row(net, "rpi-zero2w", 4, ms, NCNN) for net, ms in ((V1, 163), (V2, 147), (V3L, 119))),
+    *(Row(net, "rpi5", 1, ms, NCNN16, bits=16) for net, ms in ((V1, 20.3), (V2, 16.4), (V3L, 11.8))),
+    *(Row(net, "rpi5", 4, ms, NCNN16, bits=16) for net, ms in ((V1, 9.0), (V2, 10.5), (V3L, 7.4))),
+    *(Row(net, "rpi4", 4, ms, XNNPACK) for net, ms in ((V1, 75), (V2, 44), (V3L, 41), (V3S, 14))),
+    *(Row(net, "rpi3", 4, ms, XNNPACK, ghz=1.4) for net, ms in ((V1, 115), (V2, 79), (V3L, 67), (V3S, 23))),
+    Row("fasternet_t0", "rpi4", 1, 143, FASTERNET),
+    Row("pp_lcnet_x1_0", "rpi5", 1, 10.8, LCNET, ghz=2.84),
+)
+ENERGY_THREADS, ENERGY_MJ = 3, 99.0
+
+HEAD = """# Predicted and published
+
+Made by `python benchmarks/prediction_table.py`: change the model or the table there, not this page.
+
+`edge predict` models our kernels on a device from its profile (`edge targets rpi4` shows every figure and its source). Nothing on this page was measured
+by us. The published times are of other runtimes, some on other operating systems; **published / predicted** is therefore the runtime's
+efficiency and the model's error in one number. Above 1 the runtime needs longer than the model expects of our kernels; below 1 the model is too slow, or the
+runtime does less work. An entry outside the band shows that bandwidth, efficiency or clock of the profile do not describe what was run."""
+
+FACTOR = """## With the factor of the other networks
+
+A runtime that is slower by the same factor on every network says nothing against the model. So each published time is predicted once more, times
+the geometric mean of *published / predicted* of the **other** networks of the same machine, runtime and threads: its error is what remains."""
+
+ENERGY = """## Energy
+
+No table of millijoules an inference on Raspberry Pi 3 or 4 is known to us. For the Pi 5 one curve is published: MobileNetV2 on three threads of ONNX Runtime
+takes {published:g} mJ at 2.4 GHz on the rails that the board's power chip sees (read off the plot; M. N. Jacob, *Running the processor flat out wasted a fifth of the
+battery*, 2026, manuscript under review). Our kernels there: {value:.0f} mJ modelled ({low:.0f} to {high:.0f}), {counted:.0f} by counting operations, for
+{ms:.1f} ms (the whole board, idle power included)."""
+
+READING = """## Reading it
+
+- **One thread.** ncnn's one-thread times hold the model to about the runtime's own distance from peak: its convolutions pack and unpack, and Winograd
+  or im2col does not help 1x1 layers.
+- **Four threads.** The boards share one path to memory. Published times gain 1.3 to 2.6 from four threads where the model gives about 3:
+  other runtimes meet at a barrier after every layer and move activations between cores and DRAM that ours keep where they were made. How much of this we keep
+  is what a board has to show; until then the upper half of the band is the safer reading.
+- **Pi 5.** ncnn computes in fp16 there, so its rows are held against the same plan with halves of the bytes and twice the peak.
+- **What is least certain**: shares of peak on the A53, the bandwidth of the shared caches, and the watts of one busy core. All are marked `~` in the profiles."""
+
+
+def main() -> int:
+    print("\n\n".join(page()))
+    return 0
+
+
+def page() -> Iterator[str]:
+    rows = [row for row in PUBLISHED if row.network in models.names()]
+    missing = sorted({row.network for row in PUBLISHED} - set(models.names()))
+    found = [(row, predicted(row)) for row in rows]
+    yield HEAD
+    if missing:
+        yield f"Not in the zoo yet, and left out: {', '.join(missing)}."
+    yield table(
+        ("network", "machine", "threads", "predicted ms", "band", "published ms", "published / predicted", "in band"), [cells(*both) for both in found]
+    )
+    yield FACTOR
+    errors = list(left_out(found))
+    yield table(("network", "machine", "threads", "runtime", "factor of the others", "predicted ms", "published ms", "error"), [e.cells() for e in errors])
+    if errors:
+        sizes = [abs(e.error) for e in errors]
+        yield f"Median size of the error {statistics.median(sizes):.0%}, largest {max(sizes):.0%}, over {len(errors)} figures."
+    yield READING
+    whole = plan.predict(planned("mobilenet_v2", "rpi5"), targets.load("rpi5"), ENERGY_THREADS)
+    e = whole.energy_mj
+    yield ENERGY.format(published=ENERGY_MJ, value=e.value, low=e.low, high=e.high, counted=e.by_operations, ms=whole.latency_ms.value)
+    yield "## Sources\n\n" + "\n".join(f"- {source}" for source in dict.fromkeys(row.source for row in PUBLISHED))
+
+
+def predicted(row: Row) -> Prediction:
+    profile, made = targets.load(row.board), planned(row.network, row.board)
+    if row.ghz:
+        profile = replace(profile, clock=Figure(row.ghz, "GHz", "the published run's"))
+    return plan.predict(*(halved(made, profile) if row.bits == 16 else (made, profile)), row.threads)
+
+
+@cache
+def planned(network: str, board: str) -> Plan:
+    profile = targets.load(board)
+    return plan.make(optimized(network), core_of(profile, profile.levels[0]))
+
+
+@cache
+def optimized(network: str):  # type: ignore[no-untyped-def]  # an onnx_ir.Model, which is imported by who needs it
+    return passes.optimize(converters.read(f"zoo:{network}").model)
+
+
+def halved(made: Plan, profile: Profile) -> tuple[Plan, Profile]:
+    """The same steps in half precision: half of the bytes, twice the peak."""
+    buffers = {name: replace(buffer, dtype="float16") for name, buffer in made.buffers.items()}
+    constants = {name: replace(constant, data=constant.data.astype(np.float16)) for name, constant in made.constants.items()}
+    level = profile.levels[0]
+    faster = replace(level, flops=Figure(2 * level.flops.value, level.flops.unit, "twice as many lanes"))
+    return replace(made, buffers=buffers, constants=constants), replace(profile, levels=(faster,))
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A published figure and what the other networks of its group say about it."""
+
+    row: Row
+    factor: float
+    ms: float
+
+    @property
+    def error(self) -> float:
+        return self.ms / self.row.ms - 1
+
+    def cells(self) -> tuple[str, ...]:
+        r = self.row
+        return (r.network, r.machine, str(r.threads), r.runtime, f"{self.factor:.2f}", f"{self.ms:.3g}", f"{r.ms:g}", f"{self.error:+.0%}")
+
+
+def left_out(found: Sequence[tuple[Row, Prediction]]) -> Iterator[LeftOut]:
+    groups: dict[tuple[str, str, int], list[tuple[Row, float]]] = defaultdict(list)
+    for row, prediction in found:
+        groups[row.machine, row.runtime, row.threads].append((row, prediction.latency_ms.value))
+    for members in groups.values():
+        for row, ms in members:
+            others = [log(other.ms / its) for other, its in members if other is not row]
+            if others:
+                factor = exp(statistics.fmean(others))
+                yield LeftOut(row, factor, ms * factor)
+
+
+def cells(row: Row, prediction: Prediction) -> tuple[str, ...]:
+    ms = prediction.latency_ms
+    inside = "yes" if ms.low <= row.ms <= ms.high else "above" if row.ms > ms.high else "below"
+    band = f"{ms.low:.3g} to {ms.high:.3g}"
+    return (row.network, row.machine, str(row.threads), f"{ms.value:.3g}", band, f"{row.ms:g}", f"{row.ms / ms.value:.2f}", inside)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """As Markdown has it."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
