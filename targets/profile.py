@@ -103,7 +103,8 @@ class Profile:
     What a prediction needs, each empty where it is not known:
     bandwidth: of l2, l3 and dram.  efficiency: the share of `flops` that each of CLASSES reaches with its data at hand.
     overlap: how much of the shorter of arithmetic and traffic hides behind the longer.
-    together: the share of its rate that a core keeps while all others work: shared caches, heat.  overhead: of a step, and of each thread that joins in.
+    together: the share of its rate that a core keeps while all others work: shared caches, heat.
+    overhead: of a step, and of each thread that joins in.
     power: of the whole board, `idle`, with `one` and with `all` cores at work; and the energy of a `mac`, a byte from a `cache`, a byte of `dram`.
     host: this machine itself.  sha256: of the profile's files, in the order they extend each other.
     """

@@ -38,7 +38,8 @@ class Machine:
     """cores: how many.  flops: peak float32 operations a second of one core.  reached: the share of it by kernel class.
 
     l1: bytes of one core's first cache, whose traffic is part of the kernels' rates.  memories: from the nearest on, "dram" last.
-    hidden: how much of the shorter of arithmetic and traffic hides behind the longer.  kept: of a core's rate while all work.  start, join: seconds of a step, and of each further thread.
+    hidden: how much of the shorter of arithmetic and traffic hides behind the longer.  kept: of a core's rate while all work.
+    start, join: seconds of a step, and of each further thread.
     """
 
     cores: int
