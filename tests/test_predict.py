@@ -147,6 +147,7 @@ HOSTILE = [
     ("steps.0.bytes", 10**400, f"step 'y': bytes {10**400}"),
     ("steps.0.chunks", 1 << 60, f"step 'y': chunks {1 << 60}"),
     ("steps.0.params", [["images", 10**400]], f"step 'y': images {10**400}"),
+    ("steps.1.inputs", [{"buffer": "y", "channel": 0, "channels": -1}], "step 'z': channels -1"),
     ("steps.1.output", "nowhere", "step 'z' names 'nowhere', which is not there"),
     ("steps.1.inputs", [{"buffer": "b", "channel": 0, "channels": 1}], "step 'z' names 'b', which is not there"),
 ]

@@ -17,7 +17,7 @@ from edge.steps import Buffer, Constant, Plan, State, Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
 MOST_BLOCK = 1 << 10
-COUNTED = ("macs", "bytes", "chunks")
+COUNTED = ("macs", "bytes", "chunks", "channels")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def mistakes(plan: Plan) -> list[str]:
     for step in plan.steps:
         named = {step.output, *(view.buffer for view in step.inputs)} - plan.buffers.keys()
         wrong += [f"step '{step.name}' names '{name}', which is not there" for name in sorted(named)]
-        counts = [("macs", step.macs), ("bytes", step.bytes), ("chunks", step.chunks)]
+        counts = [("macs", step.macs), ("bytes", step.bytes), ("chunks", step.chunks), *(("channels", view.channels) for view in step.inputs)]
         counts += [(key, n) for key, value in step.params for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int)]
         wrong += [f"step '{step.name}': {key} {n}" for key, n in counts if not -MOST <= n <= MOST or (n < 0 and key in COUNTED)]
     return wrong

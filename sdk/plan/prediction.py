@@ -1,30 +1,23 @@
 """What a plan will cost on a device that is not here: milliseconds and millijoules, each with a band.  A model, never called measured.
 
-Of a step, on the n cores it can use:
-
-    arithmetic = (2 MACs / share of its class + 2 other instructions / share of elementwise) / (peak of a core * n * balance * kept)
-    traffic    = sum over caches and DRAM of bytes / bandwidth of n cores
-    time       = start + (n - 1) join + longer of the two + (1 - hidden) * shorter
-
-MACs include padding; bytes lie where the traffic since their last use leaves them (traffic.py).  The band is the same sum with every figure of the
-profile at its good and at its bad end, which is wider than chance would make it.  Energy is the board's power over that time, its band widened to
-hold a second estimate that counts operations: idle power * time + MACs * J + bytes * J.
+The equations of a step are in step_cost.py.  The band is the same sum with every figure of the profile at its good and at its bad end, which is
+wider than chance would make it.  Energy is the board's power over the time, its band widened to hold a second estimate that counts operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from edge.errors import EdgeError
-from edge.plan.machine import CASES, Machine, Power, machine_of
-from edge.plan.traffic import Touch, split, touches
-from edge.plan.work import Work, work
+from edge.plan.machine import CASES, machine_of
+from edge.plan.step_cost import Cost, cost
+from edge.plan.traffic import touches
+from edge.plan.work import work
 from edge.steps import Plan
 from edge.targets.profile import Profile
 
 KIND = "modelled"
-CACHED = ("l2", "l3")
 
 
 @dataclass(frozen=True)
@@ -95,18 +88,6 @@ class Prediction:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """One step at one end of the band: seconds, joules by both estimates (None without power figures), the parts of its time, bytes by place."""
-
-    seconds: float
-    by_power: float | None
-    by_operations: float | None
-    parts: Mapping[str, float]
-    bytes: Mapping[str, float]
-    cores: int
-
-
 def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
     """The plan on the profile's best level.  threads: 0 for one a core.  EdgeError when the profile says too little."""
     level = profile.levels[0]
@@ -145,33 +126,6 @@ def modelled_energy(plan: Plan, profile: Profile, threads: int = 1) -> tuple[flo
     except EdgeError as error:
         return None, None, None, str(error)
     return energy.value, energy.low, energy.high, energy.source
-
-
-def cost(asked: Work, touched: Sequence[Touch], chunks: int, on: Machine, threads: int) -> Cost:
-    """One step on a machine: a pure function of what it computes, what it touches and how far it can be cut."""
-    cores = max(1, min(threads, chunks))
-    turns = -(-max(1, chunks) // cores)
-    kept = 1 - (1 - on.kept) * (cores - 1) / max(1, on.cores - 1)
-    rate = on.flops * kept * max(1, chunks) / turns
-    instructions = asked.macs / on.reached[asked.kind] + asked.instructions / on.reached["elementwise"]
-    rooms = {"l1": on.l1 * cores} | {name: m.room * (1 if m.shared else cores) for name, m in on.memories.items() if m.room}
-    places = split(touched, rooms)
-    parts = {"arithmetic": 2 * instructions / rate}
-    parts |= {name: places[name] / min(cores * m.one, m.all) for name, m in on.memories.items()}
-    traffic = sum(parts[name] for name in on.memories)
-    shorter, longer = sorted((parts["arithmetic"], traffic))
-    parts["start"] = on.start + (cores - 1) * on.join
-    seconds = parts["start"] + longer + (1 - on.hidden) * shorter
-    if on.power is None:
-        return Cost(seconds, None, None, parts, places, cores)
-    operations = (asked.macs + asked.instructions) * on.power.mac
-    operations += sum(places.get(name, 0) for name in CACHED) * on.power.cache + places["dram"] * on.power.dram
-    return Cost(seconds, seconds * _watts(on.power, cores, on.cores), seconds * on.power.idle + operations, parts, places, cores)
-
-
-def _watts(power: Power, cores: int, of: int) -> float:
-    """Of the board with so many cores at work."""
-    return power.one + (power.all - power.one) * (cores - 1) / max(1, of - 1)
 
 
 def _band(middle: Cost, least: Cost, most: Cost) -> Range | None:
