@@ -33,7 +33,9 @@ def matrix_tile(core: Core, pixels: int, blocks: int, *, overlap: bool = False, 
     overlap: the last tile of a row is moved back over finished pixels instead of shrinking.  planar: inputs are broadcast one by one.
     """
     by_element = core.by_element and not planar
-    fits, cycles = (_fits_by_element, _cycles_by_element) if by_element else (_fits_broadcast, _cycles_planar if core.by_element else _cycles_broadcast)
+    fits, cycles = (
+        (_fits_by_element, _cycles_by_element) if by_element else (_fits_broadcast, _cycles_planar if core.by_element else _cycles_broadcast)
+    )
     best, found = float("inf"), (1, 1)
     for nv in range(1, min(4, blocks) + 1):
         for mr in range(1, min(16 if core.by_element else 14, pixels) + 1):
