@@ -155,7 +155,8 @@ def test_a_cache_keeps_its_size_and_nothing_of_twice_that(distance: int, where: 
 
 UNIT = Machine(
     cores=4, flops=1e9, reached=dict.fromkeys(CLASSES, 0.5), l1=1000,
-    memories={"l2": Memory(4000, True, 1e9, 2e9), "dram": Memory(0, True, 1e8, 1e8)}, hidden=0.75, kept=0.7, start=1e-6, join=2e-6, power=Power(1.0, 2.0, 5.0, 1e-10, 1e-11, 1e-9),
+    memories={"l2": Memory(4000, True, 1e9, 2e9), "dram": Memory(0, True, 1e8, 1e8)}, hidden=0.75, kept=0.7, start=1e-6,
+    join=2e-6, power=Power(1.0, 2.0, 5.0, 1e-10, 1e-11, 1e-9),
 )  # fmt: skip
 MILLION = Work("pointwise", 1_000_000, 0)
 COSTS = [
