@@ -32,10 +32,10 @@ def matrix_tile(core: Core, pixels: int, blocks: int, *, overlap: bool = False, 
 
     overlap: the last tile of a row is moved back over finished pixels instead of shrinking.  planar: inputs are broadcast one by one.
     """
-    by_element = core.by_element and not planar
-    fits, cycles = (
-        (_fits_by_element, _cycles_by_element) if by_element else (_fits_broadcast, _cycles_planar if core.by_element else _cycles_broadcast)
-    )
+    if core.by_element:
+        fits, cycles = (_fits_broadcast, _cycles_planar) if planar else (_fits_by_element, _cycles_by_element)
+    else:
+        fits, cycles = _fits_broadcast, _cycles_broadcast
     best, found = float("inf"), (1, 1)
     for nv in range(1, min(4, blocks) + 1):
         for mr in range(1, min(16 if core.by_element else 14, pixels) + 1):
@@ -66,7 +66,7 @@ def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
 
 
 def _cycles_by_element(core: Core, mr: int, nv: int) -> float:
-    """One input channel, in instructions: its FMAs, but no fewer than hide their latency; loads in pairs, an input serving four channels; the loop."""
+    """One input channel, in instructions: FMAs, but no fewer than hide their latency; loads in pairs, an input serving four channels; the loop."""
     return max(mr * nv, 8) + mr / 8 + nv / 2 + 1.25
 
 

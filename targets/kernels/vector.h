@@ -38,11 +38,14 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 
 /* On Arm fmla multiplies by one element of a register, so a block of inputs is loaded once and never broadcast; on x86 a broadcast load is as
  * cheap as a load, and a register that holds a block would be lost to the sums. */
+#ifndef EDGE_BY_ELEMENT
 #ifdef __aarch64__
-enum { BY_ELEMENT = 1 };
+#define EDGE_BY_ELEMENT 1
 #else
-enum { BY_ELEMENT = 0 };
+#define EDGE_BY_ELEMENT 0
 #endif
+#endif
+enum { BY_ELEMENT = EDGE_BY_ELEMENT };
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
