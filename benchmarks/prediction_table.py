@@ -142,18 +142,17 @@ def page() -> Iterator[str]:
     yield HEAD
     if missing:
         yield f"Not in the zoo yet, and left out: {', '.join(missing)}."
-    yield table(
-        ("network", "machine", "threads", "predicted ms", "band", "published ms", "published / predicted", "in band"),
-        [cells(*both) for both in found],
-    )
+    header = ("network", "machine", "threads", "runtime", "predicted ms", "band", "published ms", "published / predicted", "in band")
+    yield table(header, [cells(*both) for both in found])
     yield FACTOR
     errors = list(left_out(found))
-    yield table(
-        ("network", "machine", "threads", "runtime", "factor of the others", "predicted ms", "published ms", "error"), [e.cells() for e in errors]
-    )
     if errors:
-        sizes = [abs(e.error) for e in errors]
+        header = ("network", "machine", "threads", "runtime", "factor of the others", "predicted ms", "published ms", "error")
+        yield table(header, [error.cells() for error in errors])
+        sizes = [abs(error.error) for error in errors]
         yield f"Median size of the error {statistics.median(sizes):.0%}, largest {max(sizes):.0%}, over {len(errors)} figures."
+    else:
+        yield "No group has a second network in the zoo yet."
     yield READING
     yield HERE
     whole = plan.predict(planned("mobilenet_v2", "rpi5"), targets.load("rpi5"), ENERGY_THREADS)
@@ -222,7 +221,7 @@ def cells(row: Row, prediction: Prediction) -> tuple[str, ...]:
     ms = prediction.latency_ms
     inside = "yes" if ms.low <= row.ms <= ms.high else "above" if row.ms > ms.high else "below"
     band = f"{ms.low:.3g} to {ms.high:.3g}"
-    return (row.network, row.machine, str(row.threads), f"{ms.value:.3g}", band, f"{row.ms:g}", f"{row.ms / ms.value:.2f}", inside)
+    return (row.network, row.machine, str(row.threads), row.runtime, f"{ms.value:.3g}", band, f"{row.ms:g}", f"{row.ms / ms.value:.2f}", inside)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
