@@ -16,7 +16,6 @@ ARGUMENTS = {
     "flash": ("A.edge", "--to", "--image", "--yes"),
     "rollback": ("DEVICE",),
     "devices": ("--json",),
-    "predict": ("MODEL", "--target", "--json"),
 }
 FLAGS = ("--json", "--yes")
 
