@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-REMAINDER = 1.03  #: what a tile of another size at the end may cost before it is worth its code, which also spills more easily
+REMAINDER = 1.02  #: what a tile of another size at the end may cost before it is worth its code, which also spills more easily
 
 
 @dataclass(frozen=True)
