@@ -196,7 +196,7 @@ def test_profile_on_a_board(board: str, edge_file: Path, daemon: tuple[str, Path
     assert (said["device"], said["latency_ms"]["count"], len(said["layers"])) == (board, 30, 3)
     assert said["machine"]["kernel"] == os.uname().release
     cache = daemon[1] / "home" / ".cache" / "edge-device"
-    assert [name for name in os.listdir(cache) if name.startswith("job-")] == []
+    assert [path for path in cache.iterdir() if path.name.startswith("job-")] == []
 
 
 def test_what_a_board_keeps(board: str, daemon: tuple[str, Path], tmp_path: Path) -> None:
