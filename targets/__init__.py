@@ -49,8 +49,13 @@ def load(name: str) -> Profile:
     return host.seen_here(profile) if profile.host else profile
 
 
-def level_features(name: str) -> dict[str, tuple[str, ...]]:
-    """The CPU features each level of a shipped target needs, best level first; nothing for a target that is not shipped."""
+def shipped(name: str) -> Profile:
+    """A profile that comes with this version, as its file has it: `cpu` is not narrowed to this machine."""
     from edge.targets import profile_file
 
-    return {level.name: level.features for level in profile_file.read(PROFILES / f"{name}.toml").levels} if name in names() else {}
+    return profile_file.read(PROFILES / f"{name}.toml")
+
+
+def level_features(name: str) -> dict[str, tuple[str, ...]]:
+    """The CPU features each level of a shipped target needs, best level first; nothing for a target that is not shipped."""
+    return {level.name: level.features for level in shipped(name).levels} if name in names() else {}

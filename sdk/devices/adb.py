@@ -158,12 +158,11 @@ def open(uri: str) -> Device:
 def find() -> Iterator[Found]:
     """What the adb server sees; nothing when none runs."""
     try:
-        link = Link("adb", CONNECT_SECONDS)
+        with closing(Link("adb", CONNECT_SECONDS)) as link:
+            link.ask("host:devices-l")
+            lines = link.counted().splitlines()
     except DeviceFailed:
         return
-    with closing(link):
-        link.ask("host:devices-l")
-        lines = link.counted().splitlines()
     for line in lines:
         serial, state, *words = [*line.split(), "", ""]
         model = next((word.removeprefix("model:").replace("_", " ") for word in words if word.startswith("model:")), "a phone")
