@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from edge import cli
-from edge.devices import find_devices, kinds, local, open_device, process, transfer
+from edge.devices import find_devices, kinds, open_device, process, transfer
 from edge.devices.checksum import SUM, sums_of
 from edge.devices.device import Device, Found, Ran
 from edge.devices.facts import facts_over
 from edge.devices.moments import Moment, busy_between, look, moments_of, throttling, watch_words
 from edge.devices.quoting import sh_line
-from edge.devices.scripts import script
+from edge.devices.scripts import failed, script
 from edge.devices.transfer import pull_over, push_over
 from edge.devices.uri import GRAMMARS, Uri, parse_uri
 from edge.errors import DeviceFailed, EdgeError
+from faults import Line
 from house import ROOT, members
 
 
@@ -199,28 +200,6 @@ def test_a_device_that_cannot_check(device: Device, file: Path, tmp_path: Path, 
     assert not (tmp_path / "there").exists()
 
 
-class Line:
-    """The local device's stream, cut after so many bytes, or with one byte turned over."""
-
-    def __init__(self, cut: int | None = None, flip: int | None = None, backwards: bool = False) -> None:
-        self.cut, self.flip, self.backwards, self.sent = cut, flip, backwards, 0
-
-    def damaged(self, chunk: bytes, at: int) -> bytes:
-        if self.flip is not None and at <= self.flip < at + len(chunk):
-            i = self.flip - at
-            chunk = chunk[:i] + bytes([chunk[i] ^ 1]) + chunk[i + 1 :]
-        return chunk if self.cut is None else chunk[: max(0, self.cut - at)]
-
-    def __call__(self, argv: Sequence[str], *, feed: Iterable[bytes] = (), keep: Callable[[bytes], object] | None = None, stall: float = 30) -> Ran:
-        def through() -> Iterable[bytes]:
-            for chunk in feed:
-                self.sent += len(chunk)
-                yield self.damaged(chunk, self.sent - len(chunk)) if not self.backwards else chunk
-
-        kept = keep and (lambda chunk: keep(self.damaged(chunk, 0) if self.backwards else chunk))
-        return local.Local().stream(argv, feed=through(), keep=kept, stall=stall)
-
-
 def test_a_byte_that_arrives_wrong(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "WORTH", 0)  # not packed: gzip would notice by itself
     with pytest.raises(DeviceFailed) as error:
@@ -243,6 +222,19 @@ def test_a_part_that_does_not_belong_is_sent_anew(file: Path, tmp_path: Path, pa
     (tmp_path / f".there.{sums_of(file).sha256[:12]}.part").write_bytes(part)
     push_over(Line(), "ssh://b", file, str(tmp_path / "there"), print)
     assert (tmp_path / "there").read_bytes() == file.read_bytes()
+
+
+def test_a_line_that_ends_early_keeps_what_came(file: Path, tmp_path: Path) -> None:
+    """A server that loses its client closes the receiver's stdin, as if the file ended there."""
+    data, sums = file.read_bytes(), sums_of(file)
+    part = tmp_path / f".there.{sums.sha256[:12]}.part"
+    ran = Line()(script(transfer.RECEIVE, str(tmp_path / "there"), str(part), *sums.lines, str(sums.size), ""), feed=[data[:700_000]])
+    with pytest.raises(DeviceFailed) as error:
+        transfer.arrived(ran, "ssh://b", file, "/there")
+    assert str(error.value) == "ssh://b: /there broke off (send it again: it goes on from there)"
+    line = Line()
+    push_over(line, "ssh://b", file, str(tmp_path / "there"), print)
+    assert ((tmp_path / "there").read_bytes() == data, line.sent < 1_310_000) == (True, True)
 
 
 def test_a_file_that_comes_back_damaged(file: Path, tmp_path: Path) -> None:
@@ -291,6 +283,7 @@ def complaints() -> list[tuple[str, str]]:
         ("cat: /x: Input/output error", "has a disk that fails (replace the card)"),
         ("sh: 1: cannot create /x: Permission denied", "does not let this user write there (choose another --folder, or another user)"),
         ("something new\nlast line", "sending file failed: last line (edge doctor DEVICE looks for the cause)"),
+        ("gzip: killed\nKilled", "sending file failed: Killed (edge doctor DEVICE looks for the cause)"),
         ("", "sending file failed: code 21 (edge doctor DEVICE looks for the cause)"),
     ]
 
@@ -303,6 +296,11 @@ def test_what_a_sick_device_says(file: Path, said: str, message: str) -> None:
     with pytest.raises(DeviceFailed) as error:
         push_over(stream, "ssh://b", file, "/x", print)
     assert (str(error.value), error.value.exit_code) == (f"ssh://b: {message}", 3)
+
+
+def test_a_program_that_the_kernel_killed() -> None:
+    said = failed("ssh://b", Ran(137, b"", b""), "running m.edge")
+    assert str(said) == "ssh://b: running m.edge failed: it was killed (out of memory? dmesg | tail tells)"
 
 
 def test_programs_run_as_a_shell_would_run_them(device: Device, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import tiny
-from edge import artifact
+from edge import artifact, cli
 from edge.artifact.reader import Artifact
-from edge.devices import install, open_device
+from edge.devices import install, open_device, service
 from edge.devices.device import Device, Facts, Ran
 from edge.devices.install import flash, mark, rollback
 from edge.errors import CheckFailed, DeviceFailed, EdgeError
@@ -231,7 +231,8 @@ def test_a_program_that_does_not_start_there(models: Files, device: Device) -> N
     sick = Scripted(device, lambda argv: Ran(126, b"", b"sh: model.edge: Permission denied, noexec") if "--verify" in argv else None)
     with pytest.raises(DeviceFailed) as error:
         flash(sick, models[0])
-    assert str(error.value) == "local: does not let this user write there (choose another --folder, or another user)"
+    cure = "another --folder, or sudo mount -o remount,exec there"
+    assert str(error.value) == f"local: running v0.edge failed: programs may not run there ({cure})"
 
 
 def test_nothing_to_go_back_to(models: Files, device: Device, tmp_path: Path) -> None:
@@ -318,3 +319,69 @@ def test_only_busybox(models: Files, device: Device, tmp_path: Path, tool: Calla
         flash(device, model)
     assert rollback(device).version == version(models[0])
     assert runs(tmp_path / "edge" / "tiny")
+
+
+MADE = install.Installed("local", "tiny", "/home/pi/edge/tiny", "abc", "")
+UNIT = """[Unit]
+Description=edge model tiny: check it against its test vectors
+ConditionPathExists=/home/pi/100%%/tiny/current/model.edge
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart="/home/pi/100%%/tiny/current/model.edge" --verify
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def test_a_unit_is_what_systemd_reads() -> None:
+    assert service.unit_text(replace(MADE, folder="/home/pi/100%/tiny"), "default.target") == UNIT
+    with pytest.raises(EdgeError) as error:
+        service.unit_text(replace(MADE, folder="/home/my pi"), "default.target")
+    assert str(error.value) == "path '/home/my pi': cannot stand in a systemd unit (choose a --folder without blanks, quotes, '$' and backslashes)"
+
+
+@pytest.mark.parametrize(
+    ("uid", "words"),
+    [("0", ["/etc/systemd/system", "edge-tiny.service", "--system"]), ("1000", ["/home/pi/.config/systemd/user", "edge-tiny.service", "--user"])],
+)
+def test_a_service_is_installed(device: Device, uid: str, words: list[str]) -> None:
+    systemd = Scripted(device, lambda argv: Ran(0, f"uid={uid}\nhome=/home/pi\n".encode(), b""))
+    assert service.install_service(systemd, MADE) == "edge-tiny.service"
+    assert systemd.seen[1][4:] == words
+
+
+@pytest.mark.parametrize(
+    ("step", "ran", "message"),
+    [
+        ("command -v", Ran(40, b"", b""), "has no systemd, so --service cannot be had (start it by its own init; the model is installed)"),
+        ("command -v", Ran(1, b"", b"sh: odd"), "asking for systemd failed: sh: odd (edge doctor DEVICE looks for the cause)"),
+        (
+            "mkdir",
+            Ran(1, b"", b"Failed to connect to bus: x"),
+            "has a systemd that does not answer this user (loginctl enable-linger there, or flash as root)",
+        ),
+        ("mkdir", Ran(1, b"", b"Job failed."), "starting edge-tiny.service failed: Job failed. (edge doctor DEVICE looks for the cause)"),
+    ],
+)
+def test_a_service_that_cannot_be_had(device: Device, step: str, ran: Ran, message: str) -> None:
+    sick = Scripted(device, lambda argv: ran if step in argv[2] else Ran(0, b"uid=0\nhome=/root\n", b""))
+    with pytest.raises(DeviceFailed) as error:
+        service.install_service(sick, MADE)
+    assert str(error.value) == f"local: {message}"
+
+
+def test_the_commands(models: Files, device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = version(models[0]), version(models[1])
+    root = tmp_path / "edge" / "tiny"
+    assert [cli.main(["flash", str(model.path), "--to", "local"]) for model in models[:2]] == [0, 0]
+    assert cli.main(["rollback", "local"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"local: {root}/current is tiny {first}, checked there",
+        f"local: {root}/current is tiny {second}, checked there; before: {first}",
+        f"local: {root}/current is tiny {first} again; it was {second}",
+    ]
+    assert cli.main(["flash", str(models[0].path), "--to", "local", "--image", "x.img"]) == 2
+    assert capsys.readouterr().err == "edge: flash: --image comes with a later issue (docs/cli.md lists what is here)\n"

@@ -90,7 +90,7 @@ class Adb:
         wanted = look(self.stream, self.uri, local, remote)
         if wanted:
             self.send_file(wanted.part, pieces(local, 0, False, say, wanted.sums.size))
-            arrived(self.stream(script(KEEP, wanted.remote, wanted.part, *wanted.sums.lines)), self.uri, local, remote)
+            arrived(self.stream(script(KEEP, *wanted.arguments)), self.uri, local, remote)
 
     def send_file(self, remote: str, chunks: Iterable[bytes]) -> None:
         """SEND path,mode; DATA…; DONE time; OKAY or FAIL.  [SYNC.TXT]"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from edge.artifact.program import SIGNALS
 from edge.devices.device import Ran
 from edge.errors import DeviceFailed, EdgeError
 
@@ -28,6 +29,7 @@ SAYINGS = (
     ("Failed to connect to bus", "has a systemd that does not answer this user", "loginctl enable-linger there, or flash as root"),
     ("syntax error", "cannot run this program: it is for another architecture", "build it for this device: edge targets"),
 )
+NOT_EXECUTED = 126  #: as a shell says it
 
 
 def script(text: str, *arguments: str) -> list[str]:
@@ -37,9 +39,14 @@ def script(text: str, *arguments: str) -> list[str]:
 def failed(where: str, ran: Ran, doing: str) -> DeviceFailed:
     """The error for a script that ended badly: in our words where we know its complaint, else its last line."""
     said = ran.stderr.decode("utf-8", "replace").strip()
+    if ran.code == NOT_EXECUTED and "permission denied" in said.lower():
+        return DeviceFailed(where, f"{doing} failed: programs may not run there", "another --folder, or sudo mount -o remount,exec there")
     for phrase, what, cure in SAYINGS:
         if phrase.lower() in said.lower():
             return DeviceFailed(where, what, cure)
+    if ran.code in SIGNALS:
+        what, cure = SIGNALS[ran.code]
+        return DeviceFailed(where, f"{doing} failed: it {what}", cure)
     last = said.splitlines()[-1][:200] if said else f"code {ran.code}"
     return DeviceFailed(where, f"{doing} failed: {last}", "edge doctor DEVICE looks for the cause")
 

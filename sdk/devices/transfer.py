@@ -33,20 +33,21 @@ size=0; [ -f "$3" ] && size=$(wc -c <"$3"); [ "$size" -le "$4" ] || { rm -f "$3"
 echo have=$((size)); command -v gzip >/dev/null 2>&1 && echo gzip=yes; exit 0
 """
 )
-#: final, part, the two good sums: the part becomes the file.  22: it is not what was sent.
+#: final, part, the two good sums, size: the part becomes the file.  22: it is not what was sent.  23: there is more to come, and it stays.
 KEEP = (
     SUM
     + """
+[ "$(wc -c <"$2")" -ge "$5" ] || exit 23
 case "$(edge_sum "$2")" in "$3"|"$4") ;; *) rm -f "$2"; exit 22;; esac
 chmod 755 "$2" && mv -f "$2" "$1"
 """
 )
-#: the same with the file's rest on stdin, "gzip" or "" as fifth.  21: not written.
-RECEIVE = 'if [ "$5" = gzip ]; then gzip -dc >>"$2"; else cat >>"$2"; fi || exit 21' + KEEP
+#: the same with the file's rest on stdin, "gzip" or "" as sixth.  21: not written.
+RECEIVE = 'if [ "$6" = gzip ]; then gzip -dc >>"$2"; else cat >>"$2"; fi || exit 21' + KEEP
 #: file -> "SIZE SUM-LINE\n"; with SEND, then the file
 HEADER = SUM + '[ -f "$1" ] || { echo "$1: No such file" >&2; exit 1; }; echo "$(($(wc -c <"$1"))) $(edge_sum "$1")"'
 SEND = HEADER + '; cat "$1"'
-NOT_WRITTEN, NOT_THE_SAME = 21, 22
+NOT_WRITTEN, NOT_THE_SAME, SHORT = 21, 22, 23
 
 
 class Stream(Protocol):
@@ -66,6 +67,11 @@ class Wanted:
     sums: Sums
     have: int
     gzip: bool
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of KEEP."""
+        return self.remote, self.part, *self.sums.lines, str(self.sums.size)
 
 
 def look(stream: Stream, uri: str, local: Path, remote: str) -> Wanted | None:
@@ -88,7 +94,7 @@ def push_over(stream: Stream, uri: str, local: Path, remote: str, say: Say, agai
     if wanted is None:
         return
     packed = wanted.gzip and pays(local)
-    words = script(RECEIVE, wanted.remote, wanted.part, *wanted.sums.lines, "gzip" * packed)
+    words = script(RECEIVE, *wanted.arguments, "gzip" * packed)
     ran = stream(words, feed=pieces(local, wanted.have, packed, say, wanted.sums.size))
     if ran.code == NOT_THE_SAME and wanted.have and again:
         push_over(stream, uri, local, remote, say, again=False)
@@ -102,6 +108,8 @@ def arrived(ran: Ran, uri: str, local: Path, remote: str) -> None:
     """DeviceFailed when KEEP or RECEIVE did not end well."""
     if ran.code == NOT_THE_SAME:
         raise DeviceFailed(uri, f"{remote} did not arrive as it was sent", "the line or the disk damages data; send it again")
+    if ran.code == SHORT:
+        raise DeviceFailed(uri, f"{remote} broke off", "send it again: it goes on from there")
     if ran.code:
         raise failed(uri, ran, f"sending {local.name}")
 
