@@ -20,7 +20,7 @@ from edge.devices.device import Device, Found, Ran
 from edge.devices.facts import facts_over
 from edge.devices.moments import Moment, busy_between, look, moments_of, throttling, watch_words
 from edge.devices.quoting import sh_line
-from edge.devices.scripts import failed, script
+from edge.devices.scripts import BASE, failed, script
 from edge.devices.transfer import pull_over, push_over
 from edge.devices.uri import GRAMMARS, Uri, parse_uri
 from edge.errors import DeviceFailed, EdgeError
@@ -271,6 +271,22 @@ def test_a_folder_in_the_way(device: Device, file: Path, tmp_path: Path) -> None
         device.push(file, str(tmp_path / "there"))
     what = f"looking at {tmp_path}/there failed: {tmp_path}/there: Is a directory"
     assert str(error.value) == f"local: {what} (edge doctor DEVICE looks for the cause)"
+
+
+@pytest.mark.parametrize(
+    ("variables", "base"),
+    [
+        ({"EDGE_HOME": "/e", "HOME": "/h"}, "/e"),
+        ({"EDGE_HOME": "", "HOME": "/no/such"}, "/no/such"),
+        ({"HOME": "/"}, "/tmp"),
+        ({}, "/tmp"),
+    ],
+)
+def test_where_artifacts_lie(variables: dict[str, str], base: str) -> None:
+    if Path("/data/local/tmp").is_dir():
+        pytest.skip("this is a phone")
+    done = subprocess.run(["/bin/sh", "-c", BASE + 'echo "$base"'], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{base}\n"
 
 
 def complaints() -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import tiny
 from edge import artifact, measure
 from edge.artifact.reader import Artifact
 from edge.devices import transfer
-from edge.devices.device import Device, Ran
+from edge.devices.device import Device, Ran, Say, silent
 from edge.devices.install import flash
 from edge.devices.local import Local
 from edge.devices.remote import Remote
@@ -72,6 +72,19 @@ def torn(**how: int | bool) -> Callable[[Device], Device]:
     return lambda device: Wired(device, lambda argv: None, line=Line(**how))
 
 
+def short_output(device: Device) -> Device:
+    """What comes back is four bytes."""
+
+    @dataclass
+    class Short(Scripted):
+        def pull(self, remote: str, local: Path, say: Say = silent) -> None:
+            local.write_bytes(b"abcd")
+
+    return Short(device, lambda argv: None)
+
+
+NOTHING = """{"name": "x", "target": "x", "level": "x", "threads": 1, "init_ms": 0, "first_ms": 0, "warmup": 0, "warmup_ms": 0, "peak_rss_kb": 0,
+ "latencies_ns": [], "switches": [], "layers": []}"""
 CURE = "edge doctor DEVICE looks for the cause"
 ELSEWHERE = "is for x86_64, ssh://pi is aarch64 (build it for that device: edge targets lists what there is)"
 LOCKED = "root=/x\nboot=b\nup=5\nheld=b,4,ann@desk,9\n"
@@ -134,6 +147,11 @@ FAULTS = [
             "flash",
             "local: new.edge computes something else there than where it was built (edge verify --on DEVICE --per-layer shows where)",
         ),
+        ("a program that says nothing", when("--bench", 5), "profile", "NEW.EDGE: it ended with code 5 and said nothing"),
+        ("a measurement of nothing", when("--bench", 0, NOTHING), "profile", "NEW.EDGE: it measured nothing (build it again with this edge)"),
+        ("a folder that is odd", when("versions", 1, "", "sh: odd"), "flash", f"local: preparing failed: sh: odd ({CURE})"),
+        ("a switch that is odd", when("current/previous previous", 1, "", "mv: odd"), "flash", f"local: switching failed: mv: odd ({CURE})"),
+        ("an output that is too short", short_output, "run", "NEW.EDGE: wrote 1 values of output 'z' (build it again with this edge)"),
         ("a board that talks nonsense", when("--bench", 0, "Hm?"), "profile", "NEW.EDGE: it printed no JSON but 'Hm?' (build it again)"),
         ("a board that says nothing", when("--verify", 0), "verify", "NEW.EDGE: it printed no JSON but '' (build it again)"),
         ("a cache that cannot be made", when("edge-device", 0, "Welcome"), "profile", f"local: making a folder failed: code 0 ({CURE})"),
@@ -257,3 +275,51 @@ def test_what_a_dead_transfer_sent_is_not_sent_again(board: Device, files: tuple
     again = Line()
     flash(Wired(board, lambda argv: None, line=again), files[1])
     assert again.sent == files[1].size - 50_000
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
+    """mounted(options): a small file system of its own as the board's home."""
+    folder = tmp_path / "card"
+    folder.mkdir()
+
+    def mount(options: str) -> Path:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip("mounting is not allowed here (run as root)")
+        monkeypatch.setenv("EDGE_HOME", str(folder))
+        return folder
+
+    yield mount
+    subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+
+
+def cards() -> list[tuple[str, str, str]]:
+    noexec = "running new.edge failed: programs may not run there (another --folder, or sudo mount -o remount,exec there)"
+    return [
+        ("size=512k", "flash", "local: has 0.5 MB free, new.edge needs SIZE MB (free some space there: df -h)"),
+        ("size=64k", "profile", "local: is full (free some space there: df -h)"),
+        ("size=9m,noexec", "flash", f"local: {noexec}"),
+        ("size=9m,noexec", "profile", f"local: {noexec}"),
+    ]
+
+
+@pytest.mark.parametrize(("options", "does", "line"), cards())
+def test_a_real_card_that_is_full_or_runs_nothing(
+    files: tuple[Artifact, Artifact], mounted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, options: str, does: str, line: str
+) -> None:
+    card = mounted(options)
+    with pytest.raises(EdgeError) as error:
+        deed(does, Scripted(Local(), lambda argv: None), files[1])
+    assert shown(str(error.value), "/no", files[1]) == line
+    assert [path.name for path in card.rglob("*.part")] == []
+
+
+def test_a_real_card_that_turns_read_only(files: tuple[Artifact, Artifact], mounted: Callable[[str], Path]) -> None:
+    card = mounted("size=9m")
+    made = flash(Local(), files[0])
+    subprocess.run(["mount", "-o", "remount,ro", str(card)], check=True)
+    with pytest.raises(EdgeError) as error:
+        flash(Local(), files[1])
+    assert str(error.value) == "local: is mounted read-only (sudo mount -o remount,rw / there; if it comes back, the card may be worn out)"
+    assert subprocess.run([f"{made.folder}/current/model.edge", "--verify"], capture_output=True, check=False).returncode == 0

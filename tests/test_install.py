@@ -155,10 +155,11 @@ def power(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_power_is_cut_at_any_command(models: Files, device: Device, tmp_path: Path, power: Callable[[int], None]) -> None:
     """Each script is killed at each of its commands; what comes after it does not happen, as no reader is left."""
     root, cuts = tmp_path / "edge" / "tiny", 0
+    flash(device, models[0])
+    shutil.copytree(tmp_path / "edge", tmp_path / "before", symlinks=True)
     for last in range(1, 100):
-        shutil.rmtree(tmp_path / "edge", ignore_errors=True)
-        power(0)
-        flash(device, models[0])
+        shutil.rmtree(tmp_path / "edge")
+        shutil.copytree(tmp_path / "before", tmp_path / "edge", symlinks=True)
         power(last)
         try:
             flash(Dying(device, 1000), models[1])

@@ -12,11 +12,12 @@ from edge.artifact.program import SIGNALS
 from edge.devices.device import Ran
 from edge.errors import DeviceFailed, EdgeError
 
-#: sets $base: where artifacts may lie and run.  A phone's shell has no home that it may write to.
+#: sets $base: where artifacts may lie and run.  A phone's shell has no home of its own.  A read-only home stays the home: the user shall know.
 BASE = """
-for base in "${EDGE_HOME:-$HOME}" /data/local/tmp /tmp; do
-  [ -n "$base" ] && [ "$base" != / ] && [ -d "$base" ] && [ -w "$base" ] && break
-done
+if [ -n "$EDGE_HOME" ]; then base=$EDGE_HOME
+elif [ -d /data/local/tmp ]; then base=/data/local/tmp
+elif [ -n "$HOME" ] && [ "$HOME" != / ]; then base=$HOME
+else base=/tmp; fi
 """
 #: what a device's tools say -> what it means, what helps
 SAYINGS = (
