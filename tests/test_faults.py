@@ -1,6 +1,6 @@
 """What goes wrong between here and a board: each ends in one clear line, and the board runs what it ran before.
 
-Faults of ssh itself (keys, hosts) are in test_ssh.py, of the adb server in test_adb.py; power cuts at every command in test_install.py.
+Faults of ssh itself (keys, hosts) are in test_ssh.py, of the adb server in test_adb.py; power cuts at every command in test_power.py.
 """
 
 from __future__ import annotations
