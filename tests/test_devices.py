@@ -116,9 +116,9 @@ def test_watching_ends_with_the_program(device: Device) -> None:
 
 
 def test_a_moment_that_is_hostile() -> None:
-    line = "@edge-moment during used=x idle=5 load=nan governor=\x1b clock=1e9 limit=-1 heat=51234 throttled=0x50005 extra=1\n"
+    line = "@edge-moment during used=x idle=5 load=nan governor=\x1b[2J clock=1e9 limit=-1 heat=51234 throttled=0x50005 extra=1\n"
     moments, rest = moments_of(line + "other\n")
-    assert moments == [Moment("during", 0, 5, None, "\x1b", None, -0.001, 51.234, 0x50005)]
+    assert moments == [Moment("during", 0, 5, None, "[2J", None, -0.001, 51.234, 0x50005)]
     assert rest == "other\n"
     assert throttling(0x50005) == ("under-voltage", "throttled")
     assert throttling(0x50005, since_boot=True) == ("under-voltage", "throttled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,19 @@ def test_two_at_once(models: Files, device: Device, tmp_path: Path, owner: str, 
         flash(device, models[0])
     assert str(error.value) == f"local: {name} is flashing tiny there right now (wait, or if that has died: rm {root}/.lock there)"
     assert not (root / "current").exists()
+
+
+@pytest.mark.slow
+def test_two_real_users_at_once(models: Files, device: Device, tmp_path: Path) -> None:
+    """Each either wins or is told; in the end one of the two is current, whole, and the lock is free."""
+    root = tmp_path / "edge" / "tiny"
+    words = [[sys.executable, "-m", "edge", "flash", str(model.path), "--to", "local"] for model in models[:2]]
+    users = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for argv in words]
+    for user in users:
+        _, said = user.communicate(timeout=120)
+        assert (user.returncode, said) == (0, "") or (user.returncode, " is flashing tiny there right now (wait, or " in said) == (3, True)
+    assert 0 in [user.returncode for user in users]
+    assert (runs(root), now(root) in [version(m) for m in models[:2]], (root / ".lock").is_symlink()) == (True, True, False)
 
 
 def test_a_lock_that_was_taken_over_is_noticed(models: Files, device: Device, tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from edge.devices.device import Device, Say, silent
 from edge.devices.fit import require_fit
 from edge.devices.lock import Held, held, safe_name
 from edge.devices.scripts import failed, key_values, remote_path, script
-from edge.errors import CheckFailed, DeviceFailed, EdgeError
+from edge.errors import CheckFailed, DeviceFailed, EdgeError, one_line
 
 VERSION_LETTERS = 12  #: of the artifact's sha256
 SPARE_BYTES = 1 << 20  #: that stay free beside a new version
 HEALTH_SECONDS = 600.0
+SYNC_SECONDS = 300.0  #: a slow card that has much to write
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silen
         require_health(device, program, artifact.path.name)
         say("switching")
         told = done(device, place, scripts.SWITCH, version)
-    return Installed(device.uri, name, place.root, version, told.get("previous", ""))
+    return Installed(device.uri, name, place.root, version, one_line(told.get("previous", "")))
 
 
 def rollback(device: Device, name: str = "", folder: str = "") -> Installed:
@@ -53,7 +54,7 @@ def rollback(device: Device, name: str = "", folder: str = "") -> Installed:
     name = name or only_one(device, folder)
     with held(device, folder, safe_name(name), "", silent) as place:
         told = done(device, place, scripts.BACK)
-    return Installed(device.uri, name, place.root, told["current"], told["left"])
+    return Installed(device.uri, one_line(name), place.root, one_line(told.get("current", "")), one_line(told.get("left", "")))
 
 
 def require_health(device: Device, program: str, name: str) -> None:
@@ -69,7 +70,7 @@ def require_health(device: Device, program: str, name: str) -> None:
 
 def done(device: Device, place: Held, text: str, *more: str) -> dict[str, str]:
     """One of the scripts that need the lock."""
-    ran = device.run(script(text, place.root, place.lock, *more))
+    ran = device.run(script(text, place.root, place.lock, *more), timeout=SYNC_SECONDS)
     if ran.code == scripts.LOCK_LOST:
         raise DeviceFailed(device.uri, f"somebody else took over {place.root}", "flash again")
     if ran.code == scripts.NOTHING_BEFORE:

@@ -52,7 +52,7 @@ def begin(device: Device, folder: str, name: str, version: str, say: Say) -> Hel
     for attempt in (1, 2):
         ran = device.run(words)
         told = key_values(ran.stdout)
-        if ran.code or "root" not in told:
+        if ran.code or not told.get("root", "").startswith("/") or not told["root"].isprintable():
             raise failed(device.uri, ran, "preparing")
         if "lock" in told:
             free = told.get("free_kb", "")

@@ -15,7 +15,7 @@ from edge.devices.scripts import failed, key_values, remote_path, script
 from edge.errors import DeviceFailed
 
 CHUNK = 1 << 18
-STALL = 30.0  #: seconds in which nothing moves
+STALL = 120.0  #: seconds in which nothing moves: a slow board takes some to hash what it got; a dead line is noticed by its transport
 SAMPLE, WORTH = 1 << 18, 0.9  #: bytes looked at, and the ratio from which packing pays
 
 #: dir, final, part, size, the two good sums -> "have=same", or "have=BYTES" of the part, and "gzip=yes"
