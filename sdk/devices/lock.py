@@ -20,11 +20,10 @@ LOCK_SECONDS = 3600  #: after that nobody can still be at work: 40 MB over a ser
 
 @dataclass(frozen=True)
 class Held:
-    """The folder while its lock is ours.  current: the version there.  there: is the new version's file there already?"""
+    """The folder while its lock is ours.  there: is the new version's file there already?"""
 
     root: str
     lock: str
-    current: str
     there: bool
     free_bytes: int
 
@@ -56,8 +55,7 @@ def begin(device: Device, folder: str, name: str, version: str, say: Say) -> Hel
             raise failed(device.uri, ran, "preparing")
         if "lock" in told:
             free = told.get("free_kb", "")
-            current = told.get("current", "").rpartition("/")[2]
-            return Held(told["root"], told["lock"], current, "there" in told, int(free) << 10 if free.isdecimal() else 0)
+            return Held(told["root"], told["lock"], "there" in told, int(free) << 10 if free.isdecimal() else 0)
         seen = told.get("held", "")
         if attempt == 2 or not stale(seen, told):
             raise DeviceFailed(
