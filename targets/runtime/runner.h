@@ -13,7 +13,7 @@ struct named_file {
 };
 
 struct options {
-    int bench, per_layer, json, verify, info, stream, help;
+    int bench, per_layer, json, verify, info, count, stream, help;
     long runs, warmup, threads, vector; /* vector: -1 when not asked for */
     double min_secs;
     const char *level, *trace;
@@ -38,6 +38,7 @@ void print_help(const char *program);
 /* Each returns an exit code. */
 int run_bench(struct session *session, const struct options *options);
 int run_verify(struct session *session, const struct options *options);
+int run_count(struct session *session, const struct options *options);
 int run_info(const struct session *session, const struct options *options);
 int run_files(struct session *session, const struct options *options);
 int run_stream(struct session *session, const struct options *options);

@@ -31,6 +31,7 @@ static const struct option table[] = {
     {"--level", TEXT, FIELD(level), "NAME  force an ISA level"},
     {"--file", TEXT, FIELD(file), "FILE.edge  take weights and expected outputs from there, not from this file"},
     {"--info", FLAG, FIELD(info), "inputs, outputs, levels, memory"},
+    {"--count", FLAG, FIELD(count), "run once, a marker instruction around each step: for an emulator that counts"},
     {"--help", FLAG, FIELD(help), "this"},
 };
 
