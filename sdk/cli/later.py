@@ -13,11 +13,8 @@ from edge.errors import EdgeError
 #: the words each command takes, as the contract spells them
 ARGUMENTS = {
     "compare": ("A.json", "B.json", "--fail-on", "--json"),
-    "flash": ("A.edge", "--to", "--image", "--yes"),
-    "rollback": ("DEVICE",),
-    "devices": ("--json",),
 }
-FLAGS = ("--json", "--yes")
+FLAGS = ("--json",)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

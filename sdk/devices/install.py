@@ -1,0 +1,90 @@
+"""`edge flash` and `edge rollback`: a version a folder, one link that moves when the new version has proven itself on the device."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edge.artifact.reader import Artifact
+from edge.devices import install_scripts as scripts
+from edge.devices.checksum import sums_of
+from edge.devices.device import Device, Say, silent
+from edge.devices.fit import require_fit
+from edge.devices.lock import Held, held, safe_name
+from edge.devices.scripts import failed, key_values, remote_path, script
+from edge.errors import CheckFailed, DeviceFailed, EdgeError, one_line
+
+VERSION_LETTERS = 12  #: of the artifact's sha256
+SPARE_BYTES = 1 << 20  #: that stay free beside a new version
+HEALTH_SECONDS = 600.0
+SYNC_SECONDS = 300.0  #: a slow card that has much to write
+
+
+@dataclass(frozen=True)
+class Installed:
+    """folder: of this model on the device; the program is folder/current/model.edge.  previous: what `edge rollback` goes back to, '' for nothing."""
+
+    uri: str
+    name: str
+    folder: str
+    version: str
+    previous: str
+
+
+def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silent) -> Installed:
+    """Sends, checks on the device, switches.  Whatever happens, the device keeps running the version it had or has the new one."""
+    name, version = safe_name(artifact.manifest.name), sums_of(artifact.path).sha256[:VERSION_LETTERS]
+    say(f"asking {device.uri} for its facts")
+    require_fit(artifact, device.facts())
+    with held(device, folder, name, version, say) as place:
+        if not place.there and place.free_bytes < artifact.size + SPARE_BYTES:
+            what = f"has {place.free_bytes / 1e6:.1f} MB free, {artifact.path.name} needs {(artifact.size + SPARE_BYTES) / 1e6:.1f} MB"
+            raise DeviceFailed(device.uri, what, "free some space there: df -h")
+        program = f"{place.root}/versions/{version}/model.edge"
+        device.push(artifact.path, program, say)
+        say(f"letting {device.uri} check it")
+        require_health(device, program, artifact.path.name)
+        say("switching")
+        told = done(device, place, scripts.SWITCH, version)
+    return Installed(device.uri, name, place.root, version, one_line(told.get("previous", "")))
+
+
+def rollback(device: Device, name: str = "", folder: str = "") -> Installed:
+    """Back to the version before.  name: which model, where several are installed."""
+    name = name or only_one(device, folder)
+    with held(device, folder, safe_name(name), "", silent) as place:
+        told = done(device, place, scripts.BACK)
+    return Installed(device.uri, one_line(name), place.root, one_line(told.get("current", "")), one_line(told.get("left", "")))
+
+
+def require_health(device: Device, program: str, name: str) -> None:
+    """The program compares itself with its own test vectors, there."""
+    ran = device.run([program, "--verify"], timeout=HEALTH_SECONDS)
+    if ran.code == CheckFailed.exit_code:
+        raise CheckFailed(
+            device.uri, f"{name} computes something else there than where it was built", "edge verify --on DEVICE --per-layer shows where"
+        )
+    if ran.code:
+        raise failed(device.uri, ran, f"running {name}")
+
+
+def done(device: Device, place: Held, text: str, *more: str) -> dict[str, str]:
+    """One of the scripts that need the lock."""
+    ran = device.run(script(text, place.root, place.lock, *more), timeout=SYNC_SECONDS)
+    if ran.code == scripts.LOCK_LOST:
+        raise DeviceFailed(device.uri, f"somebody else took over {place.root}", "flash again")
+    if ran.code == scripts.NOTHING_BEFORE:
+        raise EdgeError(device.uri, f"has no earlier version in {place.root}", "edge flash puts one there")
+    if ran.code:
+        raise failed(device.uri, ran, "switching")
+    return key_values(ran.stdout)
+
+
+def only_one(device: Device, folder: str) -> str:
+    """The one model that is installed there."""
+    ran = device.run(script(scripts.INSTALLED, remote_path(folder) if folder else ""))
+    names = re.findall(r"^installed (.+)$", ran.stdout.decode("utf-8", "replace"), re.MULTILINE)
+    if len(names) != 1:
+        what = f"has several models: {', '.join(names)}" if names else "has no model that edge flash put there"
+        raise EdgeError(device.uri, what, "say which: --name NAME" if names else "edge flash A.edge --to DEVICE")
+    return str(names[0])

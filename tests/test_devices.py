@@ -1,0 +1,160 @@
+"""Running programs, facts, moments and scripts, on this machine as a device."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge import cli
+from edge.devices import arrival, find_devices, open_device, process, transfer
+from edge.devices.checksum import SUM
+from edge.devices.device import Device, Found, Ran
+from edge.devices.facts import facts_over
+from edge.devices.moments import Moment, busy_between, look, moments_of, throttling, watch_words
+from edge.devices.scripts import BASE, failed, script
+from edge.errors import DeviceFailed
+from house import ROOT
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
+    monkeypatch.setenv("EDGE_HOME", str(tmp_path))
+    return open_device("local")
+
+
+@pytest.mark.parametrize(
+    ("variables", "base"),
+    [
+        ({"EDGE_HOME": "/e", "HOME": "/h"}, "/e"),
+        ({"EDGE_HOME": "", "HOME": "/no/such"}, "/no/such"),
+        ({"HOME": "/"}, "/tmp"),
+        ({}, "/tmp"),
+    ],
+)
+def test_where_artifacts_lie(variables: dict[str, str], base: str) -> None:
+    if Path("/data/local/tmp").is_dir():
+        pytest.skip("this is a phone")
+    done = subprocess.run(["/bin/sh", "-c", BASE + 'echo "$base"'], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{base}\n"
+
+
+def test_a_program_that_the_kernel_killed() -> None:
+    said = failed("ssh://b", Ran(137, b"", b""), "running m.edge")
+    assert str(said) == "ssh://b: running m.edge failed: it was killed (out of memory? dmesg | tail tells)"
+
+
+def test_programs_run_as_a_shell_would_run_them(device: Device, tmp_path: Path) -> None:
+    assert device.run(["cat"], stdin=b"in") == Ran(0, b"in", b"")
+    assert device.run(["sh", "-c", "kill -9 $$"]).code == 137
+    assert device.run(["no-such-program"]) == Ran(127, b"", b"no-such-program: No such file or directory")
+    assert device.run([str(tmp_path)]) == Ran(126, b"", f"{tmp_path}: Permission denied".encode())
+    with pytest.raises(DeviceFailed) as error:
+        device.run(["a\0b"])
+    assert str(error.value) == "local: cannot run 'a b': a NUL character in its words (choose another name)"
+
+
+def test_a_program_that_never_ends(device: Device) -> None:
+    began = time.monotonic()
+    with pytest.raises(DeviceFailed) as error:
+        device.run(["sh", "-c", "sleep 60 & wait"], timeout=0.3)
+    assert (str(error.value), time.monotonic() - began < 20) == ("local: no answer for 0.3 s (is it busy, or gone?)", True)
+    with pytest.raises(DeviceFailed) as error:
+        device.run(["sh", "-c", "exec >&- 2>&-; sleep 60"], timeout=0.3)
+    assert str(error.value) == "local: no answer for 0.3 s (is it busy, or gone?)"
+
+
+def test_a_program_that_floods() -> None:
+    with pytest.raises(DeviceFailed) as error:
+        process.run_limited("local", ["cat", "/dev/zero"], limit=1 << 20)
+    assert str(error.value) == "local: printed more than 1 MiB (is this the right program?)"
+
+
+def test_the_facts_of_this_machine(device: Device, tmp_path: Path) -> None:
+    facts = device.facts()
+    assert (facts.uri, facts.machine, facts.cores) == ("local", os.uname().machine, os.cpu_count())
+    assert facts.free_bytes == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.2)
+    assert {"sh", "gzip", "sha256sum"} <= set(facts.tools)
+    assert facts.memory_bytes > 1 << 28
+
+
+def test_facts_that_are_none() -> None:
+    noise = (
+        b"Welcome!\nmachine=armv7l\x1b[2J\nkernel=\ncores=many\nmemory_kb=-5\nfree_kb=99999999999999999999\nboard=Pi\nname=ARM\ntools=sh evil gzip\n"
+    )
+    facts = facts_over("x", lambda argv: Ran(0, noise, b""))
+    assert (facts.machine, facts.cores, facts.memory_bytes, facts.free_bytes, facts.model, facts.tools) == (
+        "armv7l [2J",
+        0,
+        0,
+        0,
+        "Pi",
+        ("sh", "gzip"),
+    )
+    with pytest.raises(DeviceFailed) as error:
+        facts_over("x", lambda argv: Ran(127, b"", b"sh: not found"))
+    assert str(error.value) == "x: asking for its facts failed: sh: not found (edge doctor DEVICE looks for the cause)"
+
+
+def test_a_program_is_watched(device: Device) -> None:
+    ran = device.run([*watch_words(), "sh", "-c", "echo out; echo err >&2; sleep 1.3; exit 7"])
+    moments, rest = moments_of(ran.stderr.decode())
+    assert (ran.code, ran.stdout, rest) == (7, b"out\n", "err\n")
+    assert [moment.when for moment in moments] == ["rest", "before", "during", "after"]
+    assert moments[0].used + moments[0].idle > 0
+
+
+def test_watching_ends_with_the_program(device: Device) -> None:
+    began = time.monotonic()
+    device.run([*watch_words(), "true"])
+    assert time.monotonic() - began < 0.9 or os.getloadavg()[0] > 2
+
+
+def test_a_moment_that_is_hostile() -> None:
+    line = "@edge-moment during used=x idle=5 load=nan governor=\x1b[2J clock=1e9 limit=-1 heat=51234 throttled=0x50005 extra=1\n"
+    moments, rest = moments_of(line + "other\n")
+    assert moments == [Moment("during", 0, 5, None, "[2J", None, -0.001, 51.234, 0x50005)]
+    assert rest == "other\n"
+    assert throttling(0x50005) == ("under-voltage", "throttled")
+    assert throttling(0x50005, since_boot=True) == ("under-voltage", "throttled")
+    assert busy_between(moments[0], moments[0], 4) == 0
+
+
+def test_looking_fails_in_one_line(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [moment.when for moment in look(device)] == ["rest", "before"]
+    monkeypatch.setattr(device, "run", lambda argv, **more: Ran(1, b"", b"sh: syntax"))
+    with pytest.raises(DeviceFailed) as error:
+        look(device)
+    assert str(error.value) == "local: looking at its clock and load failed: sh: syntax (edge doctor DEVICE looks for the cause)"
+
+
+def test_what_is_attached(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Found("local", f"this machine, {os.uname().machine}") in list(find_devices())
+    assert cli.main(["devices"]) == 0
+    assert capsys.readouterr().out.splitlines()[2].split()[0] == "local"
+    assert cli.main(["devices", "--json"]) == 0
+    assert capsys.readouterr().out.startswith('[\n {\n  "uri": "local",')
+
+
+@pytest.mark.parametrize("text", [SUM, transfer.LOOK, transfer.RECEIVE, arrival.SEND])
+def test_every_shell_reads_the_scripts(text: str, tool: Callable[[str, str], str]) -> None:
+    for shell in (["sh"], [tool("busybox", "apt-get install busybox"), "sh"]):
+        subprocess.run([*shell, "-n", "-c", text], check=True)
+
+
+def test_nothing_is_pasted_into_a_script() -> None:
+    assert script("echo", "a b") == ["sh", "-c", "echo", "sh", "a b"]
+    sources = [path for path in (ROOT / "sdk" / "devices").glob("*.py") if "script(f" in path.read_text()]
+    assert sources == []
+
+
+def test_the_command_line_names_the_device(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rollback", "ssh://-x"]) == 2
+    assert capsys.readouterr().err == "edge: device 'ssh://-x': is no good ssh device (like ssh://pi@raspberrypi.local:22)\n"
+    assert cli.main(["flash", "a.edge"]) == 2
+    assert capsys.readouterr().err == "edge: flash: needs a device (edge flash A.edge --to ssh://pi@board)\n"
