@@ -1,0 +1,91 @@
+"""The first file system of a kernel: a cpio archive in the form `newc`, written without root, device nodes and all.
+
+[Linux: Documentation/driver-api/early-userspace/buffer-format.rst]
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+
+@dataclass(frozen=True)
+class Node:
+    """mode: with its type bits.  device: (major, minor) of a device node."""
+
+    mode: int
+    data: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+CONSOLE = Node(stat.S_IFCHR | 0o600, device=(5, 1))
+
+
+def program(data: bytes) -> Node:
+    return Node(stat.S_IFREG | 0o755, data)
+
+
+def file(data: bytes) -> Node:
+    return Node(stat.S_IFREG | 0o644, data)
+
+
+def link(target: str) -> Node:
+    return Node(stat.S_IFLNK | 0o777, target.encode())
+
+
+def folder() -> Node:
+    return Node(stat.S_IFDIR | 0o755)
+
+
+def cpio(nodes: Mapping[str, Node]) -> bytes:
+    """The archive.  nodes: by path without a leading slash; folders above them are made."""
+    whole: dict[str, Node] = {}
+    for path, node in nodes.items():
+        for parent in reversed(PurePosixPath(path).parents[:-1]):
+            whole.setdefault(str(parent), folder())
+        whole[path] = node
+    entries = [entry(number, path, node) for number, (path, node) in enumerate(whole.items(), 1)]
+    return b"".join([*entries, entry(0, "TRAILER!!!", Node(0))])
+
+
+def entry(number: int, path: str, node: Node) -> bytes:
+    name = path.encode() + b"\0"
+    links = 2 if stat.S_ISDIR(node.mode) else 1
+    fields = (number, node.mode, 0, 0, links, 0, len(node.data), 0, 0, *node.device, len(name), 0)
+    head = b"070701" + b"".join(b"%08X" % value for value in fields) + name
+    return padded(head) + padded(node.data)
+
+
+def padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def modules_in_order(tree: Path, wanted: Iterable[str]) -> list[Path]:
+    """The kernel modules of these names and all they need, each after what it needs.  tree: …/lib/modules/VERSION.
+
+    A name the kernel does not have as a module is left out: it is built in, or of another version.
+    """
+    needs: dict[str, Sequence[str]] = {}
+    for line in (tree / "modules.dep").read_text().splitlines():
+        path, _, after = line.partition(":")
+        needs[path] = after.split()
+    by_name = {module_name(path): path for path in needs}
+    order: list[str] = []
+
+    def add(path: str) -> None:
+        for below in reversed(needs[path]):
+            add(below)
+        if path not in order:
+            order.append(path)
+
+    for name in wanted:
+        if name in by_name:
+            add(by_name[name])
+    return [tree / path for path in order]
+
+
+def module_name(path: str) -> str:
+    """`kernel/drivers/mmc/host/sdhci-iproc.ko.xz` is `sdhci_iproc` to the kernel."""
+    return PurePosixPath(path).name.split(".ko")[0].replace("-", "_")
