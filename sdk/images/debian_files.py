@@ -35,7 +35,7 @@ mkdir -p /root/dev /root/proc /root/sys /root/tmp /root/boot
 mount --move /proc /root/proc
 mount --move /sys /root/sys
 mount --move /dev /root/dev
-mount -t vfat -o ro /dev/mmcblk0p1 /root/boot
+mount -t vfat -o ro /root/dev/mmcblk0p1 /root/boot
 exec switch_root /root /sbin/init
 """
 #: busybox's init: what runs once, and what runs again when it ends

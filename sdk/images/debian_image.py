@@ -85,9 +85,9 @@ def first_file_system(tree: Path, version: str) -> bytes:
         "bin/busybox": initramfs.program((tree / "bin/busybox").read_bytes()),
         "bin/sh": initramfs.link("busybox"),
         "init": initramfs.program(debian_files.INIT.encode()),
-        "modules": initramfs.file("\n".join(path.name for path in modules).encode()),
+        "modules": initramfs.file("\n".join(f"{module}.ko" for module in modules).encode()),
     }
-    return initramfs.cpio(nodes | {f"lib/{path.name}": initramfs.file(path.read_bytes()) for path in modules})
+    return initramfs.cpio(nodes | {f"lib/{module}.ko": initramfs.file(code) for module, code in modules.items()})
 
 
 def write_root(tree: Path, volume: Volume) -> None:
@@ -104,14 +104,15 @@ def write_root(tree: Path, volume: Volume) -> None:
             raise
         tools.run([word for word in argv if word not in ("-O", features)], volume.folder)
     files = debian_files.root_files(busybox)
-    ext4.write(volume, files | {f"/bin/{name}": ext4.File(link="busybox") for name in COMMANDS})
+    ext4.write(volume, files | {f"/bin/{name}": ext4.File(link="busybox") for name in COMMANDS.split()})
 
 
 UUID = "45444745-0000-4000-8000-000000000001"
-COMMANDS = tuple(
-    "sh ash cat chmod cp cut date dd df dmesg echo env free getty grep head hostname id kill ln login ls md5sum mkdir mount mv od passwd poweroff ps"
-    " pwd reboot rm sed sha256sum sleep stat stty su sync tail time top touch tr true umount uname uptime vi wc".split()
-)
+#: names of busybox: what `start` and a person at the console type
+COMMANDS = """
+sh ash cat chmod cp cut date dd df dmesg echo env free getty grep head hostname id kill ln login ls md5sum mkdir mount mv od passwd poweroff
+ps pwd reboot rm sed sha256sum sleep stat stty su sync tail time top touch tr true umount uname uptime vi wc
+"""
 
 
 def only(folder: Path, pattern: str) -> Path:

@@ -88,9 +88,8 @@ def look(path: Path, host: Host) -> Disk:
         raise EdgeError(str(path), "is not in sysfs", UNLOCK)
     parts = [entry for entry in sorted(folder.iterdir()) if (entry / "partition").is_file()]
     holders = [held for entry in (folder, *parts) for held in stands_on(entry, host)]
-    names = {entry.name: text(entry / "dev") for entry in (folder, *parts)} | {
-        name: text(host.sysfs / "class/block" / name / "dev") for name in holders
-    }
+    names = {entry.name: text(entry / "dev") for entry in (folder, *parts)}
+    names |= {name: text(host.sysfs / "class/block" / name / "dev") for name in holders}
     device = folder / "device"
     words = [text(device / "vendor"), text(device / "model")] if (device / "model").is_file() else [text(device / "name")]
     return Disk(
@@ -176,6 +175,6 @@ def reasons(disk: Disk, image_bytes: int, max_size: int, host: Host) -> Iterator
     yield (
         disk.size > max_size,
         f"has {disk.size / 1e9:.1f} GB, more than a card is expected to have",
-        f"--max-size {disk.size / 1e9:.0f}GB if it is the one",
+        f"--max-size {-(-disk.size // 10**9)}GB if it is the one",
     )
     yield disk.size < image_bytes, f"has {disk.size} bytes, the image {image_bytes}", "use a larger card"

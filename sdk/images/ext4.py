@@ -19,7 +19,7 @@ from edge.images.volumes import Volume
 TOOLS = ("debugfs", "e2fsck")
 MAX_TEXT = 1 << 20
 PLAIN = re.compile(r"(/[A-Za-z0-9@_][A-Za-z0-9@_.-]*)+")
-NEEDS_RECOVERY = 0x4
+NEEDS_RECOVERY, WIDE = 0x4, 0x80  #: of the incompatible features: a full journal, 64-bit numbers
 DAMAGED = "it is damaged: write a fresh copy of the image"
 
 
@@ -37,11 +37,12 @@ def check(volume: Volume) -> int:
     block = volume.read(1024, 1024)
     if len(block) < 1024 or block[56:58] != b"\x53\xef":
         raise EdgeError(volume.shown, "its Linux partition holds no ext4 file system", "give an image of Raspberry Pi OS, Ubuntu or Debian")
-    low, reserved, free_low = struct.unpack_from("<III", block, 4)
-    high, _, free_high = struct.unpack_from("<III", block, 0x150) if struct.unpack_from("<I", block, 96)[0] & 0x80 else (0, 0, 0)
-    log_size, incompatible = struct.unpack_from("<I", block, 24)[0], struct.unpack_from("<I", block, 96)[0]
-    size = 1024 << min(log_size, 16)
-    if not 0 < (high << 32 | low) * size <= volume.partition.size:
+    words: tuple[int, ...] = struct.unpack("<256I", block)
+    incompatible = words[24]
+    high, free_high = (words[84], words[86]) if incompatible & WIDE else (0, 0)
+    blocks, reserved, free = high << 32 | words[1], words[2], free_high << 32 | words[3]
+    size = 1024 << min(words[6], 16)
+    if not 0 < blocks * size <= volume.partition.size:
         raise EdgeError(volume.shown, "its file system is larger than its partition", DAMAGED)
     if incompatible & NEEDS_RECOVERY:
         raise EdgeError(volume.shown, "its root file system was not unmounted cleanly", "boot it once and shut it down, or use a fresh image")
@@ -51,7 +52,7 @@ def check(volume: Volume) -> int:
         if error.what == "is not installed":
             raise
         raise EdgeError(volume.shown, f"e2fsck finds fault with its root partition: {error.what}", DAMAGED) from None
-    return max(0, (free_high << 32 | free_low) - reserved) * size
+    return max(0, free - reserved) * size
 
 
 def exists(volume: Volume, path: str) -> bool:
@@ -105,18 +106,18 @@ def write(volume: Volume, files: Mapping[str, File]) -> None:
 
 
 def commands(volume: Volume, files: Mapping[str, File]) -> Iterator[str]:
-    """debugfs writes by name into the folder it stands in; a path as a name would be taken literally."""
+    """debugfs makes and removes by name in the folder it stands in: of a path it may take the last part only, or the whole as a name."""
     made: set[str] = {"/"}
     for number, (path, file) in enumerate(files.items()):
         place = PurePosixPath(plain(path))
         for folder in map(str, reversed(place.parents)):
             if folder not in made and not exists(volume, folder):
-                yield f"mkdir {folder}"
+                yield from ("cd /", f"mkdir {folder.removeprefix('/')}")
                 yield from owned(folder, 0o040755)
             made.add(folder)
-        if exists(volume, path):
-            yield f"rm {path}"
         yield f"cd {place.parent}"
+        if exists(volume, path):
+            yield f"rm {place.name}"
         if file.link:
             yield f"symlink {place.name} {plain('/' + file.link.lstrip('/'))[0 if file.link.startswith('/') else 1 :]}"
         else:

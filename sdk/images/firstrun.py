@@ -81,21 +81,13 @@ def wifi(ssid: str, key: str, country: str) -> Iterator[str]:
     """A profile of NetworkManager, or a block of wpa_supplicant where that rules; its ssid is written in hexadecimal, so no quoting can be wrong."""
     profile = "/etc/NetworkManager/system-connections/edge.nmconnection"
     name = ssid.translate(KEYFILE).replace(" ", "\\s", 1) if ssid.startswith(" ") else ssid.translate(KEYFILE)
-    text = (
-        "[connection]",
-        "id=edge",
-        "type=wifi",
-        "[wifi]",
-        "mode=infrastructure",
-        f"ssid={name}",
-        "[wifi-security]",
-        "key-mgmt=wpa-psk",
-        f"psk={key}",
-    )
-    text += ("[ipv4]", "method=auto", "[ipv6]", "method=auto")
+    wireless = ("[connection]", "id=edge", "type=wifi", "[wifi]", "mode=infrastructure", f"ssid={name}")
+    security = ("[wifi-security]", "key-mgmt=wpa-psk", f"psk={key}")
+    text = (*wireless, *security, "[ipv4]", "method=auto", "[ipv6]", "method=auto")
     manager = ["umask 077", f"printf '%s\\n' {' '.join(map(shlex.quote, text))} >{profile}", "umask 022"]
-    block = ("ctrl_interface=DIR=/var/run/wpa_supplicant GROUP=netdev", "update_config=1", *([f"country={country}"] if country else []))
-    block += ("network={", f"ssid={ssid.encode().hex()}", f"psk={key}", "}")
+    control = ("ctrl_interface=DIR=/var/run/wpa_supplicant GROUP=netdev", "update_config=1")
+    place = (f"country={country}",) if country else ()
+    block = (*control, *place, "network={", f"ssid={ssid.encode().hex()}", f"psk={key}", "}")
     old = "/etc/wpa_supplicant/wpa_supplicant.conf"
     yield from either(
         "[ -d /etc/NetworkManager/system-connections ]",

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import lzma
+import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -62,30 +64,35 @@ def padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def modules_in_order(tree: Path, wanted: Iterable[str]) -> list[Path]:
-    """The kernel modules of these names and all they need, each after what it needs.  tree: …/lib/modules/VERSION.
+def modules_in_order(tree: Path, wanted: Iterable[str]) -> dict[str, bytes]:
+    """name -> code of the kernel modules of these names and all they need, each after what it needs.  tree: …/lib/modules/VERSION.
 
+    What a module needs stands in the module; the list of the whole tree, modules.dep, is only made where a kernel is installed.
     A name the kernel does not have as a module is left out: it is built in, or of another version.
     """
-    needs: dict[str, Sequence[str]] = {}
-    for line in (tree / "modules.dep").read_text().splitlines():
-        path, _, after = line.partition(":")
-        needs[path] = after.split()
-    by_name = {module_name(path): path for path in needs}
-    order: list[str] = []
+    paths = {module_name(path.name): path for path in sorted(tree.rglob("*.ko*"))}
+    order: dict[str, bytes] = {}
 
-    def add(path: str) -> None:
-        for below in reversed(needs[path]):
+    def add(name: str) -> None:
+        if name in order or name not in paths:
+            return
+        code = paths[name].read_bytes()
+        code = lzma.decompress(code) if paths[name].suffix == ".xz" else code
+        for below in needed(code):
             add(below)
-        if path not in order:
-            order.append(path)
+        order[name] = code
 
     for name in wanted:
-        if name in by_name:
-            add(by_name[name])
-    return [tree / path for path in order]
+        add(name)
+    return order
 
 
-def module_name(path: str) -> str:
-    """`kernel/drivers/mmc/host/sdhci-iproc.ko.xz` is `sdhci_iproc` to the kernel."""
-    return PurePosixPath(path).name.split(".ko")[0].replace("-", "_")
+def needed(code: bytes) -> list[str]:
+    """Names in the `depends=` of a module's .modinfo section."""
+    found = re.search(rb"\0depends=([^\0]*)\0", code)
+    return [module_name(name) for name in found[1].decode("ascii", "replace").split(",") if name] if found else []
+
+
+def module_name(file: str) -> str:
+    """`sdhci-iproc.ko.xz` is `sdhci_iproc` to the kernel."""
+    return file.split(".ko")[0].replace("-", "_")

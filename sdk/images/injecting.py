@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import lzma
 import os
@@ -21,6 +22,7 @@ from edge.images.payload import Payload, files
 from edge.images.volumes import CHUNK, Volume, copy_part
 
 CLONE_FILE = 0x40049409  #: ioctl FICLONE: the copy shares its blocks where the file system can
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Say = Callable[[str], None]
 
 
@@ -43,6 +45,8 @@ def workbench(beside: Path) -> Iterator[Path]:
     try:
         yield Path(folder)
     except OSError as error:
+        if error.errno not in FULL:
+            raise
         raise EdgeError(str(beside), f"the image cannot be made here: {error.strerror}", "make room or choose another place") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,7 +114,7 @@ def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstB
     say("checking what was written")
     fat.check(boot)
     ext4.check(root)
-    return Injected(kind, payload.path, tuple([*wanted.boot, *wanted.root]) if wanted else ())
+    return Injected(kind, payload.path, (*wanted.boot, *wanted.root) if wanted else ())
 
 
 def looked_at(boot: Volume, root: Volume) -> Image:

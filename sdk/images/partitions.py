@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,11 +94,10 @@ def gpt_of(file: BinaryIO, size: int, where: str) -> Iterator[Partition]:
 def check_places(partitions: Sequence[Partition], size: int, where: str) -> None:
     for one in partitions:
         if one.start < SECTOR or one.size <= 0 or one.end > size:
-            raise EdgeError(
-                where, f"partition {one.number} reaches from {one.start} to {one.end} in an image of {size} bytes", "it is cut short or damaged"
-            )
+            what = f"partition {one.number} reaches from {one.start} to {one.end} in an image of {size} bytes"
+            raise EdgeError(where, what, "it is cut short or damaged")
     ordered = sorted(partitions, key=lambda one: one.start)
-    for one, following in zip(ordered, ordered[1:], strict=False):
+    for one, following in pairwise(ordered):
         if one.end > following.start:
             raise EdgeError(where, f"partitions {one.number} and {following.number} overlap", "it is damaged")
 
