@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ssh-key", type=Path, metavar="FILE", help="that user's public key")
     parser.add_argument("--wifi", metavar="SSID", help="the network to join; the password is asked for, or in EDGE_WIFI_PASSWORD")
     parser.add_argument("--wifi-country", metavar="XX", help="where the radio is used: DE, GB, US, …")
-    parser.add_argument("--start", metavar="WORDS", help='start the model at boot with these options, like "--bench --json"; empty for none')
+    parser.add_argument("--service", action="store_true", help="also let systemd check it whenever the device starts")
     parser.add_argument("--max-size", default="256GB", metavar="SIZE", help="refuse a card larger than this (256GB)")
     parser.add_argument("--yes", action="store_true", help="overwrite the card without asking")
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         ssh_key=args.ssh_key,
         wifi=args.wifi or "",
         wifi_country=args.wifi_country or "",
-        start=args.start,
+        service=args.service,
         max_size=args.max_size,
         yes=args.yes,
     )

@@ -44,13 +44,17 @@ class Configuration:
     root: Mapping[str, File] = field(default_factory=dict)
 
 
+def has_systemd(image: Image) -> bool:
+    return image.has("/usr/lib/systemd/systemd") or image.has("/lib/systemd/systemd")
+
+
 UNITS = "/usr/lib/systemd/system"
 SIGNS: dict[str, Callable[[Image], bool]] = {
     "edge": lambda image: image.has("/etc/edge-base"),
     "rpi-preseed": lambda image: image.has(f"{UNITS}/rpi-preseed.service") or image.has("/lib/systemd/system/rpi-preseed.service"),
     "cloud-init": lambda image: bool({"user-data", "meta-data"} & image.boot),
     "custom.toml": lambda image: "raspberrypi-sys-mods/firstboot" in image.cmdline and image.has("/usr/lib/raspberrypi-sys-mods/init_config"),
-    "firstrun.sh": lambda image: bool(image.cmdline) and (image.has("/usr/lib/systemd/systemd") or image.has("/lib/systemd/systemd")),
+    "firstrun.sh": lambda image: bool(image.cmdline) and has_systemd(image),
 }
 WRITERS: dict[str, Callable[[FirstBoot, Image], Configuration]] = {
     "edge": lambda config, image: Configuration(root=debian_files.configured(config)),

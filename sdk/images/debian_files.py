@@ -1,6 +1,6 @@
 """The files of the small Debian image: what its two partitions and its first file system hold.
 
-It boots the kernel of Debian with firmware of Debian, mounts the card, runs each model once, and gives a login on the serial line:
+It boots the kernel of Debian with firmware of Debian, mounts the card, lets each model check itself, and gives a login on the serial line:
 enough to see a model run on a Pi 3, Zero 2 W or 4 without installing anything.  No network, no systemd.
 """
 
@@ -51,11 +51,11 @@ hostname -F /etc/hostname
 mount -t tmpfs tmpfs /tmp
 {{
 tr '\\0' '\\n' </proc/device-tree/model
-for start in /opt/edge/*/start; do
-  [ -x "$start" ] || continue
-  echo "edge: $start"
-  "$start"
-  echo "edge: $start ended with $?"
+for model in /opt/edge/*/current/model.edge; do
+  [ -x "$model" ] || continue
+  echo "edge: $model --verify"
+  "$model" --verify
+  echo "edge: $model ended with $?"
 done
 echo "{FINISHED}"
 }} >/dev/console 2>&1

@@ -86,6 +86,15 @@ def read(volume: Volume, path: str, limit: int = MAX_TEXT) -> bytes | None:
         part.unlink(missing_ok=True)
 
 
+def link(volume: Volume, path: str) -> str:
+    """Where a symbolic link points, '' when there is none."""
+    if (stat(volume, path) or ("", 0))[0] != "symlink":
+        return ""
+    said = tools.run(["debugfs", "-R", f"stat {plain(path)}", device(volume)], volume.folder).decode(errors="replace")
+    target = re.search(r'^Fast link dest: "(.{0,60})"', said, re.MULTILINE)
+    return target[1] if target else ""
+
+
 def write(volume: Volume, files: Mapping[str, File]) -> None:
     """Files and links at absolute paths, over those that are there; folders are made.  Read back and compared by hash."""
     parts = []
@@ -119,7 +128,7 @@ def commands(volume: Volume, files: Mapping[str, File]) -> Iterator[str]:
         if exists(volume, path):
             yield f"rm {place.name}"
         if file.link:
-            yield f"symlink {place.name} {plain('/' + file.link.lstrip('/'))[0 if file.link.startswith('/') else 1 :]}"
+            yield f"symlink {place.name} {plain_target(file.link)}"
         else:
             yield f"write part{number} {place.name}"
             yield from owned(path, 0o100000 | file.mode)
@@ -138,6 +147,12 @@ def same(found: bytes | None, wanted: bytes) -> bool:
 
 def device(volume: Volume) -> str:
     return f"{volume.image}?offset={volume.partition.start}"
+
+
+def plain_target(target: str) -> str:
+    """The same of a link's target, which may be relative and begin with `../`."""
+    plain("/" + target.removeprefix("../").removeprefix("/"))
+    return target
 
 
 def plain(path: str) -> str:

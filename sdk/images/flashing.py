@@ -13,11 +13,10 @@ from edge.errors import EdgeError, did_you_mean
 from edge.images import card, debian_image, disks, packages
 from edge.images.first_boot import AskSecret, FirstBoot, first_boot
 from edge.images.injecting import Injected, Say, inject, put_in_place, workbench, working_copy
-from edge.images.payload import Payload, safe_name, start_words
+from edge.images.payload import Payload, safe_name
 
 BASES = ("debian",)
 DEFAULT_MAX_SIZE = "256GB"
-MODEL_CHECK = ("--verify",)  #: what the small Debian image does with a model when nothing else is asked
 UNITS = {"": 1, "MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 DEVICES = Path("/dev")
 
@@ -26,7 +25,7 @@ DEVICES = Path("/dev")
 class FlashImage:
     """The words of the command line.
 
-    image: an image file, new or old, or a block device.  source: the image to start from, never changed.  start: arguments of the model at boot.
+  PLACE let systemd check it at every start.
     """
 
     artifact: Path
@@ -38,7 +37,7 @@ class FlashImage:
     ssh_key: Path | None = None
     wifi: str = ""
     wifi_country: str = ""
-    start: str | None = None
+    service: bool = False
     max_size: str = DEFAULT_MAX_SIZE
     yes: bool = False
 
@@ -70,8 +69,7 @@ def flash_image(words: FlashImage, say: Say = lambda text: None, ask: Asker | No
 def payload_of(words: FlashImage) -> Payload:
     """The artifact, checked; never run."""
     manifest = artifact.open(words.artifact).manifest
-    start = start_words(words.start) if words.start is not None else None
-    return Payload(safe_name(manifest.name), words.artifact.read_bytes(), start)
+    return Payload(safe_name(manifest.name), words.artifact.read_bytes(), words.service)
 
 
 def configuration(words: FlashImage, ask: Asker) -> FirstBoot:
@@ -105,7 +103,6 @@ def prepared(folder: Path, source: Path | None, shown: str, payload: Payload, co
         shown = str(source)
     else:
         debian_image.build(folder, IMAGE, len(payload.data), packages.cache_folder(), say)
-        payload = Payload(payload.name, payload.data, MODEL_CHECK if payload.start is None else payload.start)
     return inject(folder, IMAGE, shown, payload, config, say)
 
 

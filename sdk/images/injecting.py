@@ -15,13 +15,16 @@ from pathlib import Path
 
 from edge.errors import EdgeError
 from edge.images import ext4, fat, tools
-from edge.images.boot_kinds import Image, configure, kind_of
+from edge.images.boot_kinds import Image, configure, has_systemd, kind_of
 from edge.images.first_boot import FirstBoot
 from edge.images.partitions import MAX_IMAGE, boot_and_root, read_partitions
 from edge.images.payload import Payload, files
 from edge.images.volumes import CHUNK, Volume, copy_part
 
 CLONE_FILE = 0x40049409  #: ioctl FICLONE: the copy shares its blocks where the file system can
+PROGRAMS = ("/bin/busybox", "/usr/bin/dash", "/bin/dash", "/usr/bin/bash", "/bin/bash")
+MAX_PROGRAM = 8 << 20
+MACHINES = {3: "x86-32", 62: "x86-64", 40: "Arm-32", 183: "Arm-64"}  #: ELF's e_machine
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Say = Callable[[str], None]
 
@@ -103,18 +106,36 @@ def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstB
     free = ext4.check(root)
     if free < len(payload.data) + (1 << 20):
         raise EdgeError(shown, f"its root partition has {free / 1e6:.0f} MB free, the model {len(payload.data) / 1e6:.0f} MB", "use a larger image")
+    require_fit(root, payload.data)
     image = looked_at(boot, root)
+    if payload.service and not has_systemd(image):
+        raise EdgeError("--service", f"{shown} has no systemd", "leave it out; the small Debian image checks every model at its start anyway")
     kind = kind_of(image, shown) if config.anything else ""
     wanted = configure(config, kind, image) if kind else None
     say("writing the model")
-    systemd = image.has("/usr/lib/systemd/systemd") or image.has("/lib/systemd/systemd")
-    ext4.write(root, files(payload, systemd) | dict(wanted.root if wanted else {}))
+    ext4.write(root, files(payload, ext4.link(root, f"{payload.home}/current")) | dict(wanted.root if wanted else {}))
     if wanted and wanted.boot:
         fat.write(boot, wanted.boot)
     say("checking what was written")
     fat.check(boot)
     ext4.check(root)
     return Injected(kind, payload.path, (*wanted.boot, *wanted.root) if wanted else ())
+
+
+def require_fit(root: Volume, data: bytes) -> None:
+    """A program for a PC on a Pi's card, or the other way round, would never start.  An image with no program we know is left to the user."""
+    for path in PROGRAMS:
+        program = ext4.read(root, path, MAX_PROGRAM)
+        if program and machine_of(program):
+            if machine_of(program)[:3] != machine_of(data)[:3]:  # a 64-bit Arm kernel under 32-bit programs is common: Arm is Arm
+                what = f"is a system for {machine_of(program)}, the model was built for {machine_of(data) or 'something else'}"
+                raise EdgeError(root.shown, what, "build it with --target arm64 for a Raspberry Pi")
+            return
+
+
+def machine_of(program: bytes) -> str:
+    """The processor an ELF file is for, '' when it is none we know."""
+    return MACHINES.get(int.from_bytes(program[18:20], "little"), "") if program[:4] == b"\x7fELF" else ""
 
 
 def looked_at(boot: Volume, root: Volume) -> Image:
