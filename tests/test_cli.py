@@ -39,7 +39,7 @@ def edge(*words: str) -> subprocess.CompletedProcess[str]:
         ),
         ("doctor ssh://pi@host", "edge: doctor: looking at 'ssh://pi@host' comes with a later issue (docs/cli.md lists what is here)"),
         ("compare a.json b.json --fail-on p50>5%", "edge: compare: this command comes with a later issue (docs/cli.md lists what is here)"),
-        ("flash a.edge --to ssh://pi", "edge: flash: this command comes with a later issue (docs/cli.md lists what is here)"),
+        ("flash a.edge --to ssh://pi", "edge: flash: --to ssh://pi comes with a later issue (docs/cli.md lists what is here)"),
         ("rollback ssh://pi", "edge: rollback: this command comes with a later issue (docs/cli.md lists what is here)"),
         ("devices --json", "edge: devices: this command comes with a later issue (docs/cli.md lists what is here)"),
         ("predict zoo:x --target rpi4", "edge: predict: this command comes with a later issue (docs/cli.md lists what is here)"),

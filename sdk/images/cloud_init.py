@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from edge.images.first_boot import LOCKED, FirstBoot
+from edge.images.first_boot import LOCKED, FirstBoot, Wifi
 
 #: those of Raspberry Pi OS's own first user; cloud-init leaves out none that is missing, so no exotic ones
 GROUPS = "users,adm,dialout,audio,netdev,video,plugdev,cdrom,games,input,gpio,spi,i2c,render,sudo"
@@ -18,7 +18,7 @@ def files(config: FirstBoot) -> dict[str, bytes]:
     """user-data, network-config (with Wi-Fi only) and meta-data, whose new instance-id makes cloud-init run again."""
     made = {"user-data": b"#cloud-config\n" + text(user_data(config))}
     if config.wifi:
-        made["network-config"] = text(network(config))
+        made["network-config"] = text(network(config.wifi))
     digest = hashlib.sha256(b"".join(made.values())).hexdigest()[:16]
     return {**made, "meta-data": text({"dsmode": "local", "instance-id": f"edge-{digest}"})}
 
@@ -37,12 +37,11 @@ def user_data(config: FirstBoot) -> dict[str, object]:
     return data
 
 
-def network(config: FirstBoot) -> dict[str, object]:
+def network(wifi: Wifi) -> dict[str, object]:
     """netplan, version 2.  A password of 64 hexadecimal digits is the key itself."""
-    assert config.wifi
-    wlan: dict[str, object] = {"dhcp4": True, "optional": True, "access-points": {config.wifi.ssid: {"password": config.wifi.key}}}
-    if config.wifi.country:
-        wlan["regulatory-domain"] = config.wifi.country
+    wlan: dict[str, object] = {"dhcp4": True, "optional": True, "access-points": {wifi.ssid: {"password": wifi.key}}}
+    if wifi.country:
+        wlan["regulatory-domain"] = wifi.country
     return {"network": {"version": 2, "ethernets": {"eth0": {"dhcp4": True, "optional": True}}, "wifis": {"wlan0": wlan}}}
 
 

@@ -30,13 +30,13 @@ mount -t devtmpfs dev /dev
 for module in $(cat /modules); do insmod "/lib/$module" || echo "edge: no module $module"; done
 tries=0
 while [ ! -e /dev/mmcblk0p2 ] && [ $tries -lt 200 ]; do sleep 0.1; tries=$((tries + 1)); done
-mount -t ext4 /dev/mmcblk0p2 /root || { echo "edge: the card's second partition cannot be mounted"; exec sh; }
-mkdir -p /root/dev /root/proc /root/sys /root/tmp /root/boot
-mount --move /proc /root/proc
-mount --move /sys /root/sys
-mount --move /dev /root/dev
-mount -t vfat -o ro /root/dev/mmcblk0p1 /root/boot
-exec switch_root /root /sbin/init
+mount -t ext4 /dev/mmcblk0p2 /card || { echo "edge: the card's second partition cannot be mounted"; exec sh; }
+mkdir -p /card/dev /card/proc /card/sys /card/tmp /card/boot
+mount --move /proc /card/proc
+mount --move /sys /card/sys
+mount --move /dev /card/dev
+mount -t vfat -o ro /card/dev/mmcblk0p1 /card/boot
+exec switch_root /card /sbin/init
 """
 #: busybox's init: what runs once, and what runs again when it ends
 INITTAB = f"""::sysinit:/etc/start

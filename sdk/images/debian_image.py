@@ -70,7 +70,7 @@ def write_boot(tree: Path, folder: Path, image: Path, boot: Partition) -> None:
     aside = folder / "made.fat"
     with aside.open("wb") as file:
         file.truncate(boot.size)
-    tools.run(["mkfs.fat", "-F", "32", "-s", "1", "-n", "bootfs", "-i", f"{DISK:08x}", aside.name], folder)
+    tools.run(["mkfs.fat", "--invariant", "-F", "32", "-s", "1", "-n", "bootfs", "-i", f"{DISK:08x}", aside.name], folder)
     names = sorted(str(path.relative_to(folder)) for path in content.iterdir())
     tools.run(["mcopy", "-i", aside.name, "-Q", *names, "::/"], folder)
     copy_part(aside, 0, boot.size, image, boot.start)
@@ -79,7 +79,7 @@ def write_boot(tree: Path, folder: Path, image: Path, boot: Partition) -> None:
 
 def first_file_system(tree: Path, version: str) -> bytes:
     modules = initramfs.modules_in_order(tree / "lib/modules" / version, debian_files.MODULES)
-    nodes = {name: initramfs.folder() for name in ("proc", "sys", "root")}
+    nodes = {name: initramfs.folder() for name in ("proc", "sys", "card")}
     nodes |= {
         "dev/console": initramfs.CONSOLE,
         "bin/busybox": initramfs.program((tree / "bin/busybox").read_bytes()),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -167,7 +168,7 @@ def reasons(disk: Disk, image_bytes: int, max_size: int, host: Host) -> Iterator
     yield bool(disk.part_of), f"is a partition of {disk.part_of}", f"give the whole card: {disk.path.parent / disk.part_of}"
     yield disk.virtual and not host.virtual, "is not a disk but a loop, RAM, RAID or mapped device", UNLOCK
     yield bool(re.search(r"(boot\d+|rpmb)$", disk.path.name)), "is a boot area of an eMMC chip, not a card", UNLOCK
-    yield bool(disk.mounts), f"is mounted at {places}", f"sudo umount {places.replace(',', '')}"
+    yield bool(disk.mounts), f"is mounted at {places}", f"sudo umount {' '.join(map(shlex.quote, disk.mounts))}"
     yield bool(disk.holders), f"is in use by {', '.join(disk.holders)}", UNLOCK
     yield not (disk.removable or disk.bus or host.virtual), "is a fixed disk: neither removable nor on USB nor an SD card", UNLOCK
     yield disk.size == 0, "holds no card", "put one into the reader"
@@ -178,3 +179,4 @@ def reasons(disk: Disk, image_bytes: int, max_size: int, host: Host) -> Iterator
         f"--max-size {-(-disk.size // 10**9)}GB if it is the one",
     )
     yield disk.size < image_bytes, f"has {disk.size} bytes, the image {image_bytes}", "use a larger card"
+    yield not os.access(disk.path, os.W_OK), "may not be written by you", "run it with sudo"

@@ -25,7 +25,8 @@ DEVICES = Path("/dev")
 class FlashImage:
     """The words of the command line.
 
-  PLACE let systemd check it at every start.
+    image: an image file, new or old, or a block device.  source: the image to start from, never changed.
+    service: let systemd check the model at every start.
     """
 
     artifact: Path
@@ -114,7 +115,7 @@ def to_card(words: FlashImage, payload: Payload, max_size: int, say: Say, ask: A
     disks.check(disk, words.source.stat().st_size if words.source and words.source.is_file() else 0, max_size, host)
     config = configuration(words, ask)
     confirm(f"Everything on {disk} will be lost. Write {payload.name} to it?", words.yes, ask)
-    with workbench(Path(tempfile.gettempdir())) as folder:
+    with workbench(Path(tempfile.gettempdir()), "make room, or name another folder in TMPDIR") as folder:
         done = prepared(folder, words.source, "the new image", payload, config, say)
         size = (folder / IMAGE).stat().st_size
         # While the image was made, the card may have been changed for another.

@@ -39,8 +39,8 @@ class Injected:
 
 
 @contextmanager
-def workbench(beside: Path) -> Iterator[Path]:
-    """A private folder for the working copy, on the same file system as its destination so that it can be renamed there."""
+def workbench(beside: Path, cure: str = "make room or choose another place") -> Iterator[Path]:
+    """A private folder for the working copy; beside its destination it can be renamed to it."""
     try:
         folder = tempfile.mkdtemp(prefix=".edge-image-", dir=beside)
     except OSError as error:
@@ -50,7 +50,7 @@ def workbench(beside: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise EdgeError(str(beside), f"the image cannot be made here: {error.strerror}", "make room or choose another place") from None
+        raise EdgeError(str(beside), f"the image cannot be made here: {error.strerror}", cure) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

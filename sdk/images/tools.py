@@ -61,28 +61,20 @@ def run(
 ) -> bytes:
     """Runs a program in `folder` and gives its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr."""
     program = path_of(argv[0])
+    environment = {**os.environ, **PLAIN, **(extra or {})}
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [program, *argv[1:]],
-            cwd=folder,
-            env={**os.environ, **PLAIN, **(extra or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        process = subprocess.Popen([program, *argv[1:]], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         clock = threading.Timer(SECONDS, process.kill)
         clock.start()
-        try:
-            assert process.stdout  # asked for above
-            said = process.stdout.read(limit + 1)
-            if len(said) > limit:
-                raise ToolFailed(argv[0], f"gave more than {limit} bytes", "the image is damaged or not a card's")
-            code = process.wait()
-        finally:
-            clock.cancel()
-            process.kill()
-            process.wait()
-            process.stdout and process.stdout.close()
+        with process:
+            try:
+                said = process.stdout.read(limit + 1) if process.stdout else b""
+                if len(said) > limit:
+                    raise ToolFailed(argv[0], f"gave more than {limit} bytes", "the image is damaged or not a card's")
+                code = process.wait()
+            finally:
+                clock.cancel()
+                process.kill()
         errors.seek(0)
         complaints = [line for line in errors.read(MAX_OUTPUT).decode(errors="replace").splitlines() if line.strip()]
     # debugfs gives 0 whatever happens: what it says besides its banner is the failure.
