@@ -41,7 +41,7 @@ class Machine:
         (root / "proc/self/mountinfo").write_text("")
         (root / "proc/swaps").write_text("Filename\tType\tSize\tUsed\tPriority\n")
 
-    def disk(self, name: str, at: str, /, parts: int = 2, **facts: str) -> Path:
+    def disk(self, name: str, at: str, /, **facts: str) -> Path:
         """A disk and its parts; facts: files of its folder, `model` and `vendor` among them.  Gives its device node."""
         folder = self.root / "sys" / at / name
         self.node(name, folder, 16 * len(self.numbers))
@@ -51,7 +51,7 @@ class Machine:
         (folder / "queue/logical_block_size").write_text("512\n")
         for key, value in known.items():
             (folder / "device" / key if key in ("model", "vendor", "name") else folder / key).write_text(value + "\n")
-        for number in range(1, parts + 1):
+        for number in (1, 2):
             part = f"{name}p{number}" if name[-1].isdigit() else f"{name}{number}"
             self.node(part, folder / part, 16 * len(self.numbers))
             (folder / part / "partition").write_text(f"{number}\n")

@@ -89,15 +89,55 @@ def test_what_cannot_be_fetched(archive: list[list[str]], tmp_path: Path, monkey
     assert str(failed.value) == "/none.gpg: is missing: packages could not be checked (sudo apt-get install debian-archive-keyring)"
 
 
-def test_a_kernel_package_that_names_no_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+CACHE = "(remove the cache of packages and try again)"
+
+
+def test_packages_that_hold_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "fetch", lambda names, folder: [tmp_path / f"{name}.deb" for name in names])
     monkeypatch.setattr(packages, "depends", lambda deb: ["kmod"])
     with pytest.raises(ToolFailed) as caught:
-        debian_image.unpacked(tmp_path, tmp_path / "tree")
+        debian_image.fetched(tmp_path, lambda text: None)
     assert str(caught.value) == "linux-image-arm64.deb: names no kernel package (remove it from the cache of packages and try again)"
+    for files, count in (({}, 0), ({"bin/busybox": b"", "usr/bin/busybox": b""}, 2)):
+        with pytest.raises(ToolFailed) as caught:
+            debian_image.only(files, "bin/busybox")
+        assert str(caught.value) == f"Debian's packages: hold {count} files like bin/busybox {CACHE}"
+
+
+def test_files_of_a_package(tmp_path: Path, tool: Callable[[str, str], str]) -> None:
+    tree, deb = tmp_path / "tree", tmp_path / "x_1_all.deb"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\nDepends: linux-image-6 (= 1), kmod | y, z:any\n"
+    )
+    (tree / "bin").mkdir()
+    (tree / "bin/busybox").write_bytes(b"program")
+    (tree / "bin/other").write_bytes(b"other")
+    (tree / "bin/sh").symlink_to("busybox")
+    subprocess.run([tool("dpkg-deb", "apt-get install dpkg"), "--root-owner-group", "-b", str(tree), str(deb)], check=True, capture_output=True)
+    assert packages.files_of(deb, lambda path: path != "bin/other") == {"bin/busybox": b"program"}
+    assert packages.depends(deb) == ["linux-image-6", "kmod", "z"]
+    deb.write_bytes(deb.read_bytes()[:100])
     with pytest.raises(ToolFailed) as caught:
-        debian_image.only(tmp_path, "vmlinuz-*")
-    assert str(caught.value) == f"{tmp_path.name}: the packages hold no vmlinuz-* (remove the cache of packages and try again)"
+        packages.files_of(deb, lambda path: True)
+    assert str(caught.value) == "x_1_all.deb: cannot be unpacked: empty file (remove it from the cache of packages and try again)"
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("lib/modules/6.1.0/kernel/fs/ext4/ext4.ko", True),
+        ("usr/lib/modules/6.12/kernel/fs/ext4/ext4.ko.xz", True),
+        ("lib/modules/6.1.0/kernel/drivers/gpu/x.ko", False),
+        ("bin/busybox", True),
+        ("usr/share/doc/busybox", False),
+        ("boot/vmlinuz-6.1.0", True),
+        ("boot/System.map-6.1.0", False),
+        ("usr/lib/linux-image-6.1.0/broadcom/bcm2837-rpi-3-b.dtb", True),
+    ],
+)
+def test_what_is_needed_of_the_packages(path: str, wanted: bool) -> None:
+    assert debian_image.needed(path) == wanted
 
 
 def test_the_first_file_system_is_as_cpio_reads_it(tmp_path: Path, tool: Callable[[str, str], str]) -> None:
@@ -124,11 +164,15 @@ def test_the_first_file_system_is_as_cpio_reads_it(tmp_path: Path, tool: Callabl
     assert lines[-1][4:6] == ["5,", "1"]
 
 
-def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
+def test_modules_come_after_what_they_need() -> None:
+    files = {"boot/vmlinuz": b""}
     for path, needs in {"a/ext4.ko": "jbd2,crc-x", "b/jbd2.ko": "", "b/crc_x.ko.xz": "jbd2", "c/other.ko": ""}.items():
         code = b"\x7fELF.modinfo\0license=GPL\0depends=" + needs.encode() + b"\0name=x\0"
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_bytes(lzma.compress(code) if path.endswith("xz") else code)
-    found = initramfs.modules_in_order(tmp_path, ["built_in", "ext4"])
+        files[path] = lzma.compress(code) if path.endswith("xz") else code
+    found = initramfs.modules_in_order(files, ["built_in", "ext4"])
     assert list(found) == ["jbd2", "crc_x", "ext4"]
     assert found["crc_x"].startswith(b"\x7fELF")
+    del files["b/jbd2.ko"]
+    with pytest.raises(ToolFailed) as caught:
+        initramfs.modules_in_order(files, ["ext4"])
+    assert str(caught.value) == "Debian's packages: the kernel's module ext4 needs jbd2, which is not among what was unpacked"

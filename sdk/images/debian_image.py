@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge.errors import ToolFailed
@@ -27,7 +27,7 @@ def build(volume_folder: Path, name: str, room: int, cache: Path, say: Callable[
     """
     tools.need(*TOOLS)
     say("fetching Debian packages")
-    tree = unpacked(cache, volume_folder / "tree")
+    files = fetched(cache, say)
     wanted = GAP + BOOT + 16 * MB + room + room // 8
     size = max(SMALLEST, 1 << (wanted - 1).bit_length())
     say("making the image")
@@ -36,53 +36,67 @@ def build(volume_folder: Path, name: str, room: int, cache: Path, say: Callable[
     with path.open("wb") as file:
         file.write(mbr_sector([(FAT_LBA, boot.start, boot.size), (EXT, root.start, root.size)], DISK))
         file.truncate(size)
-    write_boot(tree, volume_folder, path, boot)
-    write_root(tree, Volume(volume_folder, name, root, name))
+    write_boot(files, volume_folder, path, boot)
+    write_root(files, Volume(volume_folder, name, root, name))
 
 
-def unpacked(cache: Path, tree: Path) -> Path:
-    """Firmware, busybox and kernel in one tree."""
+def fetched(cache: Path, say: Callable[[str], None]) -> dict[str, bytes]:
+    """What we need of firmware, busybox and kernel, by path."""
     kernel = packages.fetch([KERNEL], cache)[0]
     newest = next((name for name in packages.depends(kernel) if name.startswith("linux-image-")), None)
     if newest is None:
         raise ToolFailed(kernel.name, "names no kernel package", "remove it from the cache of packages and try again")
+    files: dict[str, bytes] = {}
     for deb in packages.fetch([*PACKAGES, newest], cache):
-        packages.unpack(deb, tree)
-    return tree
+        say(f"unpacking {deb.name.split('_')[0]}")
+        files |= packages.files_of(deb, needed)
+    return files
 
 
-def write_boot(tree: Path, folder: Path, image: Path, boot: Partition) -> None:
+def needed(path: str) -> bool:
+    """Is it one of the files that the image is made of?"""
+    module = re.match(r"(?:usr/)?lib/modules/[^/]+/kernel/(.+\.ko(?:\.xz)?)$", path)
+    if module:
+        return module[1].startswith(debian_files.MODULE_PLACES)
+    return bool(re.fullmatch(r"(usr/)?bin/busybox|boot/vmlinuz-.+|usr/lib/raspi-firmware/.+|usr/lib/linux-image-[^/]+/broadcom/.+\.dtb", path))
+
+
+def only(files: Mapping[str, bytes], pattern: str) -> bytes:
+    """The content of the one file whose path ends like that."""
+    found = [path for path in files if re.search(f"(^|/){pattern}$", path)]
+    if len(found) != 1:
+        raise ToolFailed("Debian's packages", f"hold {len(found)} files like {pattern}", "remove the cache of packages and try again")
+    return files[found[0]]
+
+
+def write_boot(files: Mapping[str, bytes], folder: Path, image: Path, boot: Partition) -> None:
     """A FAT file system with firmware, kernel, first file system and device trees, made aside and copied to its place."""
-    kernel = only(tree / "boot", "vmlinuz-*")
-    version = kernel.name.removeprefix("vmlinuz-")
-    content = folder / "content"
-    content.mkdir()
-    for name in debian_files.FIRMWARE:
-        content.joinpath(name).write_bytes((tree / "usr/lib/raspi-firmware" / name).read_bytes())
-    for name in debian_files.DEVICE_TREES:
-        source = tree / f"usr/lib/linux-image-{version}/broadcom/{name}.dtb"
-        if source.is_file():  # a newer kernel knows more boards than an older one
-            content.joinpath(source.name).write_bytes(source.read_bytes())
-    content.joinpath("vmlinuz").write_bytes(kernel.read_bytes())
-    content.joinpath("initrd.img").write_bytes(first_file_system(tree, version))
-    content.joinpath("config.txt").write_text(debian_files.CONFIG)
-    content.joinpath("cmdline.txt").write_text(debian_files.CMDLINE + "\n")
+    content = {name: only(files, re.escape(name)) for name in debian_files.FIRMWARE}
+    content |= {f"{name}.dtb": only(files, re.escape(f"broadcom/{name}.dtb")) for name in debian_files.DEVICE_TREES}
+    content |= {
+        "vmlinuz": only(files, "vmlinuz-[^/]+"),
+        "initrd.img": first_file_system(files),
+        "config.txt": debian_files.CONFIG.encode(),
+        "cmdline.txt": f"{debian_files.CMDLINE}\n".encode(),
+    }
+    (folder / "content").mkdir()
+    for name, data in content.items():
+        (folder / "content" / name).write_bytes(data)
     aside = folder / "made.fat"
     with aside.open("wb") as file:
         file.truncate(boot.size)
     tools.run(["mkfs.fat", "--invariant", "-F", "32", "-s", "1", "-n", "bootfs", "-i", f"{DISK:08x}", aside.name], folder)
-    names = sorted(str(path.relative_to(folder)) for path in content.iterdir())
-    tools.run(["mcopy", "-i", aside.name, "-Q", *names, "::/"], folder)
+    tools.run(["mcopy", "-i", aside.name, "-Q", *(f"content/{name}" for name in sorted(content)), "::/"], folder)
     copy_part(aside, 0, boot.size, image, boot.start)
     aside.unlink()
 
 
-def first_file_system(tree: Path, version: str) -> bytes:
-    modules = initramfs.modules_in_order(tree / "lib/modules" / version, debian_files.MODULES)
+def first_file_system(files: Mapping[str, bytes]) -> bytes:
+    modules = initramfs.modules_in_order(files, debian_files.MODULES)
     nodes = {name: initramfs.folder() for name in ("proc", "sys", "card")}
     nodes |= {
         "dev/console": initramfs.CONSOLE,
-        "bin/busybox": initramfs.program((tree / "bin/busybox").read_bytes()),
+        "bin/busybox": initramfs.program(only(files, "bin/busybox")),
         "bin/sh": initramfs.link("busybox"),
         "init": initramfs.program(debian_files.INIT.encode()),
         "modules": initramfs.file("\n".join(f"{module}.ko" for module in modules).encode()),
@@ -90,9 +104,8 @@ def first_file_system(tree: Path, version: str) -> bytes:
     return initramfs.cpio(nodes | {f"lib/{module}.ko": initramfs.file(code) for module, code in modules.items()})
 
 
-def write_root(tree: Path, volume: Volume) -> None:
+def write_root(files: Mapping[str, bytes], volume: Volume) -> None:
     """An ext4 file system with busybox and a name for each of its commands that a person or `start` types."""
-    busybox = (tree / "bin/busybox").read_bytes()
     features = "^metadata_csum_seed,^orphan_file"  # unknown to older kernels and debugfs, if this mke2fs knows them
     blocks = f"{volume.partition.size // 1024}k"
     options = f"offset={volume.partition.start},root_owner=0:0,lazy_itable_init=0,hash_seed={UUID}"
@@ -103,8 +116,8 @@ def write_root(tree: Path, volume: Volume) -> None:
         if "nvalid filesystem option" not in error.what:
             raise
         tools.run([word for word in argv if word not in ("-O", features)], volume.folder)
-    files = debian_files.root_files(busybox)
-    ext4.write(volume, files | {f"/bin/{name}": ext4.File(link="busybox") for name in COMMANDS.split()})
+    commands = {f"/bin/{name}": ext4.File(link="busybox") for name in COMMANDS.split()}
+    ext4.write(volume, debian_files.root_files(only(files, "bin/busybox")) | commands)
 
 
 UUID = "45444745-0000-4000-8000-000000000001"
@@ -113,10 +126,3 @@ COMMANDS = """
 sh ash cat chmod cp cut date dd df dmesg echo env free getty grep head hostname id kill ln login ls md5sum mkdir mount mv od passwd poweroff
 ps pwd reboot rm sed sha256sum sleep stat stty su sync tail time top touch tr true umount uname uptime vi wc
 """
-
-
-def only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if not found:
-        raise ToolFailed(os.fspath(folder.name), f"the packages hold no {pattern}", "remove the cache of packages and try again")
-    return found[-1]

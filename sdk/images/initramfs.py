@@ -10,7 +10,9 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+
+from edge.errors import ToolFailed
 
 
 @dataclass(frozen=True)
@@ -64,26 +66,28 @@ def padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % 4)
 
 
-def modules_in_order(tree: Path, wanted: Iterable[str]) -> dict[str, bytes]:
-    """name -> code of the kernel modules of these names and all they need, each after what it needs.  tree: …/lib/modules/VERSION.
+def modules_in_order(files: Mapping[str, bytes], wanted: Iterable[str]) -> dict[str, bytes]:
+    """name -> code of the kernel modules of these names and all they need, each after what it needs.  files: a kernel's, by path.
 
-    What a module needs stands in the module; the list of the whole tree, modules.dep, is only made where a kernel is installed.
+    What a module needs stands in the module; the list of them all, modules.dep, is only made where a kernel is installed.
     A name the kernel does not have as a module is left out: it is built in, or of another version.
     """
-    paths = {module_name(path.name): path for path in sorted(tree.rglob("*.ko*"))}
+    paths = {module_name(PurePosixPath(path).name): path for path in files if ".ko" in PurePosixPath(path).suffixes}
     order: dict[str, bytes] = {}
 
     def add(name: str) -> None:
-        if name in order or name not in paths:
+        if name in order:
             return
-        code = paths[name].read_bytes()
-        code = lzma.decompress(code) if paths[name].suffix == ".xz" else code
+        code = lzma.decompress(files[paths[name]]) if paths[name].endswith(".xz") else files[paths[name]]
         for below in needed(code):
+            if below not in paths:
+                raise ToolFailed("Debian's packages", f"the kernel's module {name} needs {below}, which is not among what was unpacked")
             add(below)
         order[name] = code
 
     for name in wanted:
-        add(name)
+        if name in paths:
+            add(name)
     return order
 
 

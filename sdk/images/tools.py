@@ -5,13 +5,16 @@ The bytes they read come from an image that somebody else made, so neither their
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from edge.errors import ToolFailed
 
@@ -60,21 +63,12 @@ def run(
     extra: Mapping[str, str] | None = None,
 ) -> bytes:
     """Runs a program in `folder` and gives its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr."""
-    program = path_of(argv[0])
-    environment = {**os.environ, **PLAIN, **(extra or {})}
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen([program, *argv[1:]], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
-        clock = threading.Timer(SECONDS, process.kill)
-        clock.start()
-        with process:
-            try:
-                said = process.stdout.read(limit + 1) if process.stdout else b""
-                if len(said) > limit:
-                    raise ToolFailed(argv[0], f"gave more than {limit} bytes", "the image is damaged or not a card's")
-                code = process.wait()
-            finally:
-                clock.cancel()
-                process.kill()
+        with process_of(argv, folder, errors, extra) as process:
+            said = process.stdout.read(limit + 1) if process.stdout else b""
+            if len(said) > limit:
+                raise ToolFailed(argv[0], f"gave more than {limit} bytes", "the image is damaged or not a card's")
+            code = process.wait()
         errors.seek(0)
         complaints = [line for line in errors.read(MAX_OUTPUT).decode(errors="replace").splitlines() if line.strip()]
     # debugfs gives 0 whatever happens: what it says besides its banner is the failure.
@@ -84,6 +78,30 @@ def run(
     if code not in good:
         raise ToolFailed(argv[0], complaints[-1] if complaints else last_line(said) or f"ended with {code}")
     return said
+
+
+@contextmanager
+def process_of(
+    argv: Sequence[str], folder: Path, errors: IO[bytes] | int, extra: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A started program; it ends with the block or the time, whatever it is doing."""
+    environment = {**os.environ, **PLAIN, **(extra or {})}
+    start = [path_of(argv[0]), *argv[1:]]
+    with subprocess.Popen(start, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process:
+        clock = threading.Timer(SECONDS, process.kill)
+        clock.start()
+        try:
+            yield process
+        finally:
+            clock.cancel()
+            process.kill()
+
+
+@contextmanager
+def started(argv: Sequence[str], folder: Path) -> Iterator[IO[bytes]]:
+    """The output of a program as it comes; who reads it judges whether it is whole."""
+    with process_of(argv, folder, subprocess.DEVNULL) as process:
+        yield process.stdout or io.BytesIO()
 
 
 def last_line(output: bytes) -> str:
