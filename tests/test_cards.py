@@ -18,7 +18,7 @@ import tiny
 from cards import card
 from cards import card_tools as card_tools  # a fixture
 from edge.errors import EdgeError, ToolFailed
-from edge.images import Asker, FlashImage, disks, flash_image, flashing
+from edge.images import Asker, FlashImage, disks, flash_image, flashing, refusals
 from edge.images import card as card_writing
 from edge.images.card import CHUNK, HalfWritten
 from edge.images.disks import Disk, Host
@@ -96,7 +96,7 @@ def usb(machine: Machine, **facts: str) -> Path:
 def refusal(machine: Machine, node: Path, image: int = 1 << 30, ceiling: int = 256 * GB) -> str:
     host = machine.host()
     with pytest.raises(EdgeError) as caught:
-        disks.check(disks.look(node, host), image, ceiling, host)
+        refusals.check(disks.look(node, host), image, ceiling, host)
     return str(caught.value).removeprefix(f"{node}: ")
 
 
@@ -106,7 +106,7 @@ LSBLK = "look at `lsblk` and choose the card"
 def test_a_card_in_a_usb_reader_is_accepted(machine: Machine) -> None:
     host = machine.host()
     disk = disks.look(usb(machine), host)
-    disks.check(disk, 1 << 30, 256 * GB, host)
+    refusals.check(disk, 1 << 30, 256 * GB, host)
     assert str(disk) == f"SanDisk Ultra, 32.0 GB ({disk.path})"
     assert (disk.bus, disk.removable, disk.block, disk.mounts, disk.holders) == ("usb", True, 512, (), ())
 
@@ -117,7 +117,7 @@ def test_a_card_in_a_usb_reader_is_accepted(machine: Machine) -> None:
 )
 def test_cards_that_call_themselves_fixed_and_disks_that_can_be_removed(name: str, at: str, facts: dict[str, str], machine: Machine) -> None:
     host = machine.host()
-    disks.check(disks.look(machine.disk(name, at, **facts), host), 1 << 30, 256 * GB, host)
+    refusals.check(disks.look(machine.disk(name, at, **facts), host), 1 << 30, 256 * GB, host)
 
 
 @pytest.mark.parametrize(
@@ -425,9 +425,9 @@ def loop(tmp_path: Path, tool: Callable[[str, str], str]) -> Iterator[Path]:
 def test_a_real_block_device(loop: Path, image: Path) -> None:
     host = Host(virtual=True)
     disk = disks.look(loop, host)
-    disks.check(disk, SIZE, 256 * GB, host)
+    refusals.check(disk, SIZE, 256 * GB, host)
     card_writing.write(image, disk, host, lambda text: None)
     assert loop.read_bytes()[:SIZE] == image.read_bytes()
     with pytest.raises(EdgeError) as caught:
-        disks.check(disk, SIZE, 256 * GB, Host())
+        refusals.check(disk, SIZE, 256 * GB, Host())
     assert str(caught.value) == f"{loop}: is not a disk but a loop, RAM, RAID or mapped device ({LSBLK})"

@@ -22,7 +22,7 @@ from cards import BOOT_AT, CMDLINE, FSTAB, GPT, MB, MBR, ROOT_AT, ROOT_MB, SIZE,
 from cards import card_tools as card_tools  # a fixture
 from edge import cli
 from edge.errors import EdgeError, ToolFailed
-from edge.images import FlashImage, ext4, fat, flash_image, flashing, injecting, tools
+from edge.images import FlashImage, copies, ext4, fat, flash_image, flashing, injecting, tools
 from edge.images.first_boot import FirstBoot
 from edge.images.partitions import FAT, LINUX, SECTOR, Partition, boot_and_root, read_partitions
 from edge.images.payload import Payload, safe_name
@@ -348,7 +348,7 @@ def test_a_damaged_xz(tmp_path: Path, flash: Flash) -> None:
 
 
 def test_an_xz_that_unpacks_to_too_much(tmp_path: Path, flash: Flash, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(injecting, "MAX_IMAGE", 8 * MB)
+    monkeypatch.setattr(copies, "MAX_IMAGE", 8 * MB)
     packed = tmp_path / "x.img.xz"
     packed.write_bytes(lzma.compress(bytes(9 * MB)))
     with pytest.raises(EdgeError) as caught:

@@ -48,9 +48,9 @@ def check(volume: Volume) -> int:
         raise EdgeError(volume.shown, "its root file system was not unmounted cleanly", "boot it once and shut it down, or use a fresh image")
     try:
         tools.run(["e2fsck", "-f", "-n", device(volume)], volume.folder)
+    except tools.Missing:
+        raise
     except ToolFailed as error:
-        if error.what == "is not installed":
-            raise
         raise EdgeError(volume.shown, f"e2fsck finds fault with its root partition: {error.what}", DAMAGED) from None
     return max(0, free - reserved) * size
 

@@ -25,9 +25,9 @@ def check(volume: Volume) -> None:
     copy_part(volume.path, volume.partition.start, volume.partition.size, aside)
     try:
         tools.run(["fsck.fat", "-n", aside.name], volume.folder)
+    except tools.Missing:
+        raise
     except ToolFailed as error:
-        if error.what == "is not installed":
-            raise
         raise EdgeError(volume.shown, f"fsck.fat finds fault with its boot partition: {error.what}", DAMAGED) from None
     finally:
         aside.unlink()

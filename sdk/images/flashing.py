@@ -10,9 +10,10 @@ from pathlib import Path
 
 from edge import artifact
 from edge.errors import EdgeError, did_you_mean
-from edge.images import card, debian_image, disks, packages
+from edge.images import card, debian_image, disks, packages, refusals
+from edge.images.copies import Say, put_in_place, workbench, working_copy
 from edge.images.first_boot import AskSecret, FirstBoot, first_boot
-from edge.images.injecting import Injected, Say, inject, put_in_place, workbench, working_copy
+from edge.images.injecting import Injected, inject
 from edge.images.payload import Payload, safe_name
 
 BASES = ("debian",)
@@ -112,7 +113,7 @@ def to_card(words: FlashImage, payload: Payload, max_size: int, say: Say, ask: A
     if not (words.source or words.base):
         raise EdgeError("--image", f"{words.image} needs an image to write", "give one with --from card.img, or --base debian")
     disk = disks.look(words.image, host)
-    disks.check(disk, words.source.stat().st_size if words.source and words.source.is_file() else 0, max_size, host)
+    refusals.check(disk, words.source.stat().st_size if words.source and words.source.is_file() else 0, max_size, host)
     config = configuration(words, ask)
     confirm(f"Everything on {disk} will be lost. Write {payload.name} to it?", words.yes, ask)
     with workbench(Path(tempfile.gettempdir()), "make room, or name another folder in TMPDIR") as folder:
@@ -120,7 +121,7 @@ def to_card(words: FlashImage, payload: Payload, max_size: int, say: Say, ask: A
         size = (folder / IMAGE).stat().st_size
         # While the image was made, the card may have been changed for another.
         now = disks.look(words.image, host)
-        disks.check(now, size, max_size, host)
+        refusals.check(now, size, max_size, host)
         if (now.number, now.size, now.model) != (disk.number, disk.size, disk.model):
             raise EdgeError(str(words.image), "is not the card any more that it was a moment ago", "look again and start over")
         digest = card.write(folder / IMAGE, now, host, say)

@@ -1,15 +1,9 @@
-"""Puts a model and a first-boot configuration into an image file: on a working copy, which takes the image's place at the end or not at all."""
+"""Puts a model and a first-boot configuration into the working copy of an image: checked before, and again after."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import lzma
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,82 +11,22 @@ from edge.errors import EdgeError
 from edge.images import ext4, fat, tools
 from edge.images.boot_kinds import Image, configure, has_systemd, kind_of
 from edge.images.first_boot import FirstBoot
-from edge.images.partitions import MAX_IMAGE, boot_and_root, read_partitions
+from edge.images.partitions import boot_and_root, read_partitions
 from edge.images.payload import Payload, files
-from edge.images.volumes import CHUNK, Volume, copy_part
+from edge.images.volumes import Volume
 
-CLONE_FILE = 0x40049409  #: ioctl FICLONE: the copy shares its blocks where the file system can
 PROGRAMS = ("/bin/busybox", "/usr/bin/dash", "/bin/dash", "/usr/bin/bash", "/bin/bash")
 MAX_PROGRAM = 8 << 20
 MACHINES = {3: "x86-32", 62: "x86-64", 40: "Arm-32", 183: "Arm-64"}  #: ELF's e_machine
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Injected:
-    """kind: of first-boot configuration, '' when none was asked for.  path: of the model on the card.  boot_files: written for the first boot."""
+    """kind: of first-boot configuration, '' when none was asked for.  path: of the model on the card."""
 
     kind: str
     path: str
-    boot_files: tuple[str, ...]
-
-
-@contextmanager
-def workbench(beside: Path, cure: str = "make room or choose another place") -> Iterator[Path]:
-    """A private folder for the working copy; beside its destination it can be renamed to it."""
-    try:
-        folder = tempfile.mkdtemp(prefix=".edge-image-", dir=beside)
-    except OSError as error:
-        raise EdgeError(str(beside), f"cannot be written to: {error.strerror}", "choose another place") from None
-    try:
-        yield Path(folder)
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        raise EdgeError(str(beside), f"the image cannot be made here: {error.strerror}", cure) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def working_copy(source: Path, target: Path, say: Say) -> None:
-    """A copy that shares blocks with the source where it can; `.img.xz` is unpacked on the way."""
-    try:
-        with source.open("rb") as old:
-            if old.read(6) == b"\xfd7zXZ\0":
-                say(f"unpacking {source.name}")
-                return unpack_xz(source, target)
-            size = old.seek(0, 2)
-            if size > MAX_IMAGE:
-                raise EdgeError(str(source), f"is {size} bytes long, no size for a card")
-            with target.open("wb") as new:
-                try:
-                    fcntl.ioctl(new, CLONE_FILE, old.fileno())
-                    return None
-                except OSError:
-                    pass  # not this file system: copy
-    except OSError as error:
-        raise EdgeError(str(source), error.strerror or "cannot be read", "give the path of an image file") from None
-    say(f"copying {source.name}")
-    copy_part(source, 0, size, target)
-    return None
-
-
-def unpack_xz(source: Path, target: Path) -> None:
-    done = 0
-    try:
-        with lzma.open(source) as old, target.open("wb") as new:
-            while chunk := old.read(CHUNK):
-                done += len(chunk)
-                if done > MAX_IMAGE:
-                    raise EdgeError(str(source), f"unpacks to more than {MAX_IMAGE >> 30} GiB", "it is no image of a card")
-                if any(chunk):
-                    new.write(chunk)
-                else:
-                    new.seek(done)
-            new.truncate(done)
-    except (lzma.LZMAError, EOFError):
-        raise EdgeError(str(source), "is damaged: it cannot be unpacked", "download it again and compare its checksum") from None
 
 
 def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstBoot, say: Say) -> Injected:
@@ -119,7 +53,7 @@ def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstB
     say("checking what was written")
     fat.check(boot)
     ext4.check(root)
-    return Injected(kind, payload.path, (*wanted.boot, *wanted.root) if wanted else ())
+    return Injected(kind, payload.path)
 
 
 def require_fit(root: Volume, data: bytes) -> None:
@@ -152,12 +86,3 @@ def in_the_words_of(shown: str, inner: Path) -> Iterator[None]:
         yield
     except EdgeError as error:
         raise type(error)(shown if error.where == str(inner) else error.where, error.what, error.cure) from None
-
-
-def put_in_place(made: Path, target: Path) -> None:
-    """The finished copy takes the image's place, on the disk before it has the name; who could not read the old one cannot read the new one."""
-    with suppress(FileNotFoundError):
-        made.chmod(target.stat().st_mode & 0o777)
-    with made.open("rb") as file:
-        os.fsync(file.fileno())
-    made.replace(target)

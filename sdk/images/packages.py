@@ -76,9 +76,9 @@ def download(names: Sequence[str], folder: Path) -> dict[str, list[str]]:
         tools.run(["apt-get", "update", "-qq"], folder, extra=extra)
         listed = tools.run(["apt-get", "download", "--print-uris", "-qq", "--", *names], folder, extra=extra).decode()
         tools.run(["apt-get", "download", "-qq", "--", *names], folder, extra=extra)
+    except tools.Missing:
+        raise
     except ToolFailed as error:
-        if error.what == "is not installed":
-            raise
         raise ToolFailed(MIRROR, f"packages could not be fetched: {error.what}", NETWORK) from None
     found: dict[str, list[str]] = {}
     for file, size, digest in re.findall(r"^'\S+' (\S+) (\d+) SHA256:([0-9a-f]{64})$", listed, re.MULTILINE):

@@ -38,11 +38,15 @@ MAX_OUTPUT = 1 << 20
 PLAIN = {"LC_ALL": "C", "MTOOLSRC": os.devnull, "MTOOLS_SKIP_CHECK": "1", "E2FSPROGS_FAKE_TIME": "1700000000", "SOURCE_DATE_EPOCH": "1700000000"}
 
 
+class Missing(ToolFailed):
+    """A program is not installed: the image is not to blame."""
+
+
 def path_of(program: str) -> str:
     """Where the program lies; ToolFailed with the command that installs it otherwise."""
     path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")
     if path is None:
-        raise ToolFailed(program, "is not installed", f"sudo apt-get install {PACKAGES[program]}")
+        raise Missing(program, "is not installed", f"sudo apt-get install {PACKAGES[program]}")
     return path
 
 
@@ -51,14 +55,13 @@ def need(*programs: str) -> None:
     missing = [program for program in programs if not shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")]
     if missing:
         packages = sorted({PACKAGES[program] for program in missing})
-        raise ToolFailed(", ".join(missing), "not installed", f"sudo apt-get install {' '.join(packages)}")
+        raise Missing(", ".join(missing), "not installed", f"sudo apt-get install {' '.join(packages)}")
 
 
 def run(
     argv: Sequence[str],
     folder: Path,
     *,
-    good: tuple[int, ...] = (0,),
     limit: int = MAX_OUTPUT,
     extra: Mapping[str, str] | None = None,
 ) -> bytes:
@@ -75,7 +78,7 @@ def run(
     if argv[0] == "debugfs":
         complaints = [line for line in complaints if not line.startswith("debugfs 1.")]
         code = code or int(bool(complaints))
-    if code not in good:
+    if code:
         raise ToolFailed(argv[0], complaints[-1] if complaints else last_line(said) or f"ended with {code}")
     return said
 
