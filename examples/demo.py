@@ -7,6 +7,7 @@ python examples/demo.py --few        # of the zoo only one network a family
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from edge.verify import require_good, verify
 
 FASHION = Path(__file__).resolve().parent / "fashion"
 SMALL = ("mobilenet", "pplcnet", "fasternet")
-FEW = ("mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0")
+FEW = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "pp_lcnet_x1_0", "fasternet_t0")
 SECONDS = 1.0  #: of measuring a network
 
 
@@ -96,8 +97,8 @@ def torch_answers(name: str, pictures: np.ndarray[tuple[int, ...], np.dtype[np.f
 
 
 def full_size() -> tuple[str, ...]:
-    """MobileNetV2, and every PP-LCNet and FasterNet; MobileNetV2's other widths cost the same work over again."""
-    return tuple(name for name in models.names() if not name.startswith("mobilenet_v2_x"))
+    """Every PP-LCNet and FasterNet, and the MobileNets; their other widths and resolutions cost the same work over again."""
+    return tuple(name for name in models.names() if not re.match(r"mobilenet.*_(x\d|\d{3})", name))
 
 
 def zoo(folder: Path, names: tuple[str, ...], say: Progress) -> Iterator[Row]:

@@ -126,7 +126,13 @@ def core_of(profile: Target, level: Level) -> Core:
     """What the lowerings may know of one level of a profile."""
     caches = {name: int(figure) for name, figure in profile.caches.items()}
     return Core(
-        int(profile.block), int(level.lanes), int(level.registers), caches.get("l1d", 32 << 10), caches.get("l2", 256 << 10), int(level.flops)
+        block=int(profile.block),
+        width=int(level.lanes),
+        registers=int(level.registers),
+        l1=caches.get("l1d", 32 << 10),
+        l2=caches.get("l2", 256 << 10),
+        flops=int(level.flops),
+        by_element=profile.arch == "aarch64",
     )
 
 

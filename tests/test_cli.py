@@ -34,7 +34,7 @@ def edge(*words: str) -> subprocess.CompletedProcess[str]:
         ("targets riscv64", "edge: target 'riscv64': comes with a later issue (targets now: arm64, cpu, rpi-zero2w, rpi3, rpi4, rpi5, x86-64)"),
         (
             "targets arm32",
-            "edge: target 'arm32': 32-bit Arm is not built for: its 16 vector registers and missing instructions would need kernels of their own"
+            "edge: target 'arm32': 32-bit Arm is not built for: half the vector registers would need kernels of their own"
             " (install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64)",
         ),
         ("doctor ssh://pi@host", "edge: doctor: looking at 'ssh://pi@host' comes with a later issue (docs/cli.md lists what is here)"),

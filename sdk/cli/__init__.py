@@ -19,7 +19,7 @@ from edge.errors import EdgeError, did_you_mean
 VERBS = {
     "targets": "list the devices to build for, or one device's figures and their sources",
     "build": "compile a model into one .edge file",
-    "inspect": "say what an .edge file holds, without running it",
+    "inspect": "say what an .edge file holds, without running it (--count runs it, under an emulator)",
     "verify": "compare an .edge file with its model, whole and per layer",
     "run": "feed arrays or a picture to an .edge file",
     "profile": "measure latency and memory, whole and per layer",

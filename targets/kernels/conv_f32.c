@@ -22,15 +22,24 @@ struct conv_f32 {
 
 enum { CONV_MR = 16, CONV_NV = 4 };
 
-/* acc[p][n] += x[p*step] * w[n*panel]; edge: only pixels whose column x0 + p*sw lies inside */
-INLINE void conv_channel(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int step, int x0, int mr, int nv, int edge) {
-    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B;
-    vf weight[CONV_NV];
-    UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel);
+/* acc[p][n] += x[p*step + (first + l)*lane] * w[n*panel + l*B ..] for l < lanes: lanes of one block, or planes of a picture.
+ * edge: only pixels whose column x0 + p*sw lies inside */
+INLINE void conv_lanes(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int first, int lanes, int x0, int mr, int nv, int edge) {
+    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, lane = a.planar ? (size_t)a.h * a.wide : 1;
+    const int by_element = BY_ELEMENT && !a.planar && !a.group_out, step = a.planar ? a.sw : a.sw * B;
+    vf block[CONV_MR];
     UNROLLED for (int p = 0; p < mr; p++) {
-        if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
-        vf value = splat(x[p * step]);
-        UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
+        const int outside = edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide);
+        if (by_element) block[p] = outside ? splat(0.0f) : load(x + p * step);
+    }
+    UNROLL4 for (int l = 0; l < lanes; l++) {
+        vf weight[CONV_NV];
+        UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
+        UNROLLED for (int p = 0; p < mr; p++) {
+            if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
+            vf value = splat(by_element ? block[p][first + l] : x[p * step + (first + l) * lane]);
+            UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
+        }
     }
 }
 
@@ -38,20 +47,19 @@ INLINE void conv_channel(vf acc[CONV_MR][CONV_NV], const float *x, const float *
 INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int from, int count, int x0, int mr, int nv, int edge) {
     const size_t plane = (size_t)a.h * a.wide;
     if (a.planar) {
-        ROLLED for (int c = 0; c < count; c++, w += B) conv_channel(acc, x + (from + c) * plane, w, a, a.sw, x0, mr, nv, edge);
+        x += from * plane;
+        ROLLED for (int c = 0; c < count; c++, x += plane, w += B) conv_lanes(acc, x, w, a, 0, 1, x0, mr, nv, edge);
         return w;
     }
     const int lane = from % B, head = lane ? least(B - lane, count) : 0, full = (count - head) / B, tail = (count - head) % B;
     x += from / B * plane * B;
     if (head) {
-        ROLLED for (int l = 0; l < head; l++, w += B) conv_channel(acc, x + lane + l, w, a, a.sw * B, x0, mr, nv, edge);
-        x += plane * B;
+        conv_lanes(acc, x, w, a, lane, head, x0, mr, nv, edge);
+        x += plane * B, w += head * B;
     }
-    ROLLED for (int c = 0; c < full; c++, x += plane * B) {
-        UNROLL4 for (int l = 0; l < B; l++, w += B) conv_channel(acc, x + l, w, a, a.sw * B, x0, mr, nv, edge);
-    }
-    ROLLED for (int l = 0; l < tail; l++, w += B) conv_channel(acc, x + l, w, a, a.sw * B, x0, mr, nv, edge);
-    return w;
+    ROLLED for (int c = 0; c < full; c++, x += plane * B, w += B * B) conv_lanes(acc, x, w, a, 0, B, x0, mr, nv, edge);
+    if (tail) conv_lanes(acc, x, w, a, 0, tail, x0, mr, nv, edge);
+    return w + tail * B;
 }
 
 INLINE void conv_tap(vf acc[CONV_MR][CONV_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {

@@ -18,29 +18,18 @@ struct pointwise_f32 {
 
 enum { POINTWISE_MR = 16, POINTWISE_NV = 4 };
 
-/* acc[p][n] += x[p*B + l] * w[n*K*B + l*B ..] for l < lanes */
-INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w, size_t panel, int l, int mr, int nv) {
-    vf weight[POINTWISE_NV];
-    UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
-    UNROLLED for (int p = 0; p < mr; p++) {
-        vf value = splat(x[p * B + l]);
-        UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
+/* acc[p][n] += x[p*B + l] * w[n*panel + (l - first)*B ..] for the lanes l from first on, all of one block of input channels */
+INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w, size_t panel, int first, int lanes, int mr, int nv) {
+    vf block[POINTWISE_MR];
+    if (BY_ELEMENT) {
+        UNROLLED for (int p = 0; p < mr; p++) block[p] = load(x + p * B);
     }
-}
-
-/* one whole block of B input channels */
-INLINE void pointwise_block(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w, size_t panel, int mr, int nv) {
-    if (!BY_ELEMENT) {
-        UNROLL4 for (int l = 0; l < B; l++) pointwise_lanes(acc, x, w, panel, l, mr, nv);
-        return;
-    }
-    vf value[POINTWISE_MR];
-    UNROLLED for (int p = 0; p < mr; p++) value[p] = load(x + p * B);
-    UNROLLED for (int l = 0; l < B; l++) {
+    UNROLL4 for (int l = 0; l < lanes; l++) {
         vf weight[POINTWISE_NV];
         UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
-            UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * splat(value[p][l]);
+            vf value = splat(BY_ELEMENT ? block[p][first + l] : x[p * B + first + l]);
+            UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
         }
     }
 }
@@ -57,11 +46,11 @@ INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, i
         const int lane = a.from[v] % B, head = lane ? least(B - lane, a.count[v]) : 0, full = (a.count[v] - head) / B, tail = (a.count[v] - head) % B;
         const float *x = a.x[v] + image * a.x_image[v] + a.from[v] / B * plane + pixel * B;
         if (head) {
-            ROLLED for (int l = 0; l < head; l++) pointwise_lanes(acc, x + lane, w, panel, l, mr, nv);
+            pointwise_lanes(acc, x, w, panel, lane, head, mr, nv);
             x += plane, w += head * B;
         }
-        ROLLED for (int c = 0; c < full; c++, x += plane, w += B * B) pointwise_block(acc, x, w, panel, mr, nv);
-        ROLLED for (int l = 0; l < tail; l++) pointwise_lanes(acc, x, w, panel, l, mr, nv);
+        ROLLED for (int c = 0; c < full; c++, x += plane, w += B * B) pointwise_lanes(acc, x, w, panel, 0, B, mr, nv);
+        if (tail) pointwise_lanes(acc, x, w, panel, 0, tail, mr, nv);
         w += tail * B;
     }
     const size_t at = image * a.y_image + block * plane + pixel * B;
