@@ -126,6 +126,7 @@ def test_first_boot_is_told_in_the_way_the_image_understands(kind: str, tmp_path
     image = card(tmp_path / "card.img", *plain_files(kind))
     said = flash(image, ssh_key=tmp_path / "id.pub", **ALL)
     assert said.splitlines()[-1] == f"first boot by {kind}: host name cam-1, user ann, ssh keys 1, Wi-Fi my net"
+    assert image.stat().st_mode & 0o777 == 0o600
     content = image.read_bytes()
     assert [secret for secret in SECRETS.values() if secret.encode() in content or secret in said] == []
     if kind == "cloud-init":
@@ -395,6 +396,27 @@ def test_missing_tools_are_named_together_with_the_cure(tmp_path: Path, monkeypa
     with pytest.raises(ToolFailed) as caught:
         tools.run(["mcopy"], tmp_path)
     assert str(caught.value) == "mcopy: is not installed (sudo apt-get install mtools)"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["false"], "false: ended with 1"),
+        (["sh", "-c", "echo fine; echo first >&2; echo second >&2; exit 3"], "sh: second"),
+        (["sh", "-c", "echo only this; exit 1"], "sh: only this"),
+    ],
+)
+def test_a_tool_that_fails_is_quoted(argv: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ToolFailed) as caught:
+        tools.run(argv, tmp_path)
+    assert str(caught.value) == message
+
+
+def test_a_tool_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "SECONDS", 0.2)
+    with pytest.raises(ToolFailed) as caught:
+        tools.run(["sleep", "60"], tmp_path)
+    assert str(caught.value) == "sleep: ended with -9"
 
 
 def test_a_file_that_claims_terabytes_is_not_read(tmp_path: Path) -> None:

@@ -78,10 +78,15 @@ def unpack_xz(source: Path, target: Path) -> None:
         raise EdgeError(str(source), "is damaged: it cannot be unpacked", "download it again and compare its checksum") from None
 
 
-def put_in_place(made: Path, target: Path) -> None:
-    """The finished copy takes the image's place, on the disk before it has the name; who could not read the old one cannot read the new one."""
+def put_in_place(made: Path, target: Path, secret: bool) -> None:
+    """The finished copy takes the image's place, on the disk before it has the name.
+
+    Who could not read the old one cannot read the new one, and with a password's hash or a Wi-Fi key in it (secret) nobody else can.
+    """
     with suppress(FileNotFoundError):
         made.chmod(target.stat().st_mode & 0o777)
+    if secret:
+        made.chmod(0o600)
     with made.open("rb") as file:
         os.fsync(file.fileno())
     made.replace(target)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge.errors import EdgeError, ToolFailed, one_line
 
-UNLOCK = "look at `lsblk` and choose the card"
+CHOOSE = "look at `lsblk` and choose the card"
 Number = tuple[int, int]
 
 
@@ -23,9 +23,9 @@ def number_of(path: Path) -> Number:
     try:
         found = path.stat()
     except OSError as error:
-        raise EdgeError(str(path), error.strerror or "cannot be read", UNLOCK) from None
+        raise EdgeError(str(path), error.strerror or "cannot be read", CHOOSE) from None
     if not stat.S_ISBLK(found.st_mode):
-        raise EdgeError(str(path), "is not a block device", UNLOCK)
+        raise EdgeError(str(path), "is not a block device", CHOOSE)
     return os.major(found.st_rdev), os.minor(found.st_rdev)
 
 
@@ -84,7 +84,7 @@ def look(path: Path, host: Host) -> Disk:
     number = host.number(real)
     folder = (host.sysfs / "dev" / "block" / f"{number[0]}:{number[1]}").resolve()
     if not folder.is_dir():
-        raise EdgeError(str(path), "is not in sysfs", UNLOCK)
+        raise EdgeError(str(path), "is not in sysfs", CHOOSE)
     parts = [entry for entry in sorted(folder.iterdir()) if (entry / "partition").is_file()]
     holders = [held for entry in (folder, *parts) for held in stands_on(entry, host)]
     names = {entry.name: text(entry / "dev") for entry in (folder, *parts)}

@@ -52,6 +52,10 @@ class FirstBoot:
     def anything(self) -> bool:
         return bool(self.host_name or self.user or self.keys or self.wifi)
 
+    @property
+    def secret(self) -> bool:
+        return bool(self.password != LOCKED or self.wifi)
+
 
 def first_boot(host_name: str, user: str, key_file: Path | None, ssid: str, country: str, ask: AskSecret) -> FirstBoot:
     """Checked words and their secrets; '' or None is what was not asked for."""

@@ -91,7 +91,7 @@ def to_file(words: FlashImage, payload: Payload, say: Say, ask: Asker) -> str:
         source = words.source or (words.image if there else None)
         done = prepared(folder, source, str(words.image), payload, config, say)
         size = (folder / IMAGE).stat().st_size
-        put_in_place(folder / IMAGE, target)
+        put_in_place(folder / IMAGE, target, config.secret)
     return "\n".join(report(f"{words.image}: {size / 1e6:.0f} MB", payload, done, config))
 
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from edge.errors import EdgeError
-from edge.images.disks import UNLOCK, Disk, Host
+from edge.images.disks import CHOOSE, Disk, Host
 
 SYSTEM_PLACES = ("/", "/boot", "/boot/efi", "/boot/firmware", "/usr", "/var", "/home", "[swap]")
 
@@ -24,13 +24,13 @@ def reasons(disk: Disk, image_bytes: int, max_size: int, host: Host) -> Iterator
     """(does it hold, what is wrong, what to do), the most dangerous first."""
     system = [place for place in disk.mounts if place in SYSTEM_PLACES]
     places = ", ".join(disk.mounts)
-    yield bool(system), f"holds the running system: {', '.join(system)}", UNLOCK
+    yield bool(system), f"holds the running system: {', '.join(system)}", CHOOSE
     yield bool(disk.part_of), f"is a partition of {disk.part_of}", f"give the whole card: {disk.path.parent / disk.part_of}"
-    yield disk.virtual and not host.virtual, "is not a disk but a loop, RAM, RAID or mapped device", UNLOCK
-    yield bool(re.search(r"(boot\d+|rpmb)$", disk.path.name)), "is a boot area of an eMMC chip, not a card", UNLOCK
+    yield disk.virtual and not host.virtual, "is not a disk but a loop, RAM, RAID or mapped device", CHOOSE
+    yield bool(re.search(r"(boot\d+|rpmb)$", disk.path.name)), "is a boot area of an eMMC chip, not a card", CHOOSE
     yield bool(disk.mounts), f"is mounted at {places}", f"sudo umount {' '.join(map(shlex.quote, disk.mounts))}"
-    yield bool(disk.holders), f"is in use by {', '.join(disk.holders)}", UNLOCK
-    yield not (disk.removable or disk.bus or host.virtual), "is a fixed disk: neither removable nor on USB nor an SD card", UNLOCK
+    yield bool(disk.holders), f"is in use by {', '.join(disk.holders)}", CHOOSE
+    yield not (disk.removable or disk.bus or host.virtual), "is a fixed disk: neither removable nor on USB nor an SD card", CHOOSE
     yield disk.size == 0, "holds no card", "put one into the reader"
     yield disk.read_only, "is read-only", "slide the card's lock switch up"
     yield (
