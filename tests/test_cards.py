@@ -74,7 +74,7 @@ class Machine:
     def mount(self, name: str, place: str) -> None:
         major, minor = self.numbers[name]
         with (self.root / "proc/self/mountinfo").open("a") as file:
-            file.write(f"36 35 {major}:{minor} / {place} rw,noatime shared:1 - ext4 /dev/{name} rw\n")
+            file.write(f"36 35 {major}:{minor} / {place} rw,noatime shared:1 - ext4 /dev/root rw\n")
 
     def swap(self, name: str) -> None:
         with (self.root / "proc/swaps").open("a") as file:
