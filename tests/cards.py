@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import tiny
+from edge.images import FlashImage, flash_image
+
 MB = 1 << 20
 BOOT_AT, BOOT_MB, ROOT_MB = 1 * MB, 8, 12
 ROOT_AT = BOOT_AT + BOOT_MB * MB
@@ -22,6 +25,24 @@ GPT = f"label: gpt\nstart={BOOT_AT // 512}, size={BOOT_MB * 2048}, type=U\nstart
 CMDLINE = "console=serial0,115200 console=tty1 root=PARTUUID=1-02 rootfstype=ext4 rootwait quiet"
 FSTAB = "proc /proc proc defaults 0 0\nPARTUUID=1-01 /boot/firmware vfat defaults 0 2\nPARTUUID=1-02 / ext4 defaults 0 1\n"
 PLAIN = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "MTOOLS_SKIP_CHECK": "1"}
+
+
+Flash = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def edge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write(tmp_path_factory.mktemp("images") / "tiny.edge", files={})
+
+
+@pytest.fixture
+def flash(edge_file: Path) -> Flash:
+    """flash(image, host_name=…): what `edge flash` prints."""
+
+    def call(image: Path, **words: object) -> str:
+        return flash_image(FlashImage(edge_file, image, **words))  # type: ignore[arg-type]
+
+    return call
 
 
 @pytest.fixture
