@@ -42,7 +42,6 @@ def edge(*words: str) -> subprocess.CompletedProcess[str]:
         ("flash a.edge --to ssh://pi", "edge: flash: --to ssh://pi comes with a later issue (docs/cli.md lists what is here)"),
         ("rollback ssh://pi", "edge: rollback: this command comes with a later issue (docs/cli.md lists what is here)"),
         ("devices --json", "edge: devices: this command comes with a later issue (docs/cli.md lists what is here)"),
-        ("predict zoo:x --target rpi4", "edge: predict: this command comes with a later issue (docs/cli.md lists what is here)"),
         ("compare a.json", "edge: compare: the following arguments are required: B.json (see edge compare --help)"),
         ("flash a.edge --too x", "edge: flash: unknown option '--too' (did you mean '--to'?)"),
     ],

@@ -24,13 +24,13 @@ VERBS = {
     "run": "feed arrays or a picture to an .edge file",
     "profile": "measure latency and memory, whole and per layer",
     "flash": "put an .edge file on an SD card or into its image",
+    "predict": "say what a model would cost on a device that is not here",
     "doctor": "check this machine for what building and measuring need",
 }
 LATER = {
     "compare": "compare two profiles and fail on a regression",
     "rollback": "go back to the model a device had before",
     "devices": "list the devices that can be reached",
-    "predict": "say what a model would cost on a device that is not here",
 }
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
 INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE

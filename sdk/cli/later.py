@@ -15,7 +15,6 @@ ARGUMENTS = {
     "compare": ("A.json", "B.json", "--fail-on", "--json"),
     "rollback": ("DEVICE",),
     "devices": ("--json",),
-    "predict": ("MODEL", "--target", "--json"),
 }
 FLAGS = ("--json",)
 
