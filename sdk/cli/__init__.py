@@ -23,7 +23,7 @@ VERBS = {
     "verify": "compare an .edge file with its model, whole and per layer",
     "run": "feed arrays or a picture to an .edge file",
     "profile": "measure latency and memory, whole and per layer",
-    "flash": "put an .edge file on a device, checked there, the old one kept",
+    "flash": "put an .edge file on a device, checked there, the old one kept; or on an SD card or into its image",
     "rollback": "go back to the model a device had before",
     "devices": "list the devices that are attached",
     "predict": "say what a model would cost on a device that is not here",
