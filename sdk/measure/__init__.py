@@ -2,5 +2,6 @@
 
 from edge.measure.benchmark import bench
 from edge.measure.figures import Energy, Hygiene, Latency, Layer, Machine, Profile
+from edge.measure.watch import Unwatched, Watch
 
-__all__ = ["Energy", "Hygiene", "Latency", "Layer", "Machine", "Profile", "bench"]
+__all__ = ["Energy", "Hygiene", "Latency", "Layer", "Machine", "Profile", "Unwatched", "Watch", "bench"]

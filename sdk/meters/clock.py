@@ -1,0 +1,47 @@
+"""Two clocks that both tick evenly: which time on one is which on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.errors import ToolFailed
+from edge.measure.watch import Span
+
+MAX_DRIFT = 0.01  #: quartz is within 0.0001; a slope beyond this is not a clock
+
+
+@dataclass(frozen=True)
+class Clock:
+    """host = offset + rate × other.  error: seconds by which any mark lay off that line."""
+
+    offset: float = 0.0
+    rate: float = 1.0
+    error: float = 0.0
+
+    def span(self, other: Span) -> Span:
+        """A span of the other clock on the host's."""
+        return self.offset + self.rate * other[0], self.offset + self.rate * other[1]
+
+
+SAME = Clock()
+
+
+def align(marks: Sequence[tuple[float, float]], where: str, least: float = 0.2) -> Clock:
+    """From marks (host, other): the same moments on both clocks, in seconds.
+
+    Their rates are compared only where the marks lie `least` seconds apart; nearer ones, or a single one, give the offset alone.
+    A mark taken by a question and its answer is (middle of the two host times, answer).
+    """
+    if not marks:
+        raise ToolFailed(where, "its clock was never compared with ours")
+    host, other = (np.array(column, np.float64) for column in zip(*marks, strict=True))
+    rate = 1.0
+    if np.ptp(other) >= least:
+        rate = float(np.polyfit(other - other.mean(), host - host.mean(), 1)[0])
+    if abs(rate - 1) > MAX_DRIFT:
+        raise ToolFailed(where, f"its clock runs {rate:.3f} times as fast as ours", "samples were lost, or a mark is wrong")
+    offset = float(np.mean(host - rate * other))
+    return Clock(offset, rate, float(np.abs(host - offset - rate * other).max()))
