@@ -112,14 +112,26 @@ def build(
 
 
 def profile(
-    path: str | Path, on: str = "local", *, runs: int = 100, warmup: int = 10, min_secs: float = 3.0, threads: int = 1, per_layer: bool = False
+    path: str | Path,
+    on: str = "local",
+    *,
+    runs: int = 100,
+    warmup: int = 10,
+    min_secs: float = 3.0,
+    threads: int = 1,
+    per_layer: bool = False,
+    energy: str = "auto",
 ) -> Profile:
-    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.  on: only "local" today."""
+    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.
+
+    on: only "local" today.  energy: "auto", "none" or a meter (docs/meters.md).
+    """
     from edge.measure import bench
+    from edge.meters import watch
 
     if on != "local":
         raise EdgeError(f"on={on!r}", "comes with the devices issue", "on='local' measures this machine")
-    return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer)
+    return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer, watch=watch(energy))
 
 
 def core_of(profile: Target, level: Level) -> Core:

@@ -10,12 +10,13 @@ import numpy as np
 from edge.errors import ToolFailed
 from edge.measure.watch import Span
 
-MAX_DRIFT = 0.01  #: quartz is within 0.0001; a slope beyond this is not a clock
+LEAST = 2.0  #: in less, milliseconds of jitter would look like drift, and quartz is off by a fifth of one
+MAX_DRIFT = 0.02  #: quartz is within 0.0001; a slope beyond this is not a clock
 
 
 @dataclass(frozen=True)
 class Clock:
-    """host = offset + rate × other.  error: seconds by which any mark lay off that line."""
+    """host = offset + rate × other.  error: seconds by which the marks lay off that line."""
 
     offset: float = 0.0
     rate: float = 1.0
@@ -29,19 +30,22 @@ class Clock:
 SAME = Clock()
 
 
-def align(marks: Sequence[tuple[float, float]], where: str, least: float = 0.2) -> Clock:
+def align(marks: Sequence[tuple[float, float]], where: str, *, late: bool = False) -> Clock:
     """From marks (host, other): the same moments on both clocks, in seconds.
 
-    Their rates are compared only where the marks lie `least` seconds apart; nearer ones, or a single one, give the offset alone.
-    A mark taken by a question and its answer is (middle of the two host times, answer).
+    Their rates are compared only where the marks lie LEAST seconds apart; nearer ones, or a single one, give the offset alone.
+    A mark taken by a question and its answer is (middle of the two host times, answer), and lies off the line to either side.
+    late: marks are the arrivals of what was sent at `other`; they come late, never early, so the line goes below them all.
     """
     if not marks:
         raise ToolFailed(where, "its clock was never compared with ours")
     host, other = (np.array(column, np.float64) for column in zip(*marks, strict=True))
     rate = 1.0
-    if np.ptp(other) >= least:
+    if np.ptp(other) >= LEAST:
         rate = float(np.polyfit(other - other.mean(), host - host.mean(), 1)[0])
     if abs(rate - 1) > MAX_DRIFT:
         raise ToolFailed(where, f"its clock runs {rate:.3f} times as fast as ours", "samples were lost, or a mark is wrong")
-    offset = float(np.mean(host - rate * other))
-    return Clock(offset, rate, float(np.abs(host - offset - rate * other).max()))
+    rest = host - rate * other
+    if late:
+        return Clock(float(rest.min()), rate, float(np.median(rest) - rest.min()))
+    return Clock(float(rest.mean()), rate, float(np.abs(rest - rest.mean()).max()))
