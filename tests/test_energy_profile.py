@@ -46,6 +46,12 @@ def test_the_runner_tells_when_it_ran_and_when_it_slept(edge_file: Path) -> None
     assert "samples" not in said
 
 
+def test_the_runner_tells_its_clock(edge_file: Path) -> None:
+    before = time.monotonic_ns()
+    said = json.loads(subprocess.run([str(edge_file), "--info"], capture_output=True, text=True, check=True).stdout)
+    assert before <= said["now_ns"] <= time.monotonic_ns()
+
+
 def test_without_being_told_it_does_not_sleep(edge_file: Path) -> None:
     assert json.loads(bench(edge_file, "--json").stdout)["idle_ns"] == []
 

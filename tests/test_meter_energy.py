@@ -14,7 +14,7 @@ import meter_trees as trees
 from edge.errors import ToolFailed
 from edge.measure.figures import Energy, measured, modelled, no_energy
 from edge.meters import Timeline, Trace, energy_of, trace_of
-from edge.meters.clock import Clock, align
+from edge.meters.clock import Clock, align, compare
 from edge.meters.energy import idle_power, integral
 from edge.meters.trace import Channel, Probe
 
@@ -203,6 +203,16 @@ def test_a_clock_that_is_none_is_refused(marks: list[tuple[float, float]], line:
     with pytest.raises(ToolFailed) as caught:
         align(marks, "board")
     assert str(caught.value) == line
+
+
+def test_the_quickest_answer_is_believed() -> None:
+    """Round trips of 20, 4 and 50 ms; the other clock began 1000 s ago."""
+    host = iter([0.0, 0.02, 1.0, 1.004, 2.0, 2.05])
+    other = iter([1000.001, 1001.002, 1002.049])
+    assert compare(lambda: next(other), "board", 3, lambda: next(host)) == Clock(pytest.approx(-1000), 1.0, pytest.approx(0.002))
+    with pytest.raises(ToolFailed) as caught:
+        compare(lambda: 0.0, "board", 0)
+    assert str(caught.value) == "board: its clock was never compared with ours"
 
 
 def test_a_modelled_energy_has_nothing_of_a_meter() -> None:
