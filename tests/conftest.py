@@ -6,11 +6,13 @@ FILE has one `TEST: REASON` a line, both with shell wildcards; `#` begins a comm
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+
+from instrument_players import Cable
 
 SKIPS = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -26,6 +28,20 @@ def tool() -> Callable[[str, str], str]:
         return path
 
     return find
+
+
+@pytest.fixture
+def plug() -> Iterator[Callable[[Callable[[bytes], bytes]], Cable]]:
+    """plug(answer) is a serial line at whose end answer(heard) speaks; closed after the test."""
+    cables: list[Cable] = []
+
+    def make(answer: Callable[[bytes], bytes]) -> Cable:
+        cables.append(Cable(answer))
+        return cables[-1]
+
+    yield make
+    for cable in cables:
+        cable.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.meters import Place, Probe, discover, trace_of
+from edge.meters.sampling import reader, sample
+
 PACKAGE = "/sys/class/powercap/intel-rapl:0"
 WRAP = 262_143_328_850  #: µJ, of a package counter
 DRAM_WRAP = 65_712_999_613
@@ -171,3 +174,15 @@ class Acted:
 def still(files: dict[str, object]) -> dict[str, Callable[[float], str]]:
     """Files that say the same at all times."""
     return {path: lambda _, text=str(text): text + "\n" for path, text in files.items()}  # type: ignore[misc]
+
+
+def only(place: Place) -> Probe:
+    found, reasons = discover(place)
+    assert (len(found), reasons) == (1, [])
+    return found[0][1]
+
+
+def watts_of(place: Place) -> float:
+    """What the one meter there says now."""
+    timeline = sample(reader(only(place), place), 100.0, lambda _: True)
+    return float(trace_of(only(place), timeline).y[0])

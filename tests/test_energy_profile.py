@@ -192,8 +192,8 @@ def test_a_counter_that_really_runs(edge_file: Path, tmp_path: Path) -> None:
 def test_a_command_is_asked_from_here(edge_file: Path, tmp_path: Path) -> None:
     trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
     trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
-    options = QUICK | {"min_secs": 1.0}
-    got = measure.bench(edge_file, **options, watch=meters.watch("pi5_pmic", Here(tmp_path), idle_secs=0.5))  # type: ignore[arg-type]
+    options = QUICK | {"min_secs": 0.6}
+    got = measure.bench(edge_file, **options, watch=meters.watch("pi5_pmic", Here(tmp_path), idle_secs=0.3))  # type: ignore[arg-type]
     watts = 1.1451 * sum(amps * volts for amps, volts in trees.RAILS.values()) + 0.5879
     assert got.energy_mj.source.startswith("pi5_pmic: rails, by a fit")
     assert watts_of(got) == pytest.approx(watts, rel=1e-6)

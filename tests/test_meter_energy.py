@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -41,9 +42,9 @@ CASES = list(itertools.product([powers, counted], trees.SHAPES, trees.SAMPLINGS)
 
 
 @pytest.mark.parametrize(("meter", "shape", "sampling"), CASES, ids=["-".join([m.__name__, *rest]) for m, *rest in CASES])
-def test_known_joules_come_out_within_a_thousandth(meter: type[Trace], shape: str, sampling: str) -> None:
+def test_known_joules_come_out_within_a_thousandth(meter: Callable[[str, str], Trace], shape: str, sampling: str) -> None:
     truth = (trees.SHAPES[shape].joules(LOOP[1]) - trees.SHAPES[shape].joules(LOOP[0])) * 1e3 / RUNS
-    energy = energy_of(meter(shape, sampling), LOOP, RUNS)  # type: ignore[call-arg, arg-type]
+    energy = energy_of(meter(shape, sampling), LOOP, RUNS)
     assert energy.value == pytest.approx(truth, rel=1e-3)
     assert energy.low is not None
     assert energy.high is not None

@@ -32,7 +32,7 @@ SAME = Clock()
 
 
 def compare(ask: Callable[[], float], where: str, times: int = 5, now: Callable[[], float] = time.monotonic) -> Clock:
-    """Asks the other clock (`now_ns` of the runner's --info, in seconds) a few times.  The quickest answer counts: error is half of its round trip."""
+    """Asks the other clock (`now_ns` of the runner's --info, in seconds) a few times.  The quickest answer counts, error is half its round trip."""
     best: tuple[float, float, float] | None = None
     for _ in range(times):
         before = now()
