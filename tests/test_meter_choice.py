@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import meter_trees as trees
 from edge import meters
 from edge.errors import EdgeError, ToolFailed
 from edge.measure.watch import Samples, Seen
-from edge.meters import Here, There, discover
+from edge.meters import Here, There, Trace, discover
+from edge.meters.clock import Clock
 from edge.meters.watching import HostWatch, RunnerWatch
 
 
@@ -169,6 +171,33 @@ def test_a_runner_that_sent_nothing_is_named(tmp_path: Path, samples: Samples | 
     assert str(caught.value) == line
     assert auto.energy(Seen((0, 1), 5, samples=samples)).source == line
     assert isinstance(asked, RunnerWatch)
+
+
+@dataclass
+class Recorded:
+    """A recorder of 5 W for 10 s of its own, 1000 s into the host's time."""
+
+    trace: Trace
+
+    def start(self) -> None: ...
+
+    def stop(self) -> Trace:
+        return self.trace
+
+
+def test_a_device_of_another_clock_is_measured_from_here() -> None:
+    """2 W idle, 8 W while it runs; its clock began 1000 s after ours and is known to 20 ms."""
+    t = trees.even(1000, 10) + 1000
+    trace = Trace("bench supply", t, np.where((t >= 1003) & (t < 1007), 8.0, 2.0), False, 0.0, 0.0, 0.0)
+    exact, doubtful = (HostWatch(Recorded(trace), clock=Clock(1000.0, 1.0, error)) for error in (0.0, 0.02))
+    energies = []
+    for watch in (exact, doubtful):
+        with watch:
+            pass
+        energies.append(watch.energy(Seen((3.0, 7.0), 6, ((0.0, 2.9), (7.1, 9.9)))))
+    assert [energy.value for energy in energies] == [pytest.approx(4000, rel=1e-3)] * 2
+    widths = [(energy.high or 0) - (energy.low or 0) for energy in energies]
+    assert widths[1] - widths[0] == pytest.approx(2 * 2 * 0.02 * 6 / 6 * 1e3, rel=0.01)  # ± 20 ms of 6 W at both ends
 
 
 def test_auto_goes_on_without_a_meter_that_fails(tmp_path: Path) -> None:

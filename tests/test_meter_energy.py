@@ -108,7 +108,8 @@ def refused() -> list[tuple[str, Trace, tuple[float, float], int, str]]:
         ("a loop of no length", trace, (3, 3), 1, "bench supply: 1 inferences in 0 s cannot be measured (measure longer: --min-secs)"),
         ("no inference", trace, (3, 4), 0, "bench supply: 0 inferences in 1 s cannot be measured (measure longer: --min-secs)"),
         ("few readings", trace, (3, 3.0035), 1, "bench supply: 4 readings in 0.0035 s are too few (measure longer: --min-secs)"),
-        ("not covered", trace, (8, 12), 1, "bench supply: recorded -8.00 to +2.00 s of a loop of 4.00 s"),
+        ("begun late", trace, (-1, 3), 1, "bench supply: recorded +1.00 to +11.00 s of a loop of 4.00 s"),
+        ("ended early", trace, (8, 12), 1, "bench supply: recorded -8.00 to +2.00 s of a loop of 4.00 s"),
     ]
 
 

@@ -165,6 +165,7 @@ def test_ticks_that_were_missed_are_not_made_up_for() -> None:
     timeline = sample(reader(Probe("x", (), 100, 0, 0, 0, paths=("/n",)), place), 100, place.wait(1.0), place.clock)
     assert timeline.t.size == pytest.approx(25, abs=5)
     assert timeline.slack == pytest.approx(0.0175)
+    assert timeline.t[0] == pytest.approx(0.0175)  # the middle of the first reading
     assert timeline.t.size < MAX_ROWS
 
 

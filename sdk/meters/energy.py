@@ -8,8 +8,8 @@ Over the loop of T seconds and `runs` inferences (all in joules):
 
     accuracy    of the meter, as its file states it
     resolution  half a step on every power reading: step / 2 × T; of a counter one step
-    sampling    powers only: how far every other reading alone would have led, the larger of the two halves; and where readings are missing
-                (GAP times the usual interval), half of the powers' range for so long
+    sampling    powers only: how far every other reading alone would have led; and where readings are missing (GAP times the usual interval), half of
+                the powers' range for so long
     ends        at either end the readings may belong to a moment `update` earlier or half an interval off: for so long, the range of power there
     idle        half the difference between the idle spans, and the resolution and sampling of the spans themselves
 
@@ -105,9 +105,8 @@ def doubt(trace: Trace, span: Span) -> float:
     if trace.counts:
         return trace.resolution
     t, watts = cut(trace.t, trace.y, *span)
-    whole = area(t, watts)
-    halves = [np.r_[0, np.arange(phase, t.size - 1, 2), t.size - 1] for phase in (1, 2)]
-    sampling = max(abs(area(t[half], watts[half]) - whole) for half in halves)
+    half = np.r_[0 : t.size - 1 : 2, t.size - 1]
+    sampling = abs(area(t[half], watts[half]) - area(t, watts))
     steps = np.diff(t)
     missing = float(steps[steps > GAP * usual(trace)].sum())
     return trace.resolution / 2 * seconds + sampling + missing * float(np.ptp(watts)) / 2
