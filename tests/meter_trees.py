@@ -139,6 +139,7 @@ class Acted:
     now: float = 0.0
     cost: float = 0.0
     argv: list[Sequence[str]] = field(default_factory=list)
+    parallel: bool = True
 
     def clock(self) -> float:
         return self.now

@@ -200,6 +200,28 @@ def test_a_device_of_another_clock_is_measured_from_here() -> None:
     assert widths[1] - widths[0] == pytest.approx(2 * 2 * 0.02 * 6 / 6 * 1e3, rel=0.01)  # ± 20 ms of 6 W at both ends
 
 
+def test_a_line_that_carries_one_thing_at_a_time_serves_files_only(tmp_path: Path) -> None:
+    """A serial console runs the model, so a meter's command would have to wait for its end; the runner's own readings need no line."""
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
+    trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
+    console = Here(tmp_path, parallel=False)
+    line = "pi5_pmic: rails, by a fit: is asked from here, and the line to the device carries one thing at a time (use ssh, or an instrument)"
+    assert meters.watch("auto", console).energy(Seen((0, 1), 1)).source == line
+    with pytest.raises(EdgeError) as caught:
+        meters.watch("pi5_pmic", console)
+    assert str(caught.value) == line
+    trees.lay(tmp_path, trees.ina2xx())
+    assert "--sample" in meters.watch("auto", console).arguments
+
+
+def test_the_clock_of_the_device_is_handed_on(tmp_path: Path) -> None:
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
+    trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
+    watch = meters.watch("pi5_pmic", Here(tmp_path), clock=Clock(5.0))
+    assert isinstance(watch, HostWatch)
+    assert watch.clock == Clock(5.0)
+
+
 def test_auto_goes_on_without_a_meter_that_fails(tmp_path: Path) -> None:
     trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
     program = trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")

@@ -5,9 +5,26 @@ discover(place)          those of this machine or device, best first, and why ot
 watch(word, place)       what `edge profile --energy WORD` gives to `bench`: "auto", "none", or NAME[:PORT[@VOLTS]]
 """
 
+from edge.meters.clock import Clock, align, compare
 from edge.meters.discovery import discover, meters, names, watch
 from edge.meters.energy import energy_of
 from edge.meters.place import Here, Place, There
 from edge.meters.trace import Probe, Timeline, Trace, trace_of
 
-__all__ = ["Here", "Place", "Probe", "There", "Timeline", "Trace", "discover", "energy_of", "meters", "names", "trace_of", "watch"]
+__all__ = [
+    "Clock",
+    "Here",
+    "Place",
+    "Probe",
+    "There",
+    "Timeline",
+    "Trace",
+    "align",
+    "compare",
+    "discover",
+    "energy_of",
+    "meters",
+    "names",
+    "trace_of",
+    "watch",
+]

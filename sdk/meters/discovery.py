@@ -12,6 +12,7 @@ import edge.meters
 from edge.artifact.program import EMULATOR
 from edge.errors import EdgeError, did_you_mean
 from edge.measure.watch import Unwatched, Watch
+from edge.meters.clock import SAME, Clock
 from edge.meters.meter import Meter
 from edge.meters.place import Here, Place
 from edge.meters.sampling import Sampler
@@ -55,20 +56,23 @@ def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], lis
     return found, reasons
 
 
-def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0) -> Watch:
-    """auto: the best meter here, or none and the reason why.  none: nothing.  A meter that is named must be there: EdgeError else."""
+def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock = SAME) -> Watch:
+    """auto: the best meter here, or none and the reason why.  none: nothing.  A meter that is named must be there: EdgeError else.
+
+    place: where the model will run.  clock: from that machine's clock to ours (`clock.compare`), for what is recorded from here.
+    """
     place = place or Here()
     if word == "none":
         return Unwatched()
     if word == "auto":
-        return automatic(place, idle_secs)
+        return automatic(place, idle_secs, clock)
     match = WORD.fullmatch(word)
     meter = meters().get(match["name"]) if match else None
     if not match or not meter:
         known = ["auto", "none", *names()]
         raise EdgeError("--energy", f"no meter '{word}'", did_you_mean(word.partition(":")[0], known) or ", ".join(known))
     if meter.connect:
-        return HostWatch(meter.connect(match["port"] or "", float(match["volts"]) if match["volts"] else None), idle_secs)
+        return HostWatch(meter.connect(match["port"] or "", float(match["volts"]) if match["volts"] else None), idle_secs, clock)
     if match["port"] is not None or match["volts"] is not None:
         raise EdgeError("--energy", f"{meter.name} is read on the machine itself and takes no port", f"--energy {meter.name}")
     assert meter.find is not None, f"{meter.name}: a meter has find or connect"
@@ -79,20 +83,25 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0) -> W
     if probe is None:
         here = ", ".join(found.name for found, _ in discover(place)[0])
         raise EdgeError(meter.name, "is not on this machine", f"here: {here}" if here else "here is no meter")
-    return watching(probe, place, idle_secs)
+    return watching(probe, place, idle_secs, clock)
 
 
-def automatic(place: Place, idle_secs: float) -> Watch:
+def automatic(place: Place, idle_secs: float, clock: Clock) -> Watch:
     if os.environ.get(EMULATOR):
         return Unwatched(f"not measured: {EMULATOR} is set, and an emulator's energy is not the device's")
     found, reasons = discover(place)
     if not found:
         return Unwatched("; ".join(["no meter here", *reasons]))
-    return Yielding(watching(found[0][1], place, idle_secs))
+    try:
+        return Yielding(watching(found[0][1], place, idle_secs, clock))
+    except EdgeError as error:
+        return Unwatched(str(error))
 
 
-def watching(probe: Probe, place: Place, idle_secs: float) -> Watch:
+def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock) -> Watch:
     """Files are read by the runner, beside the model and on its clock; what a command tells is asked from here."""
     if 0 < len(probe.paths) <= MAX_FILES:
         return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs)
-    return HostWatch(Sampler(probe, place), idle_secs)
+    if not place.parallel:
+        raise EdgeError(probe.source, "is asked from here, and the line to the device carries one thing at a time", "use ssh, or an instrument")
+    return HostWatch(Sampler(probe, place), idle_secs, clock)

@@ -31,6 +31,10 @@ class Place(Protocol):
     def at(self, path: str) -> str:
         """The path as the runner, which does not know the place, must be told it."""
 
+    @property
+    def parallel(self) -> bool:
+        """Whether it answers while it runs the model."""
+
 
 class Ran(Protocol):
     """How a command ended on a device."""
@@ -56,6 +60,7 @@ class Here:
     """This machine, or the tree of one below `root`; its programs are then below root/bin."""
 
     root: Path = Path("/")
+    parallel: bool = True
 
     def at(self, path: str) -> str:
         return str(self.root / path.lstrip("/"))
@@ -91,9 +96,10 @@ COMPLAINTS = (
 
 @dataclass(frozen=True)
 class There:
-    """A device: files by cat, folders by ls."""
+    """A device: files by cat, folders by ls.  parallel: commands can be run while the model runs; a serial line carries one thing at a time."""
 
     device: Device
+    parallel: bool = True
 
     def at(self, path: str) -> str:
         return path
