@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from instrument_players import Cable
+if TYPE_CHECKING:
+    from instrument_players import Plug
 
 SKIPS = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -31,8 +33,10 @@ def tool() -> Callable[[str, str], str]:
 
 
 @pytest.fixture
-def plug() -> Iterator[Callable[[Callable[[bytes], bytes]], Cable]]:
+def plug() -> Iterator[Plug]:
     """plug(answer) is a serial line at whose end answer(heard) speaks; closed after the test."""
+    from instrument_players import Cable  # here: this file also serves tests that lie elsewhere
+
     cables: list[Cable] = []
 
     def make(answer: Callable[[bytes], bytes]) -> Cable:

@@ -211,9 +211,9 @@ def test_the_command_line_says_what_is_missing(edge_file: Path, capsys: pytest.C
 def figures() -> list[tuple[Energy, str]]:
     whole = Energy(1.5, 1.25, 1.75, "measured", "rapl: package-0", 2.5, 1.0, 300, 99.9)
     return [
-        (whole, "     1.500 mJ    measured, 1.250 to 1.750; gross 2.500, idle 1.000; 100 readings a second; rapl: package-0"),
-        (replace(whole, idle=None), "     1.500 mJ    measured, 1.250 to 1.750; gross 2.500; 100 readings a second; rapl: package-0"),
-        (modelled((1.0, 2.0, 3.0), "model of rpi4"), "     2.000 mJ    modelled, 1.000 to 3.000; model of rpi4"),
+        (whole, "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5, idle 1; 100 readings a second; rapl: package-0"),
+        (replace(whole, idle=None), "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5; 100 readings a second; rapl: package-0"),
+        (modelled((1.0, 2.0, 3.0), "model of rpi4"), "         2 mJ    modelled, 1 to 3; model of rpi4"),
         (no_energy("no meter here"), "         -       no meter here"),
     ]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import meter_trees as trees
@@ -154,6 +154,7 @@ ONLY_MEASURED = "a measured energy has gross, samples and rate, any other has no
 WRAPS = st.integers(200_000_000, trees.WRAP)  # µJ: from 200 J
 
 
+@settings(deadline=None)
 @given(wrap=WRAPS, first=st.integers(0, trees.WRAP), steps=st.lists(st.integers(0, 90_000_000), min_size=1, max_size=60))
 def test_a_counter_adds_up_wherever_it_begins_again(wrap: int, first: int, steps: list[int]) -> None:
     """Any steps of at most 9000 W over 10 ms: the sum is exact to the microjoule."""
@@ -166,6 +167,7 @@ def test_a_counter_adds_up_wherever_it_begins_again(wrap: int, first: int, steps
 WATTS = st.lists(st.floats(0, 100), min_size=8, max_size=40)
 
 
+@settings(deadline=None)
 @given(watts=WATTS, data=st.data())
 def test_energy_adds_up_over_time(watts: list[float], data: st.DataObject) -> None:
     t = np.cumsum(data.draw(st.lists(st.floats(0.001, 1), min_size=len(watts), max_size=len(watts))))
@@ -177,6 +179,7 @@ def test_energy_adds_up_over_time(watts: list[float], data: st.DataObject) -> No
         assert parts >= 0
 
 
+@settings(deadline=None)
 @given(watts=st.floats(0.001, 1000), seed=st.integers(0, 2**32 - 1))
 def test_a_constant_power_is_exact_however_it_is_sampled(watts: float, seed: int) -> None:
     t = np.sort(np.random.default_rng(seed).uniform(0, 10, 200))

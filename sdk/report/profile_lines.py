@@ -32,9 +32,9 @@ def energy_words(e: Energy) -> str:
     """The figure, its kind and band; of a measured one what it was made of."""
     if e.value is None:
         return f"         -       {e.source}"
-    text = f"{e.value:10.3f} mJ    {e.kind}, {e.low:.3f} to {e.high:.3f}"
+    text = f"{e.value:10.4g} mJ    {e.kind}, {e.low:.4g} to {e.high:.4g}"
     if e.gross is not None and e.rate is not None:
-        text += f"; gross {e.gross:.3f}" + ("" if e.idle is None else f", idle {e.idle:.3f}") + f"; {e.rate:.0f} readings a second"
+        text += f"; gross {e.gross:.4g}" + ("" if e.idle is None else f", idle {e.idle:.4g}") + f"; {e.rate:.0f} readings a second"
     return f"{text}; {e.source}"
 
 
