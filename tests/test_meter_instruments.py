@@ -100,6 +100,7 @@ def test_a_powershield_that_does_not_obey(plug: Plug, shield: PowerShield, why: 
         (b"", "lpm01a X: sent no energies"),
         (b"\xff\xfe\0\r\n" * 100, "lpm01a X: sent no energies"),
         (b"12345-07\r\n6409-7\r\n6409-007\r\n-640-07\r\n", "lpm01a X: sent no energies"),
+        (b"1000-07\r\n9999+99\r\n", "lpm01a X: says 1e+103 J in a millisecond, which it cannot feed"),
         (b"1000-07\r\n1000-07\r\nError: buffer overflow\r\n", "lpm01a X: Error: buffer overflow"),
         (
             b"1000-07\r\n" * 100 + b"TimeStamp: 001s 000ms, buff 00%\r\n",

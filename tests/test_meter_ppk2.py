@@ -138,6 +138,15 @@ def test_what_a_ppk2_cannot_have_sent(data: bytes, line: str) -> None:
     assert str(caught.value) == line
 
 
+@pytest.mark.parametrize("resistance", [1e-300, 1e-8])
+def test_a_calibration_that_makes_kilowatts_is_refused(resistance: float) -> None:
+    strange = kit()
+    strange.modifiers["R"]["4"] = resistance
+    with pytest.raises(ToolFailed) as caught:
+        ppk2.trace_of_samples(strange, [(1.0, b"".join(words([0.9] * 1000)))], 5.0, "ppk2 X")
+    assert str(caught.value) == "ppk2 X: its calibration makes no sense of its samples (unplug it and plug it in again)"
+
+
 @pytest.mark.parametrize(
     ("attached", "line"),
     [

@@ -19,7 +19,7 @@ from edge.meters.meter import Meta
 from edge.meters.trace import Trace
 
 META = Meta(
-    what="a board of up to 50 mA at 1.8 to 3.3 V fed by an X-NUCLEO-LPM01A",
+    what="a board of some ten mA at 1.8 to 3.3 V fed by an X-NUCLEO-LPM01A",
     accuracy=0.02,
     basis="2 % in static mode [ST UM2243]; ~2 % in dynamic mode",
 )
@@ -29,6 +29,7 @@ SETUP = ("htc", "output energy", "format ascii_dec", "freq 1k", "acqtime inf", "
 JOULES = re.compile(rb"(\d{1,4})([+-]\d{2})")
 STAMP = re.compile(rb"TimeStamp: (\d{1,7})s (\d{1,3})ms")
 RESOLUTION = 1e-7  #: J
+MOST = 1e-3  #: J a line: 1 W, more than it can feed
 PATIENCE = 2.0  #: seconds for an answer
 LOST = 20, 0.005  #: lines, and share of them, by which the count may differ from the time stamps
 
@@ -95,7 +96,7 @@ def trace_of_lines(chunks: list[tuple[float, bytes]], volts: float, where: str) 
 
 
 def parsed(raw: bytes, where: str) -> tuple[Floats, Floats]:
-    """Joules of each line, and where in the stream it ended.  ToolFailed where lines were lost or it reports an error."""
+    """Joules of each line, and where in the stream it ended.  ToolFailed where lines were lost, cannot be true, or report an error."""
     joules: list[float] = []
     stops: list[int] = []
     at = 0
@@ -109,6 +110,8 @@ def parsed(raw: bytes, where: str) -> tuple[Floats, Floats]:
                 raise ToolFailed(where, f"sent {len(joules)} lines in the time of {due:.0f}", "use another USB port or cable")
         elif match := JOULES.fullmatch(text):
             joules.append(int(match[1]) * 10.0 ** int(match[2]))
+            if joules[-1] > MOST:
+                raise ToolFailed(where, f"says {joules[-1]:.3g} J in a millisecond, which it cannot feed")
             stops.append(at)
         elif text.lower().startswith(b"error"):
             raise ToolFailed(where, text.decode(errors="replace")[:80])

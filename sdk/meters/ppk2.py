@@ -17,7 +17,7 @@ from edge.errors import EdgeError, ToolFailed
 from edge.meters.clock import align
 from edge.meters.listening import Listener
 from edge.meters.meter import Meta
-from edge.meters.trace import Trace
+from edge.meters.trace import PLAUSIBLE, Trace
 
 if TYPE_CHECKING:
     from ppk2_api.ppk2_api import PPK2_API
@@ -98,6 +98,8 @@ def trace_of_samples(kit: PPK2_API, chunks: list[tuple[float, bytes]], volts: fl
     clock = align([(arrival, index[end - 1] / HZ) for (arrival, _), end in zip(chunks, ends, strict=True) if end], where, late=True)
     microamperes, _ = kit.get_samples(words.tobytes())
     watts = np.array(microamperes, np.float64) * 1e-6 * volts
+    if watts.size != words.size or not np.all(np.abs(watts) < PLAUSIBLE):
+        raise ToolFailed(where, "its calibration makes no sense of its samples", "unplug it and plug it in again")
     t = clock.offset + clock.rate * index / HZ
     return Trace(f"{where}, at {volts:g} V", t, watts, False, RESOLUTION * volts, 1 / HZ + clock.error, META.accuracy)
 
