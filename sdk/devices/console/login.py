@@ -1,0 +1,111 @@
+"""From a silent line to a shell: waits for a board that boots, logs in, says which of the many things went wrong."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+
+from edge.devices.console.port import QUIET, Port
+from edge.devices.console.shell import Shell
+from edge.errors import DeviceFailed
+
+BOOT_SECONDS = 120.0
+WAKE_SECONDS = 2.0  #: of silence, after which we type something
+ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])")
+#: what the end of a board's words means, the first that fits
+MEANINGS = {
+    "user": re.compile(rb"(?<!Last )\b(?:login|username): *$", re.I),
+    "password": re.compile(rb"\bpass(?:word|code|wort)\b[^\r\n]*: *$", re.I),
+    "prompt": re.compile(rb"[#$%>] *$"),
+}
+REFUSAL = re.compile(rb"(?:login|password) incorrect|(?:permission|access) denied|authentication failure", re.I)
+
+
+@dataclass(frozen=True)
+class Account:
+    """password: None means EDGE_PASSWORD, or asking on a terminal."""
+
+    user: str = ""
+    password: str | None = None
+
+
+def log_in(port: Port, account: Account, seconds: float = BOOT_SECONDS) -> Shell:
+    """A shell of ours on that line, within the seconds a board may take to boot."""
+    shell, end = Shell(port), time.monotonic() + seconds
+    heard, silences, typed = b"", 0, False
+    while time.monotonic() < end:
+        new = listen(port)
+        heard = ESCAPES.sub(b"", heard + new)[-4000:]
+        meaning = meaning_of(heard) if new else "silence"
+        if typed and (meaning in ("user", "password") or (meaning != "prompt" and REFUSAL.search(heard))):
+            raise refused(port, account)
+        if meaning == "user":
+            port.write(user_of(port, account) + b"\r")
+        elif meaning == "password":
+            port.write(password_of(port, account) + b"\r")
+            typed = True
+        elif meaning == "silence":
+            silences += 1
+        # The shell that an interrupted session left behind shows no prompt: in every second silence our language is simply spoken.
+        if meaning == "prompt" or (meaning == "silence" and silences % 2 == 0):
+            if shell.attach():
+                shell.teach()
+                return shell
+        elif meaning == "silence":
+            port.write(b"\x03\r")
+        if meaning in ("user", "password"):
+            heard = b""
+    raise no_login(port, heard, seconds)
+
+
+def listen(port: Port) -> bytes:
+    """What comes in until the board pauses; nothing when it is silent."""
+    begun = time.monotonic()
+    if port.read(WAKE_SECONDS):
+        while port.read(QUIET) and time.monotonic() - begun < WAKE_SECONDS:
+            pass
+    new = bytes(port.buffer)
+    port.buffer.clear()
+    return new
+
+
+def meaning_of(heard: bytes) -> str:
+    """The key of MEANINGS that fits its end, else ''."""
+    return next((meaning for meaning, pattern in MEANINGS.items() if pattern.search(heard)), "")
+
+
+def user_of(port: Port, account: Account) -> bytes:
+    if not account.user:
+        raise DeviceFailed(port.name, "the board asks who logs in", "add the user: serial:///dev/ttyUSB0?user=pi")
+    return account.user.encode()
+
+
+def password_of(port: Port, account: Account) -> bytes:
+    """Never in argv or a URI: from the environment or the terminal."""
+    given = account.password if account.password is not None else os.environ.get("EDGE_PASSWORD")
+    if given is None and sys.stdin.isatty():
+        given = getpass.getpass(f"{port.name}: password of {account.user or 'the user'}: ")
+    if given is None:
+        raise DeviceFailed(port.name, "the board asks for a password", "set EDGE_PASSWORD")
+    if not given.isprintable():
+        raise DeviceFailed(port.name, "the password holds characters that cannot be typed on a line", "set EDGE_PASSWORD")
+    return given.encode()
+
+
+def refused(port: Port, account: Account) -> DeviceFailed:
+    return DeviceFailed(port.name, f"the board refuses user '{account.user}' with this password", "set EDGE_PASSWORD")
+
+
+def no_login(port: Port, heard: bytes, seconds: float) -> DeviceFailed:
+    """Why there was no shell, judged by what came over the line."""
+    if not port.came:
+        return DeviceFailed(port.name, f"silent for {seconds:.0f} s", "is the board on, are TX and RX crossed, has nobody else the line?")
+    text = heard.decode("ascii", "replace")
+    if sum(not (c.isprintable() and c.isascii()) and not c.isspace() for c in text) > len(text) / 4:
+        return DeviceFailed(port.name, "what comes in is no text", f"is {port.baud} baud the board's rate?")
+    last = text.strip().splitlines()[-1:] or [""]
+    return DeviceFailed(port.name, f"no shell within {seconds:.0f} s; the last line was '{last[0][-60:]}'", "log in there by hand once")
