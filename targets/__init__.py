@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from edge.targets.profile import Profile
 
 PROFILES = Path(__file__).parent / "profiles"
-LATER = ("arm64", "rpi3", "rpi4", "rpi5", "rpi-zero-2w", "android-arm64", "riscv64", "mobile-gpu", "neuromorphic")
+LATER = ("android-arm64", "riscv64", "mobile-gpu", "neuromorphic")
+#: names people try for the Arm machines whose instructions or system are 32 bits wide
+ARM32 = ("arm32", "arm", "armv6", "armv7", "armhf", "rpi", "rpi1", "rpi2", "rpi-zero", "rpi-zero-w")
 
 
 def names() -> list[str]:
@@ -34,6 +36,9 @@ def load(name: str) -> Profile:
         profile = profile_file.read(path)
     elif name in names():
         profile = profile_file.read(PROFILES / f"{name}.toml")
+    elif name in ARM32:
+        cure = "install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64"
+        raise EdgeError(f"target '{name}'", "32-bit Arm is not built for: its 16 vector registers and missing instructions would need kernels of their own", cure)
     elif name in LATER:
         raise EdgeError(f"target '{name}'", "comes with a later issue", f"targets now: {', '.join(names())}")
     else:

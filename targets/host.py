@@ -30,8 +30,8 @@ def runs_here(arch: str, level: Level) -> bool:
 
 
 def features() -> set[str]:
-    """CPU features in /proc/cpuinfo's spelling, those of the first core; empty on a machine that is not x86."""
-    return set(cpuinfo("flags").split())
+    """CPU features in /proc/cpuinfo's spelling, those of the first core; empty on a machine that is neither x86 nor Arm."""
+    return set((cpuinfo("flags") or cpuinfo("Features")).split())
 
 
 def machine() -> str:

@@ -83,10 +83,10 @@ def beside(path: Path, name: str) -> Path:
 
 
 def merged(base: Content, over: Content) -> Content:
-    """Tables are merged key by key; a figure, being one fact, is replaced whole."""
+    """Tables are merged key by key; a figure, being one fact, is replaced whole, and so are the levels: a board has its own and no others."""
     result = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict) and "value" not in value
+        both = key != "levels" and isinstance(value, dict) and isinstance(result.get(key), dict) and "value" not in value
         result[key] = merged(result[key], value) if both else value
     return result
 

@@ -12,7 +12,13 @@ X86_FEATURES = (
     *("movbe", "abm", "avx", "f16c", "fma", "bmi1", "bmi2", "avx2"),
     *("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx_vnni"),
 )
-ARCHES = ("x86_64",)
+#: the HWCAP bits of Linux on 64-bit Arm that a compiler's code can depend on
+ARM_FEATURES = (
+    *("fp", "asimd", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp", "asimdhp", "asimdrdm", "lrcpc", "dcpop"),
+    *("sha3", "sm3", "sm4", "asimddp", "sha512", "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs"),
+)
+FEATURES = {"x86_64": X86_FEATURES, "aarch64": ARM_FEATURES}
+ARCHES = tuple(FEATURES)
 
 NAME = word(r"[a-z0-9][a-z0-9._-]{0,63}", "a name of lower-case letters, digits, '-', '_' and '.'")
 CPU = word(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}", "a CPU's name")
@@ -20,7 +26,7 @@ TRIPLE = word(r"[a-z0-9][a-z0-9_.-]{0,63}", "a compiler triple")
 
 LEVEL_RULES: dict[str, Rule] = {
     "cpu": CPU,
-    "features": list_of(choice(X86_FEATURES)),
+    "features": list_of(choice(X86_FEATURES + ARM_FEATURES)),
     "lanes": figure("lanes"),
     "registers": figure("registers"),
     "flops": figure("rate"),
@@ -54,4 +60,7 @@ def missing(merged: Mapping[str, object]) -> list[str]:
     found = [f"{key}: is missing" for key in NEEDS if key not in merged]
     levels = merged.get("levels", {})
     assert isinstance(levels, dict), "checked by `mistakes`"
-    return found + [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]
+    found += [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]
+    known = FEATURES.get(str(merged.get("arch")), X86_FEATURES + ARM_FEATURES)
+    foreign = ((name, feature) for name, level in levels.items() for feature in level.get("features", ()) if feature not in known)
+    return found + [f"levels.{name}.features: {merged.get('arch')} has no '{feature}'" for name, feature in foreign]

@@ -81,7 +81,7 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
     ]
     run([("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in steps], folder)
     base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
-    runtime = runtime_sources(profile.arch)
+    runtime = runtime_sources()
     library = [name for name in runtime if not name.startswith("runner_")]
     shared = [*COMMON, *RUNTIME, *LINK, "program.c", *(f"{unit}.o" for _, unit in steps)]
     links = [
@@ -92,10 +92,9 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
     return Binaries((folder / "runner").read_bytes(), (folder / "libmodel.so").read_bytes())
 
 
-def runtime_sources(arch: str) -> list[str]:
-    """The runtime's C files for an architecture; those that begin with runner_ are the program's alone."""
-    own = "cpu_x86.c" if arch == "x86_64" else f"cpu_{arch}.c"
-    return sorted(path.name for path in (HERE / "runtime").glob("*.c") if path.name == own or not path.name.startswith("cpu_"))
+def runtime_sources() -> list[str]:
+    """The runtime's C files; those that begin with runner_ are the program's alone, a cpu_*.c of another architecture compiles to nothing."""
+    return sorted(path.name for path in (HERE / "runtime").glob("*.c"))
 
 
 def run(jobs: Sequence[Sequence[str]], folder: Path) -> None:

@@ -30,8 +30,13 @@ def edge(*words: str) -> subprocess.CompletedProcess[str]:
         ("targets --wholly-else=3", "edge: targets: unknown option '--wholly-else' (see edge targets --help)"),
         ("targets cpu x86-64", "edge: targets: does not take 'x86-64' (see edge targets --help)"),
         ("targets -x", "edge: targets: does not take '-x' (see edge targets --help)"),
-        ("targets x86_64", "edge: target 'x86_64': unknown (did you mean 'x86-64'? targets: cpu, x86-64)"),
-        ("targets rpi4", "edge: target 'rpi4': comes with a later issue (targets now: cpu, x86-64)"),
+        ("targets x86_64", "edge: target 'x86_64': unknown (did you mean 'x86-64'? targets: arm64, cpu, rpi-zero2w, rpi3, rpi4, rpi5, x86-64)"),
+        ("targets riscv64", "edge: target 'riscv64': comes with a later issue (targets now: arm64, cpu, rpi-zero2w, rpi3, rpi4, rpi5, x86-64)"),
+        (
+            "targets arm32",
+            "edge: target 'arm32': 32-bit Arm is not built for: its 16 vector registers and missing instructions would need kernels of their own"
+            " (install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64)",
+        ),
         ("doctor ssh://pi@host", "edge: doctor: looking at 'ssh://pi@host' comes with a later issue (docs/cli.md lists what is here)"),
         ("compare a.json b.json --fail-on p50>5%", "edge: compare: this command comes with a later issue (docs/cli.md lists what is here)"),
         ("flash a.edge --to ssh://pi", "edge: flash: this command comes with a later issue (docs/cli.md lists what is here)"),

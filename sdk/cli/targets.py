@@ -24,9 +24,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([{"name": name, "not_here": it} if isinstance(it, str) else to_dict(it) for name, it in found.items()], indent=2))
         return 0
+    wide = max(map(len, found)) + 2
     for name, it in found.items():
         first, *rest = [f"not here: {it}"] if isinstance(it, str) else [it.description, summary(it)]
-        print(f"{name:<10}{first}", *(f"{'':10}{line}" for line in rest), sep="\n")
+        print(f"{name:<{wide}}{first}", *(f"{'':{wide}}{line}" for line in rest), sep="\n")
     return 0
 
 
@@ -46,7 +47,7 @@ def page(profile: Profile) -> list[str]:
     """One target: its levels, then a line for each figure."""
     lines = [f"{profile.name}: {profile.description}", summary(profile), f"runner {profile.runner}, library {profile.library}", ""]
     for level in profile.levels:
-        proof = f"proven under qemu-x86_64 -cpu {level.qemu_cpu}" if level.qemu_cpu else "QEMU cannot run it"
+        proof = f"proven under qemu-{profile.arch} -cpu {level.qemu_cpu}" if level.qemu_cpu else "QEMU cannot run it"
         lines += [f"{level.name}: -mcpu={level.cpu}, {proof}", f"    needs {' '.join(level.features)}"]
     lines.append("")
     for key, figure in figures(profile):

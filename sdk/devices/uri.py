@@ -18,6 +18,7 @@ from edge.errors import EdgeError, did_you_mean
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}"
 ADDRESS = rf"(?:(?P<user>{NAME})@)?(?P<host>{NAME}|\[[0-9A-Fa-f:.]{{2,45}}(?:%[A-Za-z0-9_.-]+)?\])"
 PORT = r":(?P<port>[0-9]{1,5})"
+TTY = r"/dev/[A-Za-z0-9_][A-Za-z0-9_./:+-]{0,200}"
 OPTIONS = r"(?:\?(?P<options>[A-Za-z0-9_=&.-]{1,200}))?"
 
 
@@ -65,9 +66,7 @@ def parse_uri(text: str) -> Uri:
         raise EdgeError(where(text), "is no device", did_you_mean(scheme, GRAMMARS) or f"devices: {', '.join(GRAMMARS)}")
     grammar = GRAMMARS[scheme]
     if re.match(r"//[^/@]*:[^/@]*@", rest):
-        raise EdgeError(
-            f"{scheme} device", "has a password in its URI, where other users can see it", "leave it out: keys, or EDGE_PASSWORD for serial"
-        )
+        raise EdgeError(f"{scheme} device", "has a password in its URI, for all to see", "leave it out: keys, or EDGE_PASSWORD for serial")
     found = re.fullmatch(grammar.pattern, rest, re.ASCII)
     if not found or "/../" in f"{rest}/" or (scheme == "local" and text != "local"):
         raise EdgeError(where(text), f"is no good {scheme} device", f"like {grammar.example}")

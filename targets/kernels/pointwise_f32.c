@@ -28,6 +28,23 @@ INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, 
     }
 }
 
+/* one whole block of B input channels */
+INLINE void pointwise_block(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w, size_t panel, int mr, int nv) {
+    if (!BY_ELEMENT) {
+        UNROLL4 for (int l = 0; l < B; l++) pointwise_lanes(acc, x, w, panel, l, mr, nv);
+        return;
+    }
+    vf value[POINTWISE_MR];
+    UNROLLED for (int p = 0; p < mr; p++) value[p] = load(x + p * B);
+    UNROLLED for (int l = 0; l < B; l++) {
+        vf weight[POINTWISE_NV];
+        UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
+        UNROLLED for (int p = 0; p < mr; p++) {
+            UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * splat(value[p][l]);
+        }
+    }
+}
+
 INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, int block, int mr, int nv) {
     vf acc[POINTWISE_MR][POINTWISE_NV];
     const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B;
@@ -43,9 +60,7 @@ INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, i
             ROLLED for (int l = 0; l < head; l++) pointwise_lanes(acc, x + lane, w, panel, l, mr, nv);
             x += plane, w += head * B;
         }
-        ROLLED for (int c = 0; c < full; c++, x += plane, w += B * B) {
-            UNROLL4 for (int l = 0; l < B; l++) pointwise_lanes(acc, x, w, panel, l, mr, nv);
-        }
+        ROLLED for (int c = 0; c < full; c++, x += plane, w += B * B) pointwise_block(acc, x, w, panel, mr, nv);
         ROLLED for (int l = 0; l < tail; l++) pointwise_lanes(acc, x, w, panel, l, mr, nv);
         w += tail * B;
     }

@@ -33,6 +33,14 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 #define ROLLED _Pragma("GCC unroll 1")
 #endif
 
+/* On Arm fmla multiplies by one element of a register, so a block of inputs is loaded once and never broadcast; on x86 a broadcast load is as
+ * cheap as a load, and a register that holds a block would be lost to the sums. */
+#ifdef __aarch64__
+enum { BY_ELEMENT = 1 };
+#else
+enum { BY_ELEMENT = 0 };
+#endif
+
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
 INLINE vf splat(float s) { return s - (vf){0}; }

@@ -1,8 +1,8 @@
 /* cpuid says what the CPU can do, xgetbv what the kernel saves on a context switch: an instruction needs both. */
 #include "cpu.h"
 
+#if defined(__x86_64__)
 #include <cpuid.h>
-#include <string.h>
 
 enum { EAX, EBX, ECX, EDX };
 enum { ALWAYS = 0, YMM = 0x6, ZMM = 0xe6 }; /* XCR0 bits: SSE|AVX state; and the three of AVX-512 */
@@ -58,20 +58,4 @@ uint64_t edge_cpu_features(void) {
     }
     return features;
 }
-
-void edge_cpu_names(uint64_t features, char *text, size_t bytes) {
-#define NAME(bit, macro, name) {(uint64_t)1 << bit, name},
-    static const struct {
-        uint64_t feature;
-        const char *name;
-    } names[] = {EDGE_CPU_FEATURES(NAME)};
-    size_t used = 0;
-    if (bytes) text[0] = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const size_t length = strlen(names[i].name);
-        if (!(features & names[i].feature) || used + length + 2 > bytes) continue;
-        if (used) text[used++] = ' ';
-        memcpy(text + used, names[i].name, length + 1);
-        used += length;
-    }
-}
+#endif
