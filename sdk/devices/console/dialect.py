@@ -99,8 +99,8 @@ def call(name: str, *words: str | int) -> str:
 
 
 def answer_pattern(tag: str) -> re.Pattern[bytes]:
-    """A whole line of the board's, wherever it begins."""
-    return re.compile(rb"%s ([ -~]*?) ([0-9a-f]{%d})\r?\n" % (tag.encode(), SUM_CHARS))
+    """A whole line of the board's, wherever it begins; without groups, the `login: ` of a board that has started anew (`Last login: …` is a greeting)."""
+    return re.compile(rb"%s ([ -~]*?) ([0-9a-f]{%d})\r?\n|(?<!Last )\blogin: *$" % (tag.encode(), SUM_CHARS))
 
 
 def read_answer(found: re.Match[bytes]) -> Answer | None:

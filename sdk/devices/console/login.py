@@ -52,11 +52,12 @@ def log_in(port: Port, account: Account, seconds: float = BOOT_SECONDS) -> Shell
             silences += 1
         # The shell that an interrupted session left behind shows no prompt: in every second silence our language is simply spoken.
         if meaning == "prompt" or (meaning == "silence" and silences % 2 == 0):
+            port.write(b"\x03" if meaning == "silence" else b"")
             if shell.attach():
                 shell.teach()
                 return shell
         elif meaning == "silence":
-            port.write(b"\x03\r")
+            port.write(b"\r")
         if meaning in ("user", "password"):
             heard = b""
     raise no_login(port, heard, seconds)

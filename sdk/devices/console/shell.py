@@ -31,8 +31,7 @@ class Shell:
     def __init__(self, port: Port) -> None:
         self.port = port
         self.tag = secrets.token_hex(6)
-        # "Last login: …" is a greeting; `login: ` with nothing after it is a board that has started anew.
-        self.pattern = re.compile(rb"%s|(?<!Last )\blogin: *$" % dialect.answer_pattern(self.tag))
+        self.pattern = dialect.answer_pattern(self.tag)
         self.number = 0
         self.folder = ""
         self.encoding = "raw"
