@@ -56,9 +56,8 @@ SAYINGS = (
 class Ssh:
     """folder: private, holds the connection's socket."""
 
-    def __init__(self, uri: Uri, binary: str, folder: Path) -> None:
+    def __init__(self, uri: Uri, binary: str, folder: Path, config: str) -> None:
         self.uri, self.folder = uri.text, folder
-        config = os.environ.get(CONFIG)
         words = [binary, *(["-F", config] if config else []), *(word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}"))]
         words += ["-o", f"ControlPath={folder}/c", *(["-p", str(uri.port)] if uri.port else []), *(["-l", uri.user] if uri.user else [])]
         self.ssh, self.host = words, uri.host
@@ -118,8 +117,8 @@ def refused(uri: str, stderr: bytes) -> DeviceFailed:
     return DeviceFailed(uri, last, "is it on, and on this network?")
 
 
-def open(uri: str) -> Device:
-    """Connects with the first command, not here."""
+def open(uri: str, config: str = "") -> Device:
+    """Connects with the first command, not here.  config: a file to read instead of ~/.ssh/config."""
     parsed, binary = parse_uri(uri), shutil.which("ssh")
     if binary is None:
         raise DeviceFailed(uri, "ssh is not installed here", "sudo apt-get install openssh-client")
@@ -127,7 +126,7 @@ def open(uri: str) -> Device:
     if len(str(folder)) > LONGEST_SOCKET:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix="edge-ssh-", dir="/tmp"))
-    device = Ssh(parsed, binary, folder)
+    device = Ssh(parsed, binary, folder, config or os.environ.get(CONFIG, ""))
     atexit.register(device.close)
     return device
 

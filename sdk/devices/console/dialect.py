@@ -26,9 +26,9 @@ ENCODINGS = {"raw": ("cat", "cat"), "base64": ("base64 -d", "base64")}
 BOOTSTRAP = (
     "exec sh",
     "stty -echo; PS1= PS2= D= T={tag}; stty -opost; S=$(stty -g)",
-    "say_() {{ c=$(printf %s \"$*\" | sha256sum); printf '\\n%s %s %.16s\\n' \"$T\" \"$*\" \"$c\"; }}",
+    'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
     'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) say_ got; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
-    "fail_() {{ say_ \"$N\" failed \"$(printf %s \"$*\" | tr -c ' -~' ' ')\"; }}",
+    'fail_() {{ say_ "$N" failed "$(printf %s "$*" | tr -c \' -~\' \' \')"; }}',
     "say_ 0 ready",
 )
 

@@ -128,7 +128,9 @@ class Shell:
             if self.ask(command, payload=wire).word == "taken":
                 self.encoding = encoding
                 return
-        raise DeviceFailed(self.port.name, f"{len(ATTEMPTS['raw'])} attempts to send {len(data)} bytes arrived damaged", "a shorter cable, a lower baud rate?")
+        raise DeviceFailed(
+            self.port.name, f"{len(ATTEMPTS['raw'])} attempts to send {len(data)} bytes arrived damaged", "a shorter cable, a lower baud rate?"
+        )
 
     def fetch(self, file: str, size: int) -> Iterator[bytes]:
         """The first `size` bytes of a file, chunk by chunk."""
@@ -145,7 +147,9 @@ class Shell:
                     self.encoding = encoding
                     return data
             self.port.drain()
-        raise DeviceFailed(self.port.name, f"{len(ATTEMPTS['raw'])} attempts to get {size} bytes arrived damaged", "a shorter cable, a lower baud rate?")
+        raise DeviceFailed(
+            self.port.name, f"{len(ATTEMPTS['raw'])} attempts to get {size} bytes arrived damaged", "a shorter cable, a lower baud rate?"
+        )
 
 
 def decoded(wire: bytes, encoding: str) -> bytes:
