@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge import targets
@@ -40,8 +41,8 @@ CONFIGURATION = """Host board
 class VirtualDevice:
     """A Device that passes everything on to `inner`, the board's ssh or console, and gives the board free at its end."""
 
-    def __init__(self, uri: str, inner: Device, claim: state.Claim) -> None:
-        self.uri, self.inner, self.claim = uri, inner, claim
+    def __init__(self, uri: str, board: Board, inner: Device, claim: state.Claim) -> None:
+        self.uri, self.board, self.inner, self.claim = uri, board, inner, claim
 
     def push(self, local: Path, remote: str, say: Say = silent) -> None:
         self.inner.push(local, remote, say)
@@ -53,7 +54,7 @@ class VirtualDevice:
         return self.inner.run(argv, timeout=timeout, stdin=stdin)
 
     def facts(self) -> Facts:
-        return self.inner.facts()
+        return replace(self.inner.facts(), model=f"{self.board.name}, emulated: QEMU's {self.board.cpu}")
 
     def close(self) -> None:
         self.inner.close()
@@ -68,7 +69,7 @@ def open(uri: str, say: Say = silent) -> VirtualDevice:
         raise EdgeError(where(uri), f"'{way}' leads to no virtual board", f"via={' or via='.join(WAYS)}")
     claim = state.Claim(board.name)
     try:
-        return VirtualDevice(uri, WAYS[way](uri, board.name, machine.started(board, say)), claim)
+        return VirtualDevice(uri, board, WAYS[way](uri, board.name, machine.started(board, say)), claim)
     except (EdgeError, KeyboardInterrupt):
         claim.release()
         raise
@@ -112,7 +113,7 @@ def wait_for_ssh(name: str, found: state.Running) -> None:
 
 def over_serial(uri: str, name: str, found: state.Running) -> Device:
     port = Port(parse_uri(f"serial+socket://127.0.0.1:{found.serial}"))
-    port.name = where(uri)
+    port.name = uri
     return serial.on_port(uri, port, Account(recipe.USER, recipe.PASSWORD))
 
 

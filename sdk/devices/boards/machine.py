@@ -96,6 +96,7 @@ def initramfs(made: Path, public_key: str) -> bytes:
     cpio.link("bin/sh", "busybox")
     for name, text in recipe.FILES.items():
         cpio.file(name, text, 0o600 if name == "etc/shadow" else 0o644)
+    cpio.file("etc/idle", f"{recipe.IDLE_SECONDS}\n")
     cpio.file("etc/authorized_keys", public_key, 0o600)
     cpio.file("init", recipe.INIT, 0o755)
     return cpio.archive()

@@ -26,7 +26,7 @@ LIBRARY_FOLDERS = ("lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu")
 USER, PASSWORD = "pi", "raspberry"
 #: of PASSWORD, by crypt(3) with SHA-512; the console is reachable from this machine only, and ssh takes the board's key alone
 PASSWORD_HASH = "$6$edge$14iFZQonIh8azugdCe2RqeIDAxTY2QYGsmoV/LIHNQko7QVuIvxuHR6W7pPvGYLyIGV3Q7dGPSBt0l2bG02VL/"
-IDLE_SECONDS = 600  #: without a command over ssh or a character on the console, after which a board switches itself off
+IDLE_SECONDS = 600  #: without a connection over ssh or a character on the console, after which a board switches itself off
 
 FILES = {
     "etc/passwd": f"root:x:0:0:root:/root:/bin/sh\n{USER}:x:1000:1000:{USER}:/home/{USER}:/bin/sh\n",
@@ -51,11 +51,12 @@ ifconfig lo up; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 key=/home/keys/ed25519
 [ -s $key ] || {{ dropbearkey -t ed25519 -f $key.new >/dev/null 2>&1 && sync && mv $key.new $key && sync; }}
 dropbear -E -s -r $key 2>/tmp/dropbear.log
-used() {{ stat -c %Y /dev/ttyAMA0; }}
+read -r idle </etc/idle
 (last=$(date +%s)
-while sleep 20; do
-  if [ "$(pidof dropbear | wc -w)" -gt 1 ]; then last=$(date +%s); fi
-  [ $(($(date +%s) - last)) -lt {IDLE_SECONDS} ] || [ $(($(date +%s) - $(used))) -lt {IDLE_SECONDS} ] || {{ sync; umount /home; poweroff -f; }}
+while sleep 5; do
+  now=$(date +%s); typed=$(stat -c %Y /dev/ttyAMA0)
+  [ "$(pidof dropbear | wc -w)" -le 1 ] || last=$now
+  [ $((now - last)) -lt $idle ] || [ $((now - typed)) -lt $idle ] || {{ sync; umount /home; poweroff -f; }}
 done) &
 while :; do getty -L 115200 ttyAMA0 vt100; done
 """

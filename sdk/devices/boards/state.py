@@ -38,7 +38,7 @@ def folder_of(name: str) -> Path:
 
 def place_of(name: str) -> str:
     """The board as the place of an error."""
-    return f"device 'virtual://{name}'"
+    return f"virtual://{name}"
 
 
 class Claim:

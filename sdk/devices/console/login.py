@@ -36,31 +36,30 @@ class Account:
 def log_in(port: Port, account: Account, seconds: float = BOOT_SECONDS) -> Shell:
     """A shell of ours on that line, within the seconds a board may take to boot."""
     shell, end = Shell(port), time.monotonic() + seconds
-    heard, silences, typed = b"", 0, False
+    heard, typed, before = b"", False, ""
     while time.monotonic() < end:
         new = listen(port)
         heard = ESCAPES.sub(b"", heard + new)[-4000:]
         meaning = meaning_of(heard) if new else "silence"
-        if typed and (meaning in ("user", "password") or (meaning != "prompt" and REFUSAL.search(heard))):
+        if typed and (meaning in ("user", "password") or (meaning == "" and REFUSAL.search(heard))):
             raise refused(port, account)
-        if meaning == "user":
-            port.write(user_of(port, account) + b"\r")
-        elif meaning == "password":
-            port.write(password_of(port, account) + b"\r")
-            typed = True
-        elif meaning == "silence":
-            silences += 1
-        # The shell that an interrupted session left behind shows no prompt: in every second silence our language is simply spoken.
-        if meaning == "prompt" or (meaning == "silence" and silences % 2 == 0):
-            port.write(b"\x03" if meaning == "silence" else b"")
-            if shell.attach():
-                shell.teach()
-                return shell
-        elif meaning == "silence":
-            port.write(b"\r")
-        if meaning in ("user", "password"):
-            heard = b""
+        if meaning == "prompt" and before == "prompt" and shell.attach():
+            shell.teach()
+            return shell
+        if meaning:
+            port.write(reply(port, account, meaning, before))
+            typed, heard = typed or meaning == "password", b""
+        before = meaning
     raise no_login(port, heard, seconds)
+
+
+def reply(port: Port, account: Account, meaning: str, before: str) -> bytes:
+    """What is typed then.  A prompt must show again after Enter: kernel messages end in '#' and '>' too."""
+    if meaning == "user":
+        return user_of(port, account) + b"\r"
+    if meaning == "password":
+        return password_of(port, account) + b"\r"
+    return b"\x03\r" if meaning == before == "silence" else b"\r"
 
 
 def listen(port: Port) -> bytes:

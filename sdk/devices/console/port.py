@@ -33,7 +33,7 @@ class Port:
     """
 
     def __init__(self, uri: Uri) -> None:
-        self.name = where(uri.text)
+        self.name = uri.text
         self.baud = baud_of(uri)
         self.buffer = bytearray()
         self.came = 0  # bytes since it was opened
@@ -117,7 +117,7 @@ def opened(uri: Uri, baud: int) -> serial.SerialBase:
         return serial.serial_for_url(address, baudrate=baud, timeout=0, write_timeout=WRITE_SECONDS, exclusive=True if uri.path else None)
     except serial.SerialException as error:
         what, cure = REFUSALS.get(error.errno or 0, (f"cannot be opened: {reason(str(error))}", "`edge devices` lists what is attached"))
-        raise DeviceFailed(where(uri.text), what, cure) from None
+        raise DeviceFailed(uri.text, what, cure) from None
 
 
 def reason(text: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from edge.devices.console import dialect
 from edge.devices.console.dialect import BOOTSTRAP, CHUNK_BYTES, ENCODINGS, FUNCTIONS, Answer, call
 from edge.devices.console.port import Port
+from edge.devices.device import Ran
+from edge.devices.scripts import failed
 from edge.errors import DeviceFailed
 
 ACCEPT_SECONDS = 7.0  #: in which the board says that a command has arrived: its reader of raw bytes gives up after five
@@ -58,6 +60,8 @@ class Shell:
         while (left := end - time.monotonic()) > 0:
             found = self.port.until(self.pattern, left)
             if found and found[1] is None:
+                if word == "ready":
+                    return None
                 raise DeviceFailed(self.port.name, "the board has restarted", AGAIN)
             said = dialect.read_answer(found) if found else None
             if found and said is None:
@@ -82,7 +86,7 @@ class Shell:
                     self.resync()
                     return Answer(self.number, "late")
                 if said.word == "failed":
-                    raise DeviceFailed(self.port.name, " ".join(said.rest) or "the board could not do it")
+                    raise failed(self.port.name, Ran(1, b"", " ".join(said.rest).encode()), "the transfer")
                 if said.number:
                     return said
             self.resync()
@@ -128,9 +132,7 @@ class Shell:
             if self.ask(command, payload=wire).word == "taken":
                 self.encoding = encoding
                 return
-        raise DeviceFailed(
-            self.port.name, f"{len(ATTEMPTS['raw'])} attempts to send {len(data)} bytes arrived damaged", "a shorter cable, a lower baud rate?"
-        )
+        raise self.damaged(len(data))
 
     def fetch(self, file: str, size: int) -> Iterator[bytes]:
         """The first `size` bytes of a file, chunk by chunk."""
@@ -147,9 +149,11 @@ class Shell:
                     self.encoding = encoding
                     return data
             self.port.drain()
-        raise DeviceFailed(
-            self.port.name, f"{len(ATTEMPTS['raw'])} attempts to get {size} bytes arrived damaged", "a shorter cable, a lower baud rate?"
-        )
+        raise self.damaged(size)
+
+    def damaged(self, size: int) -> DeviceFailed:
+        tries = len(ATTEMPTS[self.encoding])
+        return DeviceFailed(self.port.name, f"{size} bytes were damaged on the line {tries} times in a row", "a better cable, a lower baud rate?")
 
 
 def decoded(wire: bytes, encoding: str) -> bytes:
