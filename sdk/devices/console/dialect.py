@@ -100,7 +100,7 @@ def call(name: str, *words: str | int) -> str:
 
 
 def answer_pattern(tag: str) -> re.Pattern[bytes]:
-    """A whole line of the board's, wherever it begins; or, without groups, the `login: ` of a board that has started anew.  `Last login: …` greets."""
+    """A whole line of the board's, wherever it begins; or, without groups, the `login: ` of a board that has started anew (`Last login:` greets)."""
     return re.compile(rb"%s ([ -~]*?) ([0-9a-f]{%d})\r?\n|(?<!Last )\blogin: $" % (tag.encode(), SUM_CHARS))
 
 

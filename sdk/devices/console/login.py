@@ -15,6 +15,7 @@ from edge.errors import DeviceFailed
 
 BOOT_SECONDS = 120.0
 WAKE_SECONDS = 2.0  #: of silence, after which we type something
+PATIENCE_SECONDS = 7.0  #: between two such attempts: a reader of raw bytes that a broken session left gives up after five silent seconds
 ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])")
 #: what the end of a board's words means, the first that fits
 MEANINGS = {
@@ -36,25 +37,27 @@ class Account:
 def log_in(port: Port, account: Account, seconds: float = BOOT_SECONDS) -> Shell:
     """A shell of ours on that line, within the seconds a board may take to boot."""
     shell, end = Shell(port), time.monotonic() + seconds
-    heard, typed, before = b"", False, ""
+    heard, before, named, typed = b"", "", False, False
     while time.monotonic() < end:
-        new = listen(port)
+        new = listen(port, WAKE_SECONDS if before != "silence" else PATIENCE_SECONDS)
         heard = ESCAPES.sub(b"", heard + new)[-4000:]
         meaning = meaning_of(heard) if new else "silence"
         if typed and (meaning in ("user", "password") or (meaning == "" and REFUSAL.search(heard))):
             raise refused(port, account)
+        if meaning == "password" and not named:
+            meaning = "half a login"
         if meaning == "prompt" and before == "prompt" and shell.attach():
             shell.teach()
             return shell
         if meaning:
             port.write(reply(port, account, meaning, before))
-            typed, heard = typed or meaning == "password", b""
+            heard, named, typed = b"", named or meaning == "user", typed or meaning == "password"
         before = meaning
     raise no_login(port, heard, seconds)
 
 
 def reply(port: Port, account: Account, meaning: str, before: str) -> bytes:
-    """What is typed then.  A prompt must show again after Enter: kernel messages end in '#' and '>' too."""
+    """What is typed then.  A prompt must show again after Enter: kernel messages end in '#' and '>' too.  Enter also ends somebody else's login."""
     if meaning == "user":
         return user_of(port, account) + b"\r"
     if meaning == "password":
@@ -62,10 +65,10 @@ def reply(port: Port, account: Account, meaning: str, before: str) -> bytes:
     return b"\x03\r" if meaning == before == "silence" else b"\r"
 
 
-def listen(port: Port) -> bytes:
-    """What comes in until the board pauses; nothing when it is silent."""
+def listen(port: Port, seconds: float) -> bytes:
+    """What comes in until the board pauses; nothing when it is silent for so long."""
     begun = time.monotonic()
-    if port.read(WAKE_SECONDS):
+    if port.read(seconds):
         while port.read(QUIET) and time.monotonic() - begun < WAKE_SECONDS:
             pass
     new = bytes(port.buffer)

@@ -17,7 +17,7 @@ from edge.devices.scripts import failed
 from edge.errors import DeviceFailed
 
 ACCEPT_SECONDS = 7.0  #: in which the board says that a command has arrived: its reader of raw bytes gives up after five
-ANSWER_SECONDS = 30.0  #: for a command that only moves bytes about
+ANSWER_SECONDS = 15.0  #: for a command that only moves bytes about
 SYNCS = 4
 #: how a chunk is tried: bad luck first, then a line that is not 8-bit clean, which is remembered
 ATTEMPTS = {"raw": ("raw", "raw", "base64", "base64", "base64"), "base64": ("base64",) * 5}
@@ -70,7 +70,7 @@ class Shell:
                 return said
         return None
 
-    def ask(self, command: str, seconds: float = ANSWER_SECONDS, payload: bytes = b"") -> Answer:
+    def ask(self, command: str, seconds: float = 0.0, payload: bytes = b"") -> Answer:
         """What the board answers; the payload goes out when it says `go`.  DeviceFailed with its words when it could not do it.
 
         A line that is lost or spoilt on either way is asked again under its number.  `late` when the command has begun and is not over in time.
@@ -81,7 +81,7 @@ class Shell:
             self.port.write(line)
             got = self.hear("got", ACCEPT_SECONDS, self.number)
             if got and got.word != "spoilt":
-                said = self.answered(payload, seconds)
+                said = self.answered(payload, seconds or ANSWER_SECONDS)
                 if said is None:
                     self.resync()
                     return Answer(self.number, "late")
