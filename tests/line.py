@@ -36,11 +36,11 @@ done
 
 
 class Board:
-    """A login and then `shell` on a pty; its home is `home`.  path: where its programs are."""
+    """A login and then `shell` on a pty; its home is `home`.  path: where its programs are.  script: what greets instead of the login."""
 
-    def __init__(self, shell: Sequence[str], home: Path, path: str = os.environ["PATH"]) -> None:
+    def __init__(self, shell: Sequence[str], home: Path, path: str = os.environ["PATH"], script: str = LOGIN) -> None:
         self.master, slave = pty.openpty()
-        words = ["setsid", "-c", "sh", "-c", LOGIN, "login", str(home), path, *shell]
+        words = ["setsid", "-c", "sh", "-c", script, "login", str(home), path, *shell]
         self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, cwd=home)
         os.close(slave)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-
 import os
 import random
 import shutil
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +13,10 @@ from pathlib import Path
 import pytest
 
 from edge.devices import Device, Ran, open_device, serial
-from edge.devices.console import dialect, login, port, shell, transfer
+from edge.devices.console import dialect, login, shell, transfer
 from edge.devices.console.dialect import CHUNK_BYTES
-from edge.devices.device import Found
-from edge.devices.uri import parse_uri
-from edge.errors import DeviceFailed, EdgeError
-from line import PASSWORD, Board, Fault, Line, clean
+from edge.errors import DeviceFailed
+from line import PASSWORD, Board, Fault, Line
 
 RATE = 11520  #: bytes a second of 115,200 baud
 DATA = random.Random(1).randbytes(5 * CHUNK_BYTES // 2)  #: does not compress
@@ -39,7 +34,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "ACCEPT_SECONDS", 2.0)
     monkeypatch.setattr(login, "PATIENCE_SECONDS", 2.0)
     monkeypatch.setattr(shell, "ANSWER_SECONDS", 3.0)
-    monkeypatch.setattr(dialect, "FUNCTIONS", tuple(text.replace("time 50", "time 10").replace("time 10; cat", "time 2; cat") for text in dialect.FUNCTIONS))
+    monkeypatch.setattr(
+        dialect, "FUNCTIONS", tuple(text.replace("time 50", "time 10").replace("time 10; cat", "time 2; cat") for text in dialect.FUNCTIONS)
+    )
     monkeypatch.setattr(shell, "FUNCTIONS", dialect.FUNCTIONS)
 
 

@@ -66,6 +66,8 @@ class SerialDevice:
         path = f"{self.shell.folder}/{name}"
         if size <= CHUNK_BYTES // 16:
             return b"".join(self.shell.fetch(path, size))
+        if size > MAX_OUTPUT_BYTES:
+            raise DeviceFailed(self.uri, f"printed more than {MAX_OUTPUT_BYTES >> 20} MiB", "is this the right program?")
         return b"".join(transfer.pull(self.shell, path, MAX_OUTPUT_BYTES))
 
     def facts(self) -> Facts:

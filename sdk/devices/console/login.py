@@ -34,13 +34,14 @@ class Account:
     password: str | None = None
 
 
-def log_in(port: Port, account: Account, seconds: float = BOOT_SECONDS) -> Shell:
-    """A shell of ours on that line, within the seconds a board may take to boot."""
-    shell, end = Shell(port), time.monotonic() + seconds
-    heard, before, named, typed = b"", "", False, False
+def log_in(port: Port, account: Account) -> Shell:
+    """A shell of ours on that line, within the time a board may take to boot."""
+    shell, end = Shell(port), time.monotonic() + BOOT_SECONDS
+    heard, last, before, named, typed = b"", b"", "", False, False
     while time.monotonic() < end:
         new = listen(port, WAKE_SECONDS if before != "silence" else PATIENCE_SECONDS)
         heard = ESCAPES.sub(b"", heard + new)[-4000:]
+        last = heard or last
         meaning = meaning_of(heard) if new else "silence"
         if typed and (meaning in ("user", "password") or (meaning == "" and REFUSAL.search(heard))):
             raise refused(port, account)
@@ -53,7 +54,7 @@ def log_in(port: Port, account: Account, seconds: float = BOOT_SECONDS) -> Shell
             port.write(reply(port, account, meaning, before))
             heard, named, typed = b"", named or meaning == "user", typed or meaning == "password"
         before = meaning
-    raise no_login(port, heard, seconds)
+    raise no_login(port, last)
 
 
 def reply(port: Port, account: Account, meaning: str, before: str) -> bytes:
@@ -103,12 +104,12 @@ def refused(port: Port, account: Account) -> DeviceFailed:
     return DeviceFailed(port.name, f"the board refuses user '{account.user}' with this password", "set EDGE_PASSWORD")
 
 
-def no_login(port: Port, heard: bytes, seconds: float) -> DeviceFailed:
+def no_login(port: Port, heard: bytes) -> DeviceFailed:
     """Why there was no shell, judged by what came over the line."""
     if not port.came:
-        return DeviceFailed(port.name, f"silent for {seconds:.0f} s", "is the board on, are TX and RX crossed, has nobody else the line?")
+        return DeviceFailed(port.name, f"silent for {BOOT_SECONDS:.0f} s", "is the board on, are TX and RX crossed, has nobody else the line?")
     text = heard.decode("ascii", "replace")
     if sum(not (c.isprintable() and c.isascii()) and not c.isspace() for c in text) > len(text) / 4:
         return DeviceFailed(port.name, "what comes in is no text", f"is {port.baud} baud the board's rate?")
-    last = text.strip().splitlines()[-1:] or [""]
-    return DeviceFailed(port.name, f"no shell within {seconds:.0f} s; the last line was '{last[0][-60:]}'", "log in there by hand once")
+    end = (text.strip().splitlines() or [""])[-1]
+    return DeviceFailed(port.name, f"no shell within {BOOT_SECONDS:.0f} s; the last line was '{end[-60:]}'", "log in there by hand once")

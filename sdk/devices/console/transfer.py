@@ -97,7 +97,10 @@ def pull(shell: Shell, remote: str, limit: int, say: Say = silent) -> Iterator[b
         raise DeviceFailed(shell.port.name, f"{remote} is larger than {limit >> 20} MiB", "is it the right file?")
     unpacker, count, begun = zlib.decompressobj(GZIP), 0, time.monotonic()
     for index, chunk in enumerate(shell.fetch(f"{shell.folder}/packed", size)):
-        data = unpacker.decompress(chunk, plain - count + 1) if kind == "gzip" else chunk
+        try:
+            data = unpacker.decompress(chunk, plain - count + 1) if kind == "gzip" else chunk
+        except zlib.error:
+            break
         count += len(data)
         yield data
         at = min((index + 1) * CHUNK_BYTES, size)
