@@ -115,7 +115,7 @@ class Shell:
         """Log out, so that the next one finds a login; the line is closed whatever the board does."""
         try:
             self.port.write(b"\x03\nexit\n")
-            self.port.drain()
+            self.port.drain(limit=1.0)
         except DeviceFailed:
             pass  # it is gone already
         finally:
