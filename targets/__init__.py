@@ -38,10 +38,24 @@ def load(name: str) -> Profile:
         profile = profile_file.read(PROFILES / f"{name}.toml")
     elif name in ARM32:
         cure = "install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64"
-        raise EdgeError(f"target '{name}'", "32-bit Arm is not built for: its 16 vector registers and missing instructions would need kernels of their own", cure)
+        raise EdgeError(
+            f"target '{name}'", "32-bit Arm is not built for: its 16 vector registers and missing instructions would need kernels of their own", cure
+        )
     elif name in LATER:
         raise EdgeError(f"target '{name}'", "comes with a later issue", f"targets now: {', '.join(names())}")
     else:
         hint = did_you_mean(name, [*names(), *LATER])
         raise EdgeError(f"target '{name}'", "unknown", f"{hint} targets: {', '.join(names())}".strip())
     return host.seen_here(profile) if profile.host else profile
+
+
+def shipped(name: str) -> Profile:
+    """A profile that comes with this version, as its file has it: `cpu` is not narrowed to this machine."""
+    from edge.targets import profile_file
+
+    return profile_file.read(PROFILES / f"{name}.toml")
+
+
+def level_features(name: str) -> dict[str, tuple[str, ...]]:
+    """The CPU features each level of a shipped target needs, best level first; nothing for a target that is not shipped."""
+    return {level.name: level.features for level in shipped(name).levels} if name in names() else {}

@@ -23,6 +23,7 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+SetEnv EDGE_HOME={folder}/home
 """
 CLIENT = """
 Host *
@@ -53,6 +54,7 @@ def running(folder: Path) -> Iterator[str]:
     """The daemon's URI while it runs; EDGE_SSH_CONFIG must be folder/"config"."""
     sshd, port = daemon_path(), free_port()
     assert sshd, CURE
+    (folder / "home").mkdir()
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -10,7 +11,7 @@ from edge.devices.device import Device, Facts, Found, Ran
 from edge.devices.uri import GRAMMARS, parse_uri, where
 from edge.errors import EdgeError
 
-__all__ = ["Device", "Facts", "Found", "Ran", "find_devices", "kinds", "open_device"]
+__all__ = ["Device", "Facts", "Found", "Ran", "find_devices", "kinds", "open_device", "opened"]
 
 
 def kinds() -> list[str]:
@@ -25,6 +26,16 @@ def open_device(uri: str) -> Device:
         raise EdgeError(where(uri), "comes with a later issue", f"devices now: {', '.join(kinds())}")
     device: Device = import_module(f"edge.devices.{kind}").open(uri)
     return device
+
+
+@contextmanager
+def opened(uri: str) -> Iterator[Device]:
+    """The same, closed at the end."""
+    device = open_device(uri)
+    try:
+        yield device
+    finally:
+        device.close()
 
 
 def find_devices() -> Iterator[Found]:

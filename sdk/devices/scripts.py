@@ -25,6 +25,7 @@ SAYINGS = (
     ("Input/output error", "has a disk that fails", "replace the card"),
     ("Permission denied", "does not let this user write there", "choose another --folder, or another user"),
     ("Exec format error", "cannot run this program: it is for another architecture", "build it for this device: edge targets"),
+    ("Failed to connect to bus", "has a systemd that does not answer this user", "loginctl enable-linger there, or flash as root"),
     ("syntax error", "cannot run this program: it is for another architecture", "build it for this device: edge targets"),
 )
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -32,17 +33,19 @@ size=0; [ -f "$3" ] && size=$(wc -c <"$3"); [ "$size" -le "$4" ] || { rm -f "$3"
 echo have=$((size)); command -v gzip >/dev/null 2>&1 && echo gzip=yes; exit 0
 """
 )
-#: final, part, "gzip" or "", the two good sums; the file's rest on stdin.  21: not written.  22: not what was sent.
-RECEIVE = (
+#: final, part, the two good sums: the part becomes the file.  22: it is not what was sent.
+KEEP = (
     SUM
     + """
-if [ "$3" = gzip ]; then gzip -dc >>"$2"; else cat >>"$2"; fi || exit 21
-case "$(edge_sum "$2")" in "$4"|"$5") ;; *) rm -f "$2"; exit 22;; esac
+case "$(edge_sum "$2")" in "$3"|"$4") ;; *) rm -f "$2"; exit 22;; esac
 chmod 755 "$2" && mv -f "$2" "$1"
 """
 )
-#: file -> "SIZE SUM-LINE\n", then the file
-SEND = SUM + '[ -f "$1" ] || { echo "$1: No such file" >&2; exit 1; }; echo "$(($(wc -c <"$1"))) $(edge_sum "$1")"; cat "$1"'
+#: the same with the file's rest on stdin, "gzip" or "" as fifth.  21: not written.
+RECEIVE = 'if [ "$5" = gzip ]; then gzip -dc >>"$2"; else cat >>"$2"; fi || exit 21' + KEEP
+#: file -> "SIZE SUM-LINE\n"; with SEND, then the file
+HEADER = SUM + '[ -f "$1" ] || { echo "$1: No such file" >&2; exit 1; }; echo "$(($(wc -c <"$1"))) $(edge_sum "$1")"'
+SEND = HEADER + '; cat "$1"'
 NOT_WRITTEN, NOT_THE_SAME = 21, 22
 
 
@@ -54,30 +57,53 @@ class Stream(Protocol):
     ) -> Ran: ...
 
 
-def push_over(stream: Stream, uri: str, local: Path, remote: str, say: Say) -> None:
-    """Sends a file.  A part that is there already is kept when, with the rest, it gives the right sum; else everything is sent once more."""
+@dataclass(frozen=True)
+class Wanted:
+    """A file on its way.  have: bytes of it that are there.  gzip: can the device unpack?"""
+
+    remote: str
+    part: str
+    sums: Sums
+    have: int
+    gzip: bool
+
+
+def look(stream: Stream, uri: str, local: Path, remote: str) -> Wanted | None:
+    """What is there already: None when it is this very file.  Makes its folder."""
     remote, sums = remote_path(remote), sums_of(local)
     folder, _, name = remote.rpartition("/")
     part = f"{folder or '.'}/.{name}.{sums.sha256[:12]}.part"
-    for attempt in (1, 2):
-        ran = stream(script(LOOK, folder or ".", remote, part, str(sums.size), *sums.lines))
-        found = key_values(ran.stdout)
-        if ran.code or "have" not in found:
-            raise failed(uri, ran, f"looking at {remote}")
-        if found["have"] == "same":
-            return
-        have = int(found["have"]) if found["have"].isdigit() else 0
-        packed = "gzip" in found and pays(local)
-        ran = stream(script(RECEIVE, remote, part, "gzip" * packed, *sums.lines), feed=pieces(local, have, packed, say, sums.size))
-        if ran.code == 0:
-            return
-        if ran.code != NOT_THE_SAME or attempt == 2 or not have:
-            break
+    ran = stream(script(LOOK, folder or ".", remote, part, str(sums.size), *sums.lines))
+    found = key_values(ran.stdout)
+    if ran.code or "have" not in found:
+        raise failed(uri, ran, f"looking at {remote}")
+    if found["have"] == "same":
+        return None
+    return Wanted(remote, part, sums, int(found["have"]) if found["have"].isdecimal() else 0, "gzip" in found)
+
+
+def push_over(stream: Stream, uri: str, local: Path, remote: str, say: Say, again: bool = True) -> None:
+    """Sends a file.  A part that is there already is kept when, with the rest, it gives the right sum; else everything is sent once more."""
+    wanted = look(stream, uri, local, remote)
+    if wanted is None:
+        return
+    packed = wanted.gzip and pays(local)
+    words = script(RECEIVE, wanted.remote, wanted.part, *wanted.sums.lines, "gzip" * packed)
+    ran = stream(words, feed=pieces(local, wanted.have, packed, say, wanted.sums.size))
+    if ran.code == NOT_THE_SAME and wanted.have and again:
+        push_over(stream, uri, local, remote, say, again=False)
+        return
+    if ran.code == NOT_WRITTEN:
+        stream(["rm", "-f", wanted.part])
+    arrived(ran, uri, local, remote)
+
+
+def arrived(ran: Ran, uri: str, local: Path, remote: str) -> None:
+    """DeviceFailed when KEEP or RECEIVE did not end well."""
     if ran.code == NOT_THE_SAME:
         raise DeviceFailed(uri, f"{remote} did not arrive as it was sent", "the line or the disk damages data; send it again")
-    if ran.code == NOT_WRITTEN:
-        stream(["rm", "-f", part])
-    raise failed(uri, ran, f"sending {local.name}")
+    if ran.code:
+        raise failed(uri, ran, f"sending {local.name}")
 
 
 def pieces(local: Path, have: int, packed: bool, say: Say, size: int) -> Iterator[bytes]:
