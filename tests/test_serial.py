@@ -296,3 +296,38 @@ def test_a_program_that_does_not_end(home: Path) -> None:
         assert str(failure.value) == f"{line.uri}: 'sleep' has not ended within 0.5 s (is the board busy, or the program stuck?)"
         assert opened.run(["echo", "here"]).stdout == b"here\n"  # and it was ended: the shell reads again
         opened.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["the answer", "the run"])
+def test_a_run_whose_answer_is_lost_is_not_run_again(lost: str, home: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program may take an hour; after a while of silence the board is asked what became of it."""
+    monkeypatch.setattr(shell, "ALIVE_SECONDS", 2.0)
+    deaf = False
+
+    def fault(way: str, count: int, data: bytes) -> bytes:
+        return b"" if deaf and way == "out" else data
+
+    with Line(Board(SHELLS["dash"], home), fault=fault) as line:
+        opened = serial.open(line.uri)
+
+        heard = opened.shell.answered
+
+        def answered(*words: object) -> object:
+            nonlocal deaf
+            deaf = True
+            said = heard(b"", 3600.0, True)
+            deaf = False
+            return said
+
+        monkeypatch.setattr(opened.shell, "answered", answered)
+        once = f"echo x >>n; sleep {1 if lost == 'the answer' else 30}; exit 7"
+        if lost == "the answer":
+            assert opened.run(["sh", "-c", once], timeout=3600).code == 7
+        else:
+            with pytest.raises(DeviceFailed) as failure:
+                opened.run(["sh", "-c", once], timeout=3600)
+            interrupted = "the transfer failed: the run was interrupted (edge doctor DEVICE looks for the cause)"
+            assert str(failure.value) == f"{line.uri}: {interrupted}"
+        assert (home / "n").read_text() == "x\n"
+        opened.close()

@@ -223,9 +223,9 @@ def lies(opened: SerialDevice, monkeypatch: pytest.MonkeyPatch, **answers: tuple
     """The board answers so, whatever is asked with these functions."""
     ask = opened.shell.ask
 
-    def answer(command: str, seconds: float = 0.0, payload: bytes = b"") -> Answer:
+    def answer(command: str, seconds: float = 0.0, payload: bytes = b"", lives: bool = False) -> Answer:
         word, *rest = answers.get(command.split("_")[0], ("",))
-        return Answer(1, word, tuple(rest)) if word else ask(command, seconds, payload)
+        return Answer(1, word, tuple(rest)) if word else ask(command, seconds, payload, lives)
 
     monkeypatch.setattr(opened.shell, "ask", answer)
 

@@ -51,8 +51,11 @@ say_ "$N" taken; }""",
     # give_ FILE BLOCK_BYTES INDEX ENCODER: one block of FILE.
     """give_() { dd if="$1" bs="$2" skip="$3" count=1 2>/dev/null | $4 >"$D/give"
 say_ "$N" data $(size_ "$D/give") $(sum_ "$D/give"); cat "$D/give"; }""",
-    # run_ LINE STDIN: once a NUMBER; what it prints goes to files, fetched afterwards.
-    """run_() { if [ ! -e "$D/$N.code" ]; then rm -f "$D"/*.code; (eval "$1") <"$2" >"$D/stdout" 2>"$D/stderr"; echo $? >"$D/$N.code"; fi
+    # run_ LINE STDIN: once a NUMBER; what it prints goes to files, fetched afterwards.  An empty line every ten seconds says that the board lives.
+    """run_() { if [ ! -e "$D/$N.code" ]; then
+if [ -e "$D/$N.begun" ]; then fail_ "the run was interrupted"; return; fi
+rm -f "$D"/*.code "$D"/*.begun; : >"$D/$N.begun"; (while sleep 10; do echo; done) & b=$!
+(eval "$1") <"$2" >"$D/stdout" 2>"$D/stderr"; echo $? >"$D/$N.code"; kill $b; fi
 say_ "$N" ran $(cat "$D/$N.code") $(size_ "$D/stdout") $(size_ "$D/stderr"); }""",
     # pack_ FILE: a compressed copy of it, where that is possible; both sizes.
     """pack_() { e=$( { [ -f "$1" ] && : <"$1"; } 2>&1 ) || { fail_ "$1: ${e:-No such file}"; return; }

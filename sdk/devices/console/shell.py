@@ -18,6 +18,7 @@ from edge.errors import DeviceFailed
 
 ACCEPT_SECONDS = 7.0  #: in which the board says that a command has arrived: its reader of raw bytes gives up after five
 ANSWER_SECONDS = 15.0  #: for a command that only moves bytes about
+ALIVE_SECONDS = 35.0  #: a running board says something every ten
 SYNCS = 4
 #: how a chunk is tried: bad luck first, then a line that is not 8-bit clean, which is remembered
 ATTEMPTS = {"raw": ("raw", "raw", "base64", "base64", "base64"), "base64": ("base64",) * 5}
@@ -70,10 +71,11 @@ class Shell:
                 return said
         return None
 
-    def ask(self, command: str, seconds: float = 0.0, payload: bytes = b"") -> Answer:
+    def ask(self, command: str, seconds: float = 0.0, payload: bytes = b"", lives: bool = False) -> Answer:
         """What the board answers; the payload goes out when it says `go`.  DeviceFailed with its words when it could not do it.
 
-        A line that is lost or spoilt on either way is asked again under its number.  `late` when the command has begun and is not over in time.
+        lives: the board says now and then that it does, so its silence is noticed before the seconds are over.
+        What is lost or spoilt on either way is asked again under its number.  `late` when a command that lives has begun and is not over in time.
         """
         self.number += 1
         line = dialect.command_line(self.number, command)
@@ -81,23 +83,30 @@ class Shell:
             self.port.write(line)
             got = self.hear("got", ACCEPT_SECONDS, self.number)
             if got and got.word != "spoilt":
-                said = self.answered(payload, seconds or ANSWER_SECONDS)
-                if said is None:
+                said = self.answered(payload, seconds or ANSWER_SECONDS, lives)
+                if said is None and lives:
                     self.resync()
                     return Answer(self.number, "late")
-                if said.word == "failed":
+                if said and said.word == "failed":
                     raise failed(self.port.name, Ran(1, b"", " ".join(said.rest).encode()), "the transfer")
-                if said.number:
+                if said and said.number:
                     return said
             self.resync()
         raise self.lost()
 
-    def answered(self, payload: bytes, seconds: float) -> Answer | None:
-        said = self.hear("", seconds, self.number)
-        if said and said.word == "go":
-            self.port.write(payload)
-            return self.hear("", seconds + 2 * 10 * len(payload) / self.port.baud, self.number)
-        return said
+    def answered(self, payload: bytes, seconds: float, lives: bool) -> Answer | None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            came = self.port.came
+            said = self.hear("", min(left, ALIVE_SECONDS) if lives else left, self.number)
+            if said and said.word == "go":
+                self.port.write(payload)
+                end += 2 * 10 * len(payload) / self.port.baud
+            elif said:
+                return said
+            elif self.port.came == came and left > ALIVE_SECONDS:
+                return Answer(0, "silent")
+        return None
 
     def resync(self) -> None:
         """Back to a shell that reads its next line, whatever it was doing."""
