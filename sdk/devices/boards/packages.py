@@ -16,6 +16,7 @@ from edge.errors import ToolFailed
 
 FETCH_SECONDS = 900.0
 WHERE = "virtual board"
+FOLDERS = "/usr/sbin:/sbin"  #: mke2fs is there, where not every user's PATH looks
 CONFIGURATION = """Dir "{root}";
 Dir::State::status "{root}/var/lib/dpkg/status";
 APT::Architecture "arm64";
@@ -98,9 +99,9 @@ def keep(root: Path, made: Path) -> Path:
     return made
 
 
-def tool(name: str, cure: str, folders: str = "/usr/sbin:/sbin") -> str:
+def tool(name: str, cure: str) -> str:
     """The path of a program that must be there."""
-    path = shutil.which(name) or shutil.which(name, path=folders)
+    path = shutil.which(name) or shutil.which(name, path=FOLDERS)
     if path is None:
         raise ToolFailed(WHERE, f"{name} is not installed", cure)
     return path
