@@ -25,7 +25,7 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	  { echo "make setup: $(PYTHON) has no venv (sudo apt-get install python3-venv)" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	@echo "installing into .venv: torch and the compiler are about 300 MB, once"
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[torch,image,peers,test]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[torch,image,serial,peers,test]'
 	@touch $@
 
 demo: setup ## build, run and measure small trained networks, then the zoo, on this machine

@@ -25,7 +25,6 @@ from edge.errors import DeviceFailed, EdgeError
 SCHEMES = ("virtual",)
 ARCH = "aarch64"  #: of the boards made here
 BOOT_SECONDS = 120.0
-EMULATED = "emulated: its time is not the device's"  #: the reason why no figure taken here is stable
 CONFIGURATION = """Host board
   HostName 127.0.0.1
   Port {port}
