@@ -37,7 +37,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         dialect, "FUNCTIONS", tuple(text.replace("time 50", "time 10").replace("time 10; cat", "time 2; cat") for text in dialect.FUNCTIONS)
     )
-    monkeypatch.setattr(shell, "FUNCTIONS", dialect.FUNCTIONS)
 
 
 @pytest.fixture

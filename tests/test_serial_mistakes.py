@@ -347,13 +347,18 @@ def test_a_command_is_protected_by_its_sum() -> None:
     ("said", "meant"),
     [
         (b"tag 7 kept 12 abc", Answer(7, "kept", ("12", "abc"))),
-        (b"tag got", Answer(0, "got")),
+        (b"tag spoilt", Answer(0, "spoilt")),
         (b"tag 7", Answer(0, "7")),
     ],
 )
 def test_an_answer_is_read(said: bytes, meant: Answer) -> None:
     found = answer_pattern("tag").search(b"noise %s %s\nmore" % (said, short_sum(said[4:]).encode()))
     assert found and read_answer(found) == meant
+
+
+def test_a_command_has_arrived() -> None:
+    found = answer_pattern("tag").search(b"noise\ntag got\n")
+    assert found and read_answer(found) == Answer(0, "got")
 
 
 def test_a_spoilt_answer_is_none() -> None:
@@ -364,4 +369,4 @@ def test_a_spoilt_answer_is_none() -> None:
 @pytest.mark.parametrize(("text", "again"), [(b"board login: ", True), (b"Last login: ", False), (b"login: pi", False)])
 def test_a_login_says_that_the_board_has_restarted(text: bytes, again: bool) -> None:
     found = answer_pattern("tag").search(text)
-    assert (found is not None) == again
+    assert bool(found and found[3]) == again

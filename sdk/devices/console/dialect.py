@@ -3,7 +3,8 @@
 The board needs sh, stty, head, dd, wc, sha256sum and base64: busybox and coreutils both have them.  Rules of the dialect:
 
 - a command goes as `ev_ SUM BASE64` and is run only if its sha256 begins with SUM: no spoilt line is ever executed;
-- an answer is one line, `TAG NUMBER WORDS SUM`; the TAG is drawn per session and never stands in what is sent, so an echo is no answer;
+- a command that has arrived is answered by `TAG got`, one that is done by one line `TAG NUMBER WORDS SUM`;
+- the TAG is drawn per session and never stands in what is sent, so that an echo is no answer;
 - a command that comes twice with one NUMBER (because its answer was lost) has its effect once;
 - bytes for the board are read in raw mode by a reader that gives up after five silent seconds: no lost byte can leave it hanging.
 """
@@ -27,7 +28,8 @@ BOOTSTRAP = (
     "exec sh",
     "stty -echo; PS1='$ ' PS2= D= T={tag}; stty -opost; S=$(stty -g)",
     'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
-    'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) say_ got; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
+    "got_() {{ printf '\\n%s got\\n' \"$T\"; }}",
+    'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) got_; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
     'fail_() {{ say_ "$N" failed "$(printf %s "$*" | tr -c \' -~\' \' \')"; }}',
     "say_ 0 ready",
 )
@@ -102,14 +104,27 @@ def call(name: str, *words: str | int) -> str:
     return shlex.join([name, *map(str, words)])
 
 
+def lessons() -> list[str]:
+    """FUNCTIONS in as few commands as they fit in: every command costs a slow board a dozen processes."""
+    found: list[str] = []
+    for text in FUNCTIONS:
+        if found and len(found[-1]) + len(text) < MAX_COMMAND_BYTES - 100:
+            found[-1] += f"\n{text}"
+        else:
+            found.append(text)
+    return found
+
+
 def answer_pattern(tag: str) -> re.Pattern[bytes]:
-    """A whole line of the board's, wherever it begins; or, without groups, the `login: ` of a board that has started anew (`Last login:` greets)."""
-    return re.compile(rb"%s ([ -~]*?) ([0-9a-f]{%d})\r?\n|(?<!Last )\blogin: $" % (tag.encode(), SUM_CHARS))
+    """A whole line of the board's, wherever it begins; or, in group 3, the `login: ` of a board that has started anew (`Last login:` greets)."""
+    return re.compile(rb"%s (?:got|([ -~]*?) ([0-9a-f]{%d}))\r?\n|((?<!Last )\blogin: $)" % (tag.encode(), SUM_CHARS))
 
 
 def read_answer(found: re.Match[bytes]) -> Answer | None:
     """None for one that the line has spoilt."""
     said = found[1]
+    if said is None:
+        return Answer(0, "got")
     if short_sum(said).encode() != found[2]:
         return None
     number, *words = said.decode("ascii").split()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from edge.devices.console import dialect
-from edge.devices.console.dialect import BOOTSTRAP, CHUNK_BYTES, ENCODINGS, FUNCTIONS, Answer, call
+from edge.devices.console.dialect import BOOTSTRAP, CHUNK_BYTES, ENCODINGS, Answer, call
 from edge.devices.console.port import Port
 from edge.devices.device import Ran
 from edge.devices.scripts import failed
@@ -49,7 +49,7 @@ class Shell:
 
     def teach(self) -> None:
         """Give the board the functions that everything else is made of."""
-        for text in FUNCTIONS:
+        for text in dialect.lessons():
             said = self.ask(f'{text}\nsay_ "$N" learnt "$D"')
         self.folder = " ".join(said.rest)
         if not re.fullmatch(r"/[\w./-]+", self.folder):
@@ -60,7 +60,7 @@ class Shell:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             found = self.port.until(self.pattern, left)
-            if found and found[1] is None:
+            if found and found[3]:
                 if word == "ready":
                     return None
                 raise DeviceFailed(self.port.name, "the board has restarted", AGAIN)
