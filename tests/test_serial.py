@@ -34,8 +34,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "ACCEPT_SECONDS", 2.0)
     monkeypatch.setattr(login, "PATIENCE_SECONDS", 2.0)
     monkeypatch.setattr(shell, "ANSWER_SECONDS", 3.0)
+    monkeypatch.setattr(shell, "ALIVE_SECONDS", 3.0)
     monkeypatch.setattr(
-        dialect, "FUNCTIONS", tuple(text.replace("time 50", "time 10").replace("time 10; cat", "time 2; cat") for text in dialect.FUNCTIONS)
+        dialect,
+        "FUNCTIONS",
+        tuple(text.replace("time 50", "time 10").replace("time 10; cat", "time 2; cat").replace("sleep 10", "sleep 1") for text in dialect.FUNCTIONS),
     )
 
 

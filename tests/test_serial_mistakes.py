@@ -224,7 +224,7 @@ def lies(opened: SerialDevice, monkeypatch: pytest.MonkeyPatch, **answers: tuple
     ask = opened.shell.ask
 
     def answer(command: str, seconds: float = 0.0, payload: bytes = b"", lives: bool = False) -> Answer:
-        word, *rest = answers.get(command.split("_")[0], ("",))
+        word, *rest = answers.get(command.removeprefix("long_ ").split("_")[0], ("",))
         return Answer(1, word, tuple(rest)) if word else ask(command, seconds, payload, lives)
 
     monkeypatch.setattr(opened.shell, "ask", answer)
@@ -263,6 +263,7 @@ def test_files_of_this_machine(opened: SerialDevice, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
+        ({"done": ("late",)}, f"URI: the board no longer answers on this line ({AGAIN})"),
         ({"done": ("spoilt",)}, "URI: A.edge arrived damaged twice (is the board's disk or memory failing?)"),
         ({"take": ("spoilt",)}, "URI: 12 bytes were damaged on the line 5 times in a row (a better cable, a lower baud rate?)"),
     ],

@@ -62,7 +62,8 @@ def test_a_way_that_leads_nowhere() -> None:
 # -- what it is made of
 
 
-def test_the_first_file_system_is_an_archive_that_cpio_reads(tmp_path: Path) -> None:
+def test_the_first_file_system_is_an_archive_that_cpio_reads(tool: Callable[[str, str], str]) -> None:
+    tool("busybox", "apt-get install busybox")
     cpio = Cpio()
     cpio.file("etc/deep/file", b"12345", 0o600)
     cpio.link("bin/sh", "busybox")
@@ -88,14 +89,16 @@ def made(tmp_path: Path) -> Path:
     return packages.keep(root, tmp_path / "made")
 
 
-def test_a_board_starts_from_what_was_fetched(made: Path) -> None:
+def test_a_board_starts_from_what_was_fetched(made: Path, tool: Callable[[str, str], str]) -> None:
+    tool("busybox", "apt-get install busybox")
     archive = machine.initramfs(made, "ssh-ed25519 AAAA edge\n")
     listed = subprocess.run(["busybox", "cpio", "-t"], input=archive, capture_output=True, check=True).stdout.decode().split()
     assert {"init", "bin/busybox", "bin/sh", "usr/sbin/dropbear", "lib/libc.so.6", "modules/virtio_blk.ko", "etc/authorized_keys"} <= set(listed)
     assert "Image" not in listed
 
 
-def test_the_init_script_is_one_that_sh_understands() -> None:
+def test_the_init_script_is_one_that_sh_understands(tool: Callable[[str, str], str]) -> None:
+    tool("busybox", "apt-get install busybox")
     subprocess.run(["busybox", "sh", "-n"], input=recipe.INIT.encode(), check=True)
 
 

@@ -26,7 +26,7 @@ ENCODINGS = {"raw": ("cat", "cat"), "base64": ("base64 -d", "base64")}
 # `say_` and `ev_` are typed unprotected: SUM of an answer, then of each command, tells whether they arrived.
 BOOTSTRAP = (
     "exec sh",
-    "stty -echo; PS1='$ ' PS2= D= T={tag}; stty -opost; S=$(stty -g)",
+    "stty -echo; PS1='$ ' PS2= D= T={tag}; B= ; set +m; stty -opost; S=$(stty -g)",
     'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
     "got_() {{ printf '\\n%s got\\n' \"$T\"; }}",
     'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) got_; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
@@ -40,6 +40,9 @@ FUNCTIONS = (
 trap 'rm -rf "$D"' 0; trap 'exit 1' 1 15
 size_() { echo $(($(wc -c <"$1"))); }
 sum_() { s=$(sha256sum <"$1"); printf %.16s "$s"; }""",
+    # long_ FUNCTION WORDS: while it works, an empty line every ten seconds says that the board lives.  One loop serves the session: it ends with it.
+    """if [ -z "$B" ]; then sh -c 'while sleep 10 && [ -d "$0" ]; do [ ! -e "$0/beat" ] || echo; done' "$D" & B=$!; fi
+long_() { : >"$D/beat"; "$@"; rm -f "$D/beat"; }""",
     # take_ COUNT SUM DECODER FILE OFFSET: COUNT bytes from the line, decoded, are FILE's bytes from OFFSET on.
     # Surplus bytes would be read as commands: when the sum is wrong the line is emptied before the shell reads again.
     """take_() {
@@ -53,11 +56,11 @@ say_ "$N" taken; }""",
     # give_ FILE BLOCK_BYTES INDEX ENCODER: one block of FILE.
     """give_() { dd if="$1" bs="$2" skip="$3" count=1 2>/dev/null | $4 >"$D/give"
 say_ "$N" data $(size_ "$D/give") $(sum_ "$D/give"); cat "$D/give"; }""",
-    # run_ LINE STDIN: once a NUMBER; what it prints goes to files, fetched afterwards.  An empty line every ten seconds says that the board lives.
+    # run_ LINE STDIN: once a NUMBER; what it prints goes to files, fetched afterwards.
     """run_() { if [ ! -e "$D/$N.code" ]; then
 if [ -e "$D/$N.begun" ]; then fail_ "the run was interrupted"; return; fi
-rm -f "$D"/*.code "$D"/*.begun; : >"$D/$N.begun"; (while sleep 10; do echo; done) & b=$!
-(eval "$1") <"$2" >"$D/stdout" 2>"$D/stderr"; echo $? >"$D/$N.code"; kill $b; fi
+rm -f "$D"/*.code "$D"/*.begun; : >"$D/$N.begun"
+(eval "$1") <"$2" >"$D/stdout" 2>"$D/stderr"; echo $? >"$D/$N.code"; fi
 say_ "$N" ran $(cat "$D/$N.code") $(size_ "$D/stdout") $(size_ "$D/stderr"); }""",
     # pack_ FILE: a compressed copy of it, where that is possible; both sizes.
     """pack_() { e=$( { [ -f "$1" ] && : <"$1"; } 2>&1 ) || { fail_ "$1: ${e:-No such file}"; return; }
@@ -99,9 +102,9 @@ def command_line(number: int, command: str) -> bytes:
     return b"ev_ %s %s\n" % (short_sum(text).encode(), text)
 
 
-def call(name: str, *words: str | int) -> str:
+def call(*words: str | int) -> str:
     """A function of the dialect with its words, quoted."""
-    return shlex.join([name, *map(str, words)])
+    return shlex.join(map(str, words))
 
 
 def lessons() -> list[str]:
