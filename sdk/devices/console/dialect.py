@@ -26,7 +26,7 @@ ENCODINGS = {"raw": ("cat", "cat"), "base64": ("base64 -d", "base64")}
 # `say_` and `ev_` are typed unprotected: SUM of an answer, then of each command, tells whether they arrived.
 BOOTSTRAP = (
     "exec sh",
-    "stty -echo; PS1='$ ' PS2= D= T={tag}; B= ; set +m; stty -opost; S=$(stty -g)",
+    "stty -echo; PS1='$ ' PS2= D= T={tag}; stty -opost; S=$(stty -g)",
     'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
     "got_() {{ printf '\\n%s got\\n' \"$T\"; }}",
     'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) got_; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
@@ -40,9 +40,9 @@ FUNCTIONS = (
 trap 'rm -rf "$D"' 0; trap 'exit 1' 1 15
 size_() { echo $(($(wc -c <"$1"))); }
 sum_() { s=$(sha256sum <"$1"); printf %.16s "$s"; }""",
-    # long_ FUNCTION WORDS: while it works, an empty line every ten seconds says that the board lives.  One loop serves the session: it ends with it.
-    """if [ -z "$B" ]; then sh -c 'while sleep 10 && [ -d "$0" ]; do [ ! -e "$0/beat" ] || echo; done' "$D" & B=$!; fi
-long_() { : >"$D/beat"; "$@"; rm -f "$D/beat"; }""",
+    # long_ FUNCTION WORDS: while it works, the terminal echoes what is typed, so that one can hear that the board lives.  No process of ours runs
+    # beside it: busybox's shell takes the end of one for the end of its input.
+    """long_() { stty echo; "$@"; stty "$S"; }""",
     # take_ COUNT SUM DECODER FILE OFFSET: COUNT bytes from the line, decoded, are FILE's bytes from OFFSET on.
     # Surplus bytes would be read as commands: when the sum is wrong the line is emptied before the shell reads again.
     """take_() {
