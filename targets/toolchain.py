@@ -73,23 +73,29 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
     The runtime is compiled as it is linked: zig remembers its objects from the last build, and two calls cost less than forty.
     """
     lay_out(files, folder)
-    steps = [
-        (level, Path(name).stem)
-        for level in profile.levels
-        for name in files
-        if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")
-    ]
-    run([("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in steps], folder)
+    steps = compile_steps(profile, files, folder)
     base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
     runtime = runtime_sources()
     library = [name for name in runtime if not name.startswith("runner_")]
-    shared = [*COMMON, *RUNTIME, *LINK, "program.c", *(f"{unit}.o" for _, unit in steps)]
+    shared = [*COMMON, *RUNTIME, *LINK, "program.c", *(path.name for path in steps)]
     links = [
         ("-target", profile.runner, base, *shared, *runtime, "-static", "-o", "runner"),
         ("-target", profile.library, base, *shared, *library, "-shared", "-Wl,-soname,libmodel.so", "-o", "libmodel.so"),
     ]
     run(links, folder)
     return Binaries((folder / "runner").read_bytes(), (folder / "libmodel.so").read_bytes())
+
+
+def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path) -> list[Path]:
+    """The objects of every level's steps.  folder: as `lay_out` left it."""
+    units = [
+        (level, Path(name).stem)
+        for level in profile.levels
+        for name in files
+        if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")
+    ]
+    run([("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units], folder)
+    return [folder / f"{unit}.o" for _, unit in units]
 
 
 def runtime_sources() -> list[str]:

@@ -7,6 +7,7 @@ so that a step whose chunks are not independent is seen too.
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,36 @@ from edge.steps import Plan
 from edge.targets import toolchain
 
 Array = NDArray[np.float32]
-V2, V3, V4 = Core(16, 4, 16), Core(16, 8, 16), Core(16, 16, 32)
 #: -O0 and the rest of UBSan's checks compile many times as long (always_inline bodies are copied before they are simplified)
 SANITIZE = ["-fsanitize=address,bounds,alignment,shift,signed-integer-overflow", "-fno-sanitize-recover=all"]
-FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-math-errno", *SANITIZE]
+FLAGS = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """How the C of a level is compiled and run here.  needs: a feature of this CPU, or the program that stands in for one."""
+
+    core: Core
+    cc: tuple[str, ...]
+    run: tuple[str, ...] = ()
+    needs: str = ""
+
+
+NEON = Core(4, 4, 32, flops=8, by_element=True)
+ZIG = (sys.executable, "-m", "ziglang", "cc")
+LEVELS = {
+    "v2": Level(Core(16, 4, 16), ("gcc", *SANITIZE, "-march=x86-64-v2"), needs="sse4_2"),
+    "v3": Level(Core(16, 8, 16), ("gcc", *SANITIZE, "-march=x86-64-v3"), needs="avx2"),
+    "v4": Level(Core(16, 16, 32), ("gcc", *SANITIZE, "-march=x86-64-v4"), needs="avx512vl"),
+    # Arm's way of multiplying, in memory that ASan watches: there is no ASan for the static programs that QEMU runs
+    "by_element": Level(NEON, ("gcc", *SANITIZE, "-march=x86-64-v3", "-DEDGE_BY_ELEMENT=1"), needs="avx2"),
+    "neon": Level(
+        NEON,
+        (*ZIG, "-target", "aarch64-linux-musl", "-mcpu=cortex_a53", "-static", "-fno-sanitize=all"),
+        ("qemu-aarch64", "-cpu", "cortex-a53"),
+        needs="qemu-aarch64",
+    ),
+}
 
 DRIVER = """
 #include <stdio.h>
@@ -97,11 +124,11 @@ def planned(case: Case, core: Core) -> Plan:
     return plan.make(passes.optimize(infer(model)), core)
 
 
-def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) -> list[list[Array]]:
+def run_compiled(cases: Sequence[Case], level: Level, folder: Path) -> list[list[Array]]:
     """The outputs of every case, computed by the generated C."""
-    plans = [planned(case, core) for case in cases]
+    plans = [planned(case, level.core) for case in cases]
     files = {
-        f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"]
+        f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", level.core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"]
         for i, p in enumerate(plans)
     }
     calls, data = [], bytearray()
@@ -123,15 +150,16 @@ def run_compiled(cases: Sequence[Case], core: Core, march: str, folder: Path) ->
     toolchain.lay_out(files | {"main.c": DRIVER + externs + main}, folder)
     (folder / "in.bin").write_bytes(data)
     units = [*sorted(files), "main.c"]
-    halves = [units[0::2], units[1::2]]
-    jobs = [
-        subprocess.Popen(["gcc", *FLAGS, f"-march={march}", "-c", *half], cwd=folder, stderr=subprocess.PIPE, text=True) for half in halves if half
-    ]
-    for job in jobs:
-        _, complaint = job.communicate()
-        assert job.returncode == 0, complaint
-    subprocess.run(["gcc", *FLAGS, *(unit.replace(".c", ".o") for unit in units), "-lm", "-o", "cases"], cwd=folder, check=True)
-    done = subprocess.run(["./cases"], cwd=folder, capture_output=True, text=True, check=False)
+    if level.run:  # zig compiles what it links, side by side, and remembers the objects
+        subprocess.run([*level.cc, *FLAGS, *units, "-lm", "-o", "cases"], cwd=folder, check=True)
+    else:
+        halves = [half for half in (units[0::2], units[1::2]) if half]
+        jobs = [subprocess.Popen([*level.cc, *FLAGS, "-c", *half], cwd=folder, stderr=subprocess.PIPE, text=True) for half in halves]
+        for job in jobs:
+            _, complaint = job.communicate()
+            assert job.returncode == 0, complaint
+        subprocess.run([*level.cc, *FLAGS, *(unit.replace(".c", ".o") for unit in units), "-lm", "-o", "cases"], cwd=folder, check=True)
+    done = subprocess.run([*level.run, "./cases"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     raw, at = (folder / "out.bin").read_bytes(), 0
     results: list[list[Array]] = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.devices.arrival import pull_over
 from edge.devices.device import Device, Facts, Ran, Say, silent
+from edge.devices.local import Local
+from edge.devices.transfer import push_over
 from edge.errors import DeviceFailed
 
 GONE = "went away"
@@ -89,3 +92,44 @@ class Scripted:
 
     def close(self) -> None:
         self.device.close()
+
+
+@dataclass
+class Line:
+    """The stream of this machine as a device: cut after so many bytes, or with one byte turned over, on the way there or back."""
+
+    cut: int | None = None
+    flip: int | None = None
+    backwards: bool = False
+    sent: int = field(default=0, init=False)
+
+    def damaged(self, chunk: bytes, at: int) -> bytes:
+        if self.flip is not None and at <= self.flip < at + len(chunk):
+            i = self.flip - at
+            chunk = chunk[:i] + bytes([chunk[i] ^ 1]) + chunk[i + 1 :]
+        return chunk if self.cut is None else chunk[: max(0, self.cut - at)]
+
+    def __call__(self, argv: Sequence[str], *, feed: Iterable[bytes] = (), keep: Callable[[bytes], object] | None = None, stall: float = 30) -> Ran:
+        def through() -> Iterable[bytes]:
+            for chunk in feed:
+                self.sent += len(chunk)
+                yield self.damaged(chunk, self.sent - len(chunk)) if not self.backwards else chunk
+
+        kept = keep and (lambda chunk: keep(self.damaged(chunk, 0) if self.backwards else chunk))
+        ran = Local().stream(argv, feed=through(), keep=kept, stall=stall)
+        if self.cut is not None and self.sent > self.cut:
+            raise DeviceFailed("local", GONE)
+        return ran
+
+
+@dataclass
+class Wired(Scripted):
+    """A device behind such a line."""
+
+    line: Line = field(default_factory=Line)
+
+    def push(self, local: Path, remote: str, say: Say = silent) -> None:
+        push_over(self.line, self.uri, local, remote, say)
+
+    def pull(self, remote: str, local: Path, say: Say = silent) -> None:
+        pull_over(self.line, self.uri, remote, local, say)

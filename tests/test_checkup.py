@@ -33,10 +33,6 @@ def told(**changed: str | None) -> dict[str, str]:
 def findings() -> list[tuple[Finding, str]]:
     arm32 = replace(PI, machine="armv7l", features=("neon",))
     return [
-        (
-            checks.processor(PI),
-            "ok      cpu           runs --target arm64 (level base), rpi-zero2w (level base), rpi3 (level base), rpi4 (level base)",
-        ),
         (checks.processor(arm32), "missing cpu           no target for 32-bit Arm  ->  install the 64-bit system; a Pi 3, 4, 5 and Zero 2 W can"),
         (
             checks.processor(replace(PI, machine="mips")),
@@ -101,6 +97,17 @@ def findings() -> list[tuple[Finding, str]]:
 @pytest.mark.parametrize(("finding", "line"), findings(), ids=[f[1][:60] for f in findings()])
 def test_a_line(finding: Finding, line: str) -> None:
     assert str(finding) == line
+
+
+def test_the_targets_that_fit() -> None:
+    fitting = set(checks.fits(PI))
+    assert {"arm64 (level base)", "rpi4 (level a72)"} <= fitting
+    assert not any(name.startswith(("x86-64", "cpu", "rpi5")) for name in fitting)
+    assert (checks.processor(PI).status, checks.processor(PI).detail[:14]) == (OK, "runs --target ")
+
+
+def test_a_board_writes_nothing_to_the_terminal() -> None:
+    assert str(checks.meter(PI, told(meter="/sys/\x1b[2J\n"))) == "ok      meter         /sys/ [2J"
 
 
 def test_every_note_has_a_cure_or_none_is_known() -> None:

@@ -34,11 +34,10 @@ def edge(*words: str) -> subprocess.CompletedProcess[str]:
         ("targets riscv64", "edge: target 'riscv64': comes with a later issue (targets now: arm64, cpu, rpi-zero2w, rpi3, rpi4, rpi5, x86-64)"),
         (
             "targets arm32",
-            "edge: target 'arm32': 32-bit Arm is not built for: its 16 vector registers and missing instructions would need kernels of their own"
+            "edge: target 'arm32': 32-bit Arm is not built for: half the vector registers would need kernels of their own"
             " (install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64)",
         ),
         ("compare a.json b.json --fail-on p50>5%", "edge: compare: this command comes with a later issue (docs/cli.md lists what is here)"),
-        ("predict zoo:x --target rpi4", "edge: predict: this command comes with a later issue (docs/cli.md lists what is here)"),
         ("compare a.json", "edge: compare: the following arguments are required: B.json (see edge compare --help)"),
         ("flash a.edge --too x", "edge: flash: unknown option '--too' (did you mean '--to'?)"),
     ],

@@ -11,7 +11,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from compiled import V2, V3, V4, Case, graph, run_compiled, wrong
+from compiled import LEVELS, Case, Level, graph, run_compiled, wrong
 from edge import graph as graphs
 from edge import passes
 from edge.ops import lowerings
@@ -19,7 +19,6 @@ from edge.targets import host
 
 pytestmark = pytest.mark.slow
 
-LEVELS = {"v2": (V2, "x86-64-v2", "sse4_2"), "v3": (V3, "x86-64-v3", "avx2"), "v4": (V4, "x86-64-v4", "avx512vl")}
 RTOL = 1e-5  #: max|d| / max|reference|
 node = onnx.helper.make_node
 
@@ -239,24 +238,30 @@ def shape_cases() -> list[Case]:
 
 GROUPS = {"unary": unary_cases(), "binary": binary_cases(), "shape": shape_cases()}
 #: the compiler takes a second a convolution, so every level draws its own
-CONV_SEEDS = {"v2": range(200, 216), "v3": range(100, 118), "v4": range(24)}
+CONV_SEEDS = {"v2": range(200, 216), "v3": range(100, 118), "v4": range(24), "by_element": range(300, 324), "neon": range(400, 424)}
 #: levels differ in registers, which the other kernels do not know of: all cases at the best level here, every third elsewhere
-BEST = next((level for level in reversed(LEVELS) if LEVELS[level][2] in host.features()), "v2")
+BEST = next((level for level in ("v4", "v3") if LEVELS[level].needs in host.features()), "v2")
 
 
 def drawn(group: str, level: str) -> list[Case]:
-    return [conv_case(seed) for seed in CONV_SEEDS[level]] if group == "conv" else GROUPS[group][:: 1 if level == BEST else 3]
+    return [conv_case(seed) for seed in CONV_SEEDS[level]] if group == "conv" else GROUPS[group][:: 1 if level in (BEST, "neon") else 3]
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("group", ["conv", *GROUPS])
 def test_c_agrees_with_onnx_runtime(group: str, level: str, tmp_path: Path) -> None:
-    core, march, needs = LEVELS[level]
-    if needs not in host.features():
-        pytest.skip(f"this CPU has no {needs}")
+    runnable(LEVELS[level])
     cases = drawn(group, level)
-    assert wrong(cases, run_compiled(cases, core, march, tmp_path), RTOL) == []
+    assert wrong(cases, run_compiled(cases, LEVELS[level], tmp_path), RTOL) == []
+
+
+def runnable(level: Level) -> None:
+    """Skip where neither this CPU nor an emulator runs the level."""
+    if level.run and not shutil.which(level.needs):
+        pytest.skip(f"{level.needs} is not installed (apt-get install qemu-user)")
+    if not level.run and level.needs not in host.features():
+        pytest.skip(f"this CPU has no {level.needs}")
 
 
 def test_every_op_has_a_case() -> None:
@@ -274,17 +279,18 @@ KNOWN = {"Silu(-inf) = -inf, ONNX Runtime has nan", "Gelu tanh(-inf) = -inf, ONN
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-@pytest.mark.skipif("avx2" not in host.features(), reason="this CPU has no AVX2")
-def test_activations_over_a_wide_range(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", ["v3", "neon"])
+def test_activations_over_a_wide_range(level: str, tmp_path: Path) -> None:
     """Number by number, within 1e-6 of the largest of 1, the result and x (erf is a 4e-7 off, which Gelu multiplies by x / 2).
 
     Infinities and NaN, of any bits, as ONNX Runtime has them.
     """
+    runnable(LEVELS[level])
     x = np.concatenate([WIDE, np.array(INFINITE, np.float32), np.array([0x7FC00001, 0xFFC12345], np.uint32).view(np.float32)])
     cases = [Case(case.name, widened(case.model, x.size), {"x": x}) for case in unary_cases() if case.name in CURVES]
     assert {case.name for case in cases} == set(CURVES)
     strange = []
-    for case, (got,) in zip(cases, run_compiled(cases, V3, "x86-64-v3", tmp_path), strict=True):
+    for case, (got,) in zip(cases, run_compiled(cases, LEVELS[level], tmp_path), strict=True):
         session = onnxruntime.InferenceSession(case.model.SerializeToString(), providers=["CPUExecutionProvider"])
         expected = session.run(None, {"x": x})[0]
         with np.errstate(invalid="ignore"):

@@ -42,6 +42,57 @@ def outputs(module: nn.Module, kind: type, only_biased: bool = False) -> int:
     return sum(sizes)
 
 
+# MobileNetV1: "Million MACs | Million Parameters" of tensorflow/models slim/nets/mobilenet_v1.md.  Parameters there hold three numbers a channel of
+# batch norm, not two.  Its rows of width 0.75 leave out the MACs of the first layer; of width 0.5 at 224 it has 150 where the paper has 149; and
+# of width 0.25 at 192 it has 34, a slip of the pen: (192 / 224)² of 41 are 30.
+@pytest.mark.parametrize(
+    ("name", "million_macs", "million_parameters"),
+    [
+        ("mobilenet_v1_x0_25_128", 14, 0.47),
+        ("mobilenet_v1_x0_25_160", 21, 0.47),
+        ("mobilenet_v1_x0_25_192", 30, 0.47),
+        ("mobilenet_v1_x0_25", 41, 0.47),
+        ("mobilenet_v1_x0_5_128", 49, 1.34),
+        ("mobilenet_v1_x0_5_160", 77, 1.34),
+        ("mobilenet_v1_x0_5_192", 110, 1.34),
+        ("mobilenet_v1_x0_5", 149, 1.34),
+        ("mobilenet_v1_x0_75_128", 104, 2.59),
+        ("mobilenet_v1_x0_75_160", 162, 2.59),
+        ("mobilenet_v1_x0_75_192", 233, 2.59),
+        ("mobilenet_v1_x0_75", 317, 2.59),
+        ("mobilenet_v1_128", 186, 4.24),
+        ("mobilenet_v1_160", 291, 4.24),
+        ("mobilenet_v1_192", 418, 4.24),
+        ("mobilenet_v1", 569, 4.24),
+    ],
+)
+def test_mobilenet_v1_has_the_published_size(name: str, million_macs: int, million_parameters: float) -> None:
+    module, shape = build(name), models.input_shape(name)
+    parameters, macs = models.cost(module, shape)
+    stem = module.conv_stem.weight.numel() * (shape[2] // 2) ** 2
+    assert round((macs - stem * ("x0_75" in name)) / 1e6) == million_macs
+    assert round((parameters + norm_parameters(module) / 2) / 1e6, 2) == million_parameters
+
+
+# The paper's tables 6 (width) and 7 (resolution: "290" is cut, not rounded).
+@pytest.mark.parametrize(
+    ("name", "million_macs", "million_parameters"),
+    [
+        ("mobilenet_v1", 569, 4.2),
+        ("mobilenet_v1_x0_75", 325, 2.6),
+        ("mobilenet_v1_x0_5", 149, 1.3),
+        ("mobilenet_v1_x0_25", 41, 0.5),
+        ("mobilenet_v1_192", 418, 4.2),
+        ("mobilenet_v1_160", 290, 4.2),
+        ("mobilenet_v1_128", 186, 4.2),
+    ],
+)
+def test_mobilenet_v1_has_the_papers_size(name: str, million_macs: int, million_parameters: float) -> None:
+    parameters, macs = models.cost(build(name), models.input_shape(name))
+    assert million_macs in (round(macs / 1e6), macs // 1_000_000)
+    assert round(parameters / 1e6, 1) == million_parameters
+
+
 # MobileNetV2: "Classification Checkpoint | MACs (M) | Parameters (M)" of tensorflow/models slim/nets/mobilenet/README.md, whose 1.0 row is the
 # paper's 300M (table 4, which cuts 3.47M to 3.4M).  Parameters there leave out those of batch norm.  1.0 has 300.8 MMAC: the README cuts, too.
 @pytest.mark.parametrize(
@@ -62,8 +113,35 @@ def test_mobilenet_v2_has_the_published_size(name: str, million_macs: int, milli
     assert round((parameters - norm_parameters(module)) / 1e6, 2) == million_parameters
 
 
-def test_mobilenet_v2_has_torchvisions_number_of_parameters() -> None:
-    assert models.cost(build("mobilenet_v2"), PICTURE) == (3_504_872, 300_774_272)  # num_params in torchvision's weights' meta
+# MobileNetV3 at width 1: num_params and _ops (GFLOPS, here as MMAC) in the meta of torchvision's weights.  At 0.75, which torchvision does not train:
+# parameters of timm's mobilenetv3_*_075; "MACs (M)" of tensorflow/models slim/nets/mobilenet/README.md, which are the paper's (table 3).
+@pytest.mark.parametrize(
+    ("name", "million_macs", "million_parameters"),
+    [
+        ("mobilenet_v3_small_x0_75", 44, 2.04),
+        ("mobilenet_v3_small", 57, 2.54),
+        ("mobilenet_v3_large_x0_75", 155, 3.99),
+        ("mobilenet_v3_large", 217, 5.48),
+    ],
+)
+def test_mobilenet_v3_has_the_published_size(name: str, million_macs: int, million_parameters: float) -> None:
+    parameters, macs = models.cost(build(name), PICTURE)
+    assert abs(macs / 1e6 - million_macs) < (0.7 if name == "mobilenet_v3_small_x0_75" else 0.5)  # the authors' has 43.4 rounded up
+    assert round(parameters / 1e6, 2) == million_parameters
+
+
+# num_params in the meta of torchvision's weights; MACs of width 1 follow from the papers' tables.
+@pytest.mark.parametrize(
+    ("name", "parameters", "macs"),
+    [
+        ("mobilenet_v1", 4_231_976, 568_740_352),
+        ("mobilenet_v2", 3_504_872, 300_774_272),
+        ("mobilenet_v3_small", 2_542_856, 56_510_400),
+        ("mobilenet_v3_large", 5_483_032, 216_589_760),
+    ],
+)
+def test_the_mobilenets_have_these_sizes_to_the_last_digit(name: str, parameters: int, macs: int) -> None:
+    assert models.cost(build(name), PICTURE) == (parameters, macs)
 
 
 # PP-LCNet: paper table 3 ("MFLOPs", "Params") = PaddleClas docs/en/models/PP-LCNet_en.md.  paddle.flops counts a batch norm as two operations a
@@ -111,7 +189,13 @@ def test_fasternet_has_the_published_size(name: str, million_parameters: float, 
 
 
 def test_every_network_of_the_zoo_has_its_size_checked_here() -> None:
-    tests = (test_mobilenet_v2_has_the_published_size, test_pp_lcnet_has_the_published_size, test_fasternet_has_the_published_size)
+    tests = (
+        test_mobilenet_v1_has_the_published_size,
+        test_mobilenet_v2_has_the_published_size,
+        test_mobilenet_v3_has_the_published_size,
+        test_pp_lcnet_has_the_published_size,
+        test_fasternet_has_the_published_size,
+    )
     checked = {row[0] for test in tests for mark in test.pytestmark for row in mark.args[1]}
     assert checked == set(models.names())
 
@@ -123,6 +207,19 @@ def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(EdgeError) as caught:
         models.create("zzz")
     assert str(caught.value) == f"zoo:zzz: no such network in the zoo (there are {', '.join(models.names())})"
+
+
+def test_an_unknown_size_is_refused() -> None:
+    with pytest.raises(EdgeError) as caught:
+        build("mobilenet_v3_small", size="smal")
+    assert str(caught.value) == "size=smal: MobileNetV3 has the sizes large, small (did you mean 'small'?)"
+
+
+@pytest.mark.parametrize(
+    ("name", "side"), [("mobilenet_v1", 224), ("mobilenet_v1_192", 192), ("mobilenet_v1_x0_25_128", 128), ("pp_lcnet_x0_25", 224)]
+)
+def test_a_name_says_the_resolution(name: str, side: int) -> None:
+    assert models.input_shape(name) == (1, 3, side, side)
 
 
 def test_an_unknown_form_is_refused() -> None:
@@ -151,7 +248,7 @@ def noise(seed: int) -> torch.Tensor:
     return torch.rand(PICTURE, generator=torch.Generator().manual_seed(seed)) * 4 - 2
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0"])
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "pp_lcnet_x1_0", "fasternet_t0"])
 def test_untrained_networks_are_worth_verifying(name: str) -> None:
     """Activations stay of order one, the answer depends on the picture, and rounding errors are not amplified much."""
     module, spreads = models.create(name), []
@@ -191,8 +288,15 @@ def test_both_forms_of_the_partial_convolution_are_one_function() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("mobilenet_v2", {}), ("pp_lcnet_x1_0", {}), ("fasternet_t0", {"form": "split_cat"}), ("fasternet_t0", {"form": "slicing"})],
-    ids=["mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0-split_cat", "fasternet_t0-slicing"],
+    [
+        ("mobilenet_v1_x0_5_160", {}),
+        ("mobilenet_v2", {}),
+        ("mobilenet_v3_small", {}),
+        ("pp_lcnet_x1_0", {}),
+        ("fasternet_t0", {"form": "split_cat"}),
+        ("fasternet_t0", {"form": "slicing"}),
+    ],
+    ids=["mobilenet_v1", "mobilenet_v2", "mobilenet_v3", "pp_lcnet_x1_0", "fasternet_t0-split_cat", "fasternet_t0-slicing"],
 )
 def test_exported_to_onnx_the_answers_stay(name: str, options: dict[str, str], tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled import V2, V3, V4, Case, run_compiled, wrong
+from compiled import LEVELS, Case, run_compiled, wrong
 from edge import passes, plan
 from edge.errors import EdgeError
 from edge.ops.builder import size
@@ -21,6 +21,8 @@ from edge.plan.memory import ALIGN, placed
 from edge.steps import PLANAR, Buffer, Layout, Plan, Step, View
 from edge.targets import host
 from graphs import Weights, proto, small
+
+V4 = LEVELS["v4"].core
 
 COPIES = {"channels_f32", "copy_f32"}
 W = {"w": (20, 5, 1, 1), "v": (20, 20, 1, 1)}
@@ -126,7 +128,7 @@ NETS = {
 
 @pytest.mark.parametrize("name", NETS)
 def test_what_holds_for_every_plan(name: str) -> None:
-    plans = [planned(*NETS[name], core=core) for core in (V2, V3, V4)]
+    plans = [planned(*NETS[name], core=core) for core in (LEVELS["v2"].core, LEVELS["v3"].core, V4)]
     first = plans[0]
     for other in plans[1:]:
         assert (other.buffers, other.constants, other.arena_bytes) == (first.buffers, first.constants, first.arena_bytes)
@@ -288,7 +290,7 @@ def odd_cases() -> list[Case]:
 @pytest.mark.skipif("sse4_2" not in host.features(), reason="this CPU has no SSE4.2")
 def test_odd_graphs_compute_what_onnx_runtime_computes(tmp_path: Path) -> None:
     cases = odd_cases()
-    assert wrong(cases, run_compiled(cases, V2, "x86-64-v2", tmp_path), 1e-5) == []
+    assert wrong(cases, run_compiled(cases, LEVELS["v2"], tmp_path), 1e-5) == []
 
 
 REFUSED: list[tuple[str, Weights, str]] = [

@@ -77,6 +77,26 @@ def test_the_arithmetic(tmp_path: Path) -> None:
     assert read_image(tmp_path / "p.png", PRESETS["imagenet"]).shape == (1, 3, 224, 224)
 
 
+@pytest.mark.parametrize(
+    ("size", "resized", "corner"),
+    [
+        ((451, 300), (384, 256), (80, 16)),  # 384.85 pixels wide: torchvision cuts
+        ((300, 454), (256, 387), (16, 82)),  # (387 - 224) / 2 = 81.5: to the even one
+        ((256, 257), (256, 257), (16, 16)),  # 16.5
+        ((100, 30), (853, 256), (314, 16)),
+    ],
+)
+def test_sides_and_corner_are_torchvisions(size: tuple[int, int], resized: tuple[int, int], corner: tuple[int, int], tmp_path: Path) -> None:
+    """Resize: int(resize * long / short).  CenterCrop: int(round((side - crop) / 2.0))."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    image.fromarray(pixels).save(tmp_path / "p.png")
+    left, top = corner
+    want = np.asarray(image.fromarray(pixels).resize(resized, image.Resampling.BILINEAR))[top : top + 224, left : left + 224]
+    got = read_image(tmp_path / "p.png", Preprocess(256, 224, (0.0,), (1.0,), scale=1.0))
+    np.testing.assert_array_equal(got[0], want.transpose(2, 0, 1))
+
+
 def test_what_is_no_picture(tmp_path: Path) -> None:
     pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
     (tmp_path / "p.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edge
 import tiny
 from edge import artifact, measure, report
 from edge.artifact.preprocess import Preprocess
+from edge.artifact.program import EMULATOR
 from edge.cli import main
 from edge.devices.moments import Moment
+from edge.errors import EdgeError
 from edge.measure.hygiene import hygiene_of
 from edge.measure.statistics import drift_of, latency_of, settled_at
 from edge.report.table import size, table
@@ -165,6 +168,36 @@ def test_the_profile_has_what_the_contract_names(profile: measure.Profile, edge_
     assert 0 < value["peak_rss_mb"] < 50
 
 
+def test_strict_is_exit_code_1_when_unstable(edge_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    words = ["profile", str(edge_file), "--runs", "5", "--min-secs", "0", "--json"]
+    monkeypatch.setenv(EMULATOR, "env")
+    assert (main(words), main([*words, "--strict"])) == (0, 1)
+    assert capsys.readouterr().err.startswith("edge: tiny.edge: unstable: emulated: its time is not a device's time")
+
+
+def test_a_profile_from_python_names_its_device(edge_file: Path) -> None:
+    with pytest.raises(EdgeError) as error:
+        edge.profile(edge_file, on="rpi4")
+    assert str(error.value) == "device 'rpi4': is no device (devices: local, ssh, serial, serial+socket, adb, virtual)"
+    assert edge.profile(edge_file, runs=5, min_secs=0).device == "local"
+
+
+def test_a_file_for_another_machine_is_not_run(tmp_path: Path) -> None:
+    program = bytearray(tiny.runner().read_bytes())
+    program[18] = 183  # e_machine: aarch64
+    with pytest.raises(EdgeError) as error:
+        measure.bench(tiny.write(tmp_path / "arm.edge", executable=bytes(program)), runs=5)
+    assert str(error.value) == "arm.edge: is for aarch64, local is x86_64 (build it for that device: edge targets lists what there is)"
+
+
+def test_a_file_that_may_not_be_executed(edge_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "plain.edge"
+    path.write_bytes(edge_file.read_bytes())
+    with pytest.raises(EdgeError) as error:
+        measure.bench(path, runs=5)
+    assert str(error.value) == f"{path}: may not be executed (chmod +x plain.edge, and no noexec file system)"
+
+
 def test_csv_has_a_line_a_layer_and_no_formula(profile: measure.Profile) -> None:
     hostile = replace(profile, layers=(replace(profile.layers[0], name='=cmd|"x",y'), *profile.layers[1:]))
     rows = list(csv.DictReader(io.StringIO(report.profile_csv(hostile))))
@@ -241,13 +274,14 @@ def test_profile_json_on_stdout_is_alone(edge_file: Path, capsys: Out) -> None:
 
 def refusals() -> list[tuple[list[str], int, str]]:
     later = "comes with a later issue (docs/cli.md lists what is here)"
+    nowhere = "device 'rpi4': is no device (devices: local, ssh, serial, serial+socket, adb, virtual)"
     return [
-        (["profile", "FILE", "--on", "rpi4"], 2, f"profile: --on rpi4 {later}"),
+        (["profile", "FILE", "--on", "rpi4"], 2, nowhere),
         (["profile", "FILE", "--energy", "rapl"], 2, f"profile: --energy rapl {later}"),
         (["profile", "FILE", "--runs", "0"], 2, "profile: --runs 0 is not between 1 and 10000000"),
         (["profile", "FILE", "--min-secs", "nan"], 2, "profile: --min-secs nan is not between 0 and 86400"),
         (["profile", "FILE", "--level", "v9"], 3, "FILE: level 'v9' is not in this file (--info lists its levels)"),
-        (["run", "FILE", "--on", "rpi4", "--input", "x"], 2, f"run: --on rpi4 {later}"),
+        (["run", "FILE", "--on", "rpi4", "--input", "DIR/y.npz"], 2, nowhere),
         (["run", "FILE"], 2, "run: takes one of --input and --image (edge run A.edge --input in.npz --output out.npz)"),
         (
             ["run", "FILE", "--input", "DIR/no.npz"],

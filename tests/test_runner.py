@@ -84,6 +84,32 @@ def test_npy_in_npy_out_and_the_trace(edge_file: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(trace[2048:], want["s"], rtol=1e-5)
 
 
+def test_a_stream_of_inputs_is_answered_one_by_one(edge_file: Path, tmp_path: Path) -> None:
+    xs = np.random.default_rng(1).normal(size=(5, 4, 256)).astype(np.float32)
+    xs.tofile(tmp_path / "xs")
+    done = call(edge_file, "--stream", "--input", f"{tmp_path}/xs", "--output", f"z={tmp_path}/zs")
+    assert (done.returncode, done.stderr) == (0, "")
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "zs", np.float32), np.concatenate([tiny.reference(x)["z"].ravel() for x in xs]))
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--stream"], "--stream: 0 of 1 inputs have a file (--input NAME=FILE)"),
+        (["--stream", "--input", "part"], "part: holds 1 inputs of 4096 bytes and a part of one"),
+        (["--stream", "--input", "none"], "none: No such file or directory"),
+        (["--stream", "--input", "whole", "--output", "z=no/where"], "no/where: No such file or directory"),
+        (["--stream", "--input", "whole", "--output", "z=/dev/full"], "/dev/full: No space left on device"),
+        (["--stream", "--input", "y=whole"], "y: no input of this model (--info lists them)"),
+    ],
+)
+def test_a_stream_that_cannot_be(words: list[str], complaint: str, edge_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "part").write_bytes(bytes(4096 + 7))
+    (tmp_path / "whole").write_bytes(bytes(4096))
+    done = subprocess.run([str(edge_file), *words], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (2, f"edge: {complaint}\n")
+
+
 def test_bench_json_has_every_figure(edge_file: Path) -> None:
     said = json.loads(call(edge_file, "--bench", "--runs", "7", "--min-secs", "0", "--per-layer", "--json", "--threads", "2").stdout)
     assert said["name"] == 'tiny "\\ \x1b[31m'

@@ -16,9 +16,26 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 
 
-# Names and shapes that the published checkpoints have, some of each kind, and how many entries there are in all: torchvision 0.2x
-# mobilenet_v2-b0353104.pth, PPLCNet_x1_0_pretrained.pdparams (batch norm as Paddle names it), fasternet_t0-epoch.281-val_acc1.71.9180.pth.
+# Names and shapes that the published checkpoints have, some of each kind, and how many entries there are in all: timm's
+# mobilenetv1_100.ra4_e3600_r224_in1k, torchvision's mobilenet_v2-b0353104.pth, mobilenet_v3_large-8738ca79.pth and mobilenet_v3_small-047dcff4.pth,
+# PPLCNet_x1_0_pretrained.pdparams (batch norm as Paddle names it), fasternet_t0-epoch.281-val_acc1.71.9180.pth.
 OFFICIAL: dict[str, tuple[int, dict[str, tuple[int, ...]]]] = {
+    "mobilenet_v1": (
+        164,
+        {
+            "conv_stem.weight": (32, 3, 3, 3),
+            "bn1.running_mean": (32,),
+            "blocks.0.0.conv_dw.weight": (32, 1, 3, 3),
+            "blocks.0.0.bn1.weight": (32,),
+            "blocks.0.0.conv_pw.weight": (64, 32, 1, 1),
+            "blocks.0.0.bn2.num_batches_tracked": (),
+            "blocks.3.5.conv_dw.weight": (512, 1, 3, 3),
+            "blocks.4.0.conv_pw.weight": (1024, 512, 1, 1),
+            "blocks.4.1.bn2.running_var": (1024,),
+            "classifier.weight": (1000, 1024),
+            "classifier.bias": (1000,),
+        },
+    ),
     "mobilenet_v2": (
         314,
         {
@@ -31,6 +48,34 @@ OFFICIAL: dict[str, tuple[int, dict[str, tuple[int, ...]]]] = {
             "features.17.conv.3.bias": (320,),
             "features.18.0.weight": (1280, 320, 1, 1),
             "classifier.1.weight": (1000, 1280),
+        },
+    ),
+    "mobilenet_v3_large": (
+        312,
+        {
+            "features.0.0.weight": (16, 3, 3, 3),
+            "features.1.block.0.0.weight": (16, 1, 3, 3),
+            "features.1.block.1.1.running_mean": (16,),
+            "features.4.block.2.fc1.weight": (24, 72, 1, 1),
+            "features.4.block.2.fc2.bias": (72,),
+            "features.4.block.3.0.weight": (40, 72, 1, 1),
+            "features.9.block.0.0.weight": (184, 80, 1, 1),
+            "features.13.block.1.0.weight": (672, 1, 5, 5),
+            "features.15.block.2.fc1.weight": (240, 960, 1, 1),
+            "features.16.0.weight": (960, 160, 1, 1),
+            "classifier.0.weight": (1280, 960),
+            "classifier.3.bias": (1000,),
+        },
+    ),
+    "mobilenet_v3_small": (
+        244,
+        {
+            "features.1.block.1.fc1.weight": (8, 16, 1, 1),
+            "features.4.block.2.fc1.weight": (24, 96, 1, 1),
+            "features.11.block.3.1.weight": (96,),
+            "features.12.0.weight": (576, 96, 1, 1),
+            "classifier.0.weight": (1024, 576),
+            "classifier.3.weight": (1000, 1024),
         },
     ),
     "pp_lcnet_x1_0": (

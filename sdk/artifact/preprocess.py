@@ -123,16 +123,16 @@ def read_image(path: Path, p: Preprocess) -> Array:
 
 
 def apply(image: object, p: Preprocess) -> Array:
-    """The arithmetic on a PIL image of the right mode."""
+    """The arithmetic on a PIL image of the right mode; it rounds as torchvision does, the long side down and the corner to even."""
     from PIL import Image
 
     assert isinstance(image, Image.Image)
     if p.resize:
         short = min(image.size)
-        width, height = (max(1, round(side * p.resize / short)) for side in image.size)
+        width, height = (side * p.resize // short for side in image.size)
         image = image.resize((width, height), Image.Resampling[p.filter.upper()])
     if p.crop:
-        left, top = (image.width - p.crop) // 2, (image.height - p.crop) // 2
+        left, top = (round((side - p.crop) / 2) for side in image.size)
         image = image.crop((left, top, left + p.crop, top + p.crop))
     pixels = np.asarray(image, np.float32).reshape(image.height, image.width, -1)
     normal = (pixels / np.float32(p.scale) - np.array(p.mean, np.float32)) / np.array(p.std, np.float32)

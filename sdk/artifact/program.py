@@ -14,6 +14,13 @@ from edge.artifact.typed_json import Json
 from edge.errors import EdgeError, ToolFailed
 
 GOOD, CHECK_FAILED, USAGE = 0, 1, 2  #: targets/runtime/runner.h
+#: exit code -> what it means, what helps: 128 + the number of the signal
+SIGNALS = {
+    132: ("met an instruction that the CPU does not have", "build it for that CPU"),
+    135: ("lost its file while it ran", "do not overwrite a file that runs; a card may be worn out"),
+    137: ("was killed", "out of memory? dmesg | tail tells"),
+    139: ("crashed", "a mistake of ours: edge verify says whether the file is whole"),
+}
 EMULATOR = "EDGE_EMULATOR"  #: an emulator to put in front, e.g. `qemu-x86_64 -cpu Nehalem`, split at blanks
 
 
@@ -64,7 +71,7 @@ def here(path: Path, words: Sequence[Word], environment: Environment, watch: Seq
         raise ToolFailed(str(path), f"cannot be run here: {error.strerror}", "build it for this machine: --target cpu") from None
     if watch and done.returncode in (126, 127):  # the watching shell's words for what is an OSError without it
         raise EdgeError(str(path), "may not be executed", f"chmod +x {path.name}, and no noexec file system")
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return Ended(done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout, done.stderr)
 
 
 def run_program(path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here) -> str:
@@ -76,9 +83,15 @@ def said(path: Path, ended: Ended) -> str:
     """Its stdout, or the error that it ended with."""
     if ended.code in (GOOD, CHECK_FAILED):
         return ended.stdout
-    complaint = ended.stderr.strip().removeprefix("edge: ") or f"it ended with code {ended.code} and said nothing"
-    kind = EdgeError if ended.code == USAGE else ToolFailed
-    raise kind(str(path), complaint)
+    complaint = ended.stderr.strip().removeprefix("edge: ")
+    if not complaint:
+        raise ToolFailed(str(path), *ended_by(ended.code))
+    raise (EdgeError if ended.code == USAGE else ToolFailed)(str(path), complaint)
+
+
+def ended_by(code: int) -> tuple[str, str]:
+    """What an exit code alone tells, and what helps."""
+    return SIGNALS.get(code, (f"it ended with code {code} and said nothing", ""))
 
 
 def program_json(path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here) -> dict[str, Json]:

@@ -19,18 +19,18 @@ from edge.errors import EdgeError, did_you_mean
 VERBS = {
     "targets": "list the devices to build for, or one device's figures and their sources",
     "build": "compile a model into one .edge file",
-    "inspect": "say what an .edge file holds, without running it",
+    "inspect": "say what an .edge file holds, without running it (--count runs it, under an emulator)",
     "verify": "compare an .edge file with its model, whole and per layer",
     "run": "feed arrays or a picture to an .edge file",
     "profile": "measure latency and memory, whole and per layer",
     "flash": "put an .edge file on a device, checked there, the old one kept",
     "rollback": "go back to the model a device had before",
     "devices": "list the devices that are attached",
+    "predict": "say what a model would cost on a device that is not here",
     "doctor": "check this machine, or a device, for what building and measuring need",
 }
 LATER = {
     "compare": "compare two profiles and fail on a regression",
-    "predict": "say what a model would cost on a device that is not here",
 }
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
 INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from edge.artifact.program import SIGNALS
 from edge.devices.device import Ran
 from edge.errors import DeviceFailed, EdgeError
 
-#: sets $base: where artifacts may lie and run.  A phone's shell has no home that it may write to.
+#: sets $base: where artifacts may lie and run.  A phone's shell has no home of its own.  A read-only home stays the home: the user shall know.
 BASE = """
-for base in "${EDGE_HOME:-$HOME}" /data/local/tmp /tmp; do
-  [ -n "$base" ] && [ "$base" != / ] && [ -d "$base" ] && [ -w "$base" ] && break
-done
+if [ -n "$EDGE_HOME" ]; then base=$EDGE_HOME
+elif [ -d /data/local/tmp ]; then base=/data/local/tmp
+elif [ -n "$HOME" ] && [ "$HOME" != / ]; then base=$HOME
+else base=/tmp; fi
 """
 #: what a device's tools say -> what it means, what helps
 SAYINGS = (
@@ -28,6 +30,7 @@ SAYINGS = (
     ("Failed to connect to bus", "has a systemd that does not answer this user", "loginctl enable-linger there, or flash as root"),
     ("syntax error", "cannot run this program: it is for another architecture", "build it for this device: edge targets"),
 )
+NOT_EXECUTED = 126  #: as a shell says it
 
 
 def script(text: str, *arguments: str) -> list[str]:
@@ -37,17 +40,22 @@ def script(text: str, *arguments: str) -> list[str]:
 def failed(where: str, ran: Ran, doing: str) -> DeviceFailed:
     """The error for a script that ended badly: in our words where we know its complaint, else its last line."""
     said = ran.stderr.decode("utf-8", "replace").strip()
+    if ran.code == NOT_EXECUTED and "permission denied" in said.lower():
+        return DeviceFailed(where, f"{doing} failed: programs may not run there", "another --folder, or sudo mount -o remount,exec there")
     for phrase, what, cure in SAYINGS:
         if phrase.lower() in said.lower():
             return DeviceFailed(where, what, cure)
+    if ran.code in SIGNALS:
+        what, cure = SIGNALS[ran.code]
+        return DeviceFailed(where, f"{doing} failed: it {what}", cure)
     last = said.splitlines()[-1][:200] if said else f"code {ran.code}"
     return DeviceFailed(where, f"{doing} failed: {last}", "edge doctor DEVICE looks for the cause")
 
 
 def remote_path(path: str) -> str:
     """A path on a device, as a user or we name it: no option, no control character, no '..'."""
-    if not path or path.startswith("-") or not path.isprintable() or len(path) > 1000 or ".." in path.split("/"):
-        raise EdgeError(f"path '{path[:80]}'", "is no path for a device", "like /opt/edge: no '..', no '-' in front")
+    if not path or path.startswith(("-", "~")) or not path.isprintable() or len(path) > 1000 or ".." in path.split("/"):
+        raise EdgeError(f"path '{path[:80]}'", "is no path for a device", "like /opt/edge: no '..', no '-' or '~' in front")
     return path
 
 

@@ -212,7 +212,7 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
         spread, grouping = _spread(w, groups, x[1], block)
         packed = build.constant(spread, source, split=(blocks, block, *spread.shape[1:]), perm=(0, 3, 4, 2, 1), tag=f"@grouped{groups}", recipe=False)
         fields["count"] = (spread.shape[1], 0)
-    mr, nv = matrix_tile(build.core, y[3], 1 if groups > 1 else blocks, overlap=True)
+    mr, nv = matrix_tile(build.core, y[3], 1 if groups > 1 else blocks, overlap=True, planar=planar or groups > 1)
     panels = -(-blocks // nv)
     row_chunk = max(1, -(-y[2] // CHUNKS))
     build.step(

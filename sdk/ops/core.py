@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REMAINDER = 1.03  #: what a tile of another size at the end may cost before it is worth its code, which also spills more easily
+
 
 @dataclass(frozen=True)
 class Core:
     """One ISA level of a target.  block: floats in a channel block.  width: floats in a vector register.  registers: how many there are.
 
     l1, l2: bytes of data cache a core can count on.  flops: peak float32 operations a cycle.
+    by_element: the CPU multiplies by one element of a register (Arm), so kernels load a block of inputs whole; else they broadcast (x86).
     """
 
     block: int = 16
@@ -18,6 +21,7 @@ class Core:
     l1: int = 32 << 10
     l2: int = 512 << 10
     flops: int = 32
+    by_element: bool = False
 
     @property
     def parts(self) -> int:
@@ -25,32 +29,61 @@ class Core:
         return max(1, self.block // self.width)
 
 
-def matrix_tile(core: Core, pixels: int, blocks: int, *, overlap: bool = False) -> tuple[int, int]:
+def matrix_tile(core: Core, pixels: int, blocks: int, *, overlap: bool = False, planar: bool = False) -> tuple[int, int]:
     """(mr, nv): pixels x output blocks kept in registers, of least modelled cycles for `pixels` x `blocks` outputs.
 
-    A step over one input channel costs the larger of its FMAs (two a cycle), its loads (two a cycle) and the FMA latency of four cycles.
-    overlap: the last tile of a row is moved back over finished pixels instead of shrinking.
+    overlap: the last tile of a row is moved back over finished pixels instead of shrinking.  planar: inputs are broadcast one by one.
     """
-    parts, best, found = core.parts, float("inf"), (1, 1)
-
-    def cycles(mr: int, nv: int) -> float:
-        return max(mr * nv * parts / 2, (mr + nv * parts) / 2, 4.0) + 0.25
-
+    if core.by_element:
+        fits, cycles = (_fits_broadcast, _cycles_planar) if planar else (_fits_by_element, _cycles_by_element)
+    else:
+        fits, cycles = _fits_broadcast, _cycles_broadcast
+    best, found = float("inf"), (1, 1)
     for nv in range(1, min(4, blocks) + 1):
-        for mr in range(1, min(14, pixels) + 1):
-            if mr * nv * parts + min(nv * parts, 2 if parts > 1 else nv) + 1 > core.registers:
+        for mr in range(1, min(16 if core.by_element else 14, pixels) + 1):
+            if not fits(core, mr, nv):
                 continue
             full, rest = divmod(pixels, mr)
             widths = [(nv, blocks // nv)] + ([(blocks % nv, 1)] if blocks % nv else [])
-            cost = sum(count * (full * cycles(mr, n) + (cycles(mr if overlap else rest, n) if rest else 0)) for n, count in widths)
+            cost = sum(count * (full * cycles(core, mr, n) + (cycles(core, mr if overlap else rest, n) if rest else 0)) for n, count in widths)
+            cost *= REMAINDER if core.by_element and rest and not overlap else 1
             if cost < best - 1e-9 or (abs(cost - best) <= 1e-9 and mr * nv > found[0] * found[1]):
                 best, found = cost, (mr, nv)
     return found
 
 
+def _fits_broadcast(core: Core, mr: int, nv: int) -> bool:
+    """The sums, the weights (two registers of a block that takes several) and one broadcast input."""
+    parts = core.parts
+    return mr * nv * parts + min(nv * parts, 2 if parts > 1 else nv) + 1 <= core.registers
+
+
+def _fits_by_element(core: Core, mr: int, nv: int) -> bool:
+    """The sums, a vector of inputs for every pixel, and weights in pairs; more than twelve pixels LLVM spills all the same."""
+    return mr * nv + mr + 2 * nv < core.registers and mr <= 12
+
+
+def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
+    """One input channel: the larger of its FMAs (two a cycle), its loads (two a cycle) and the FMA latency of four cycles."""
+    return max(mr * nv * core.parts / 2, (mr + nv * core.parts) / 2, 4.0) + 0.25
+
+
+def _cycles_by_element(core: Core, mr: int, nv: int) -> float:
+    """One input channel, in instructions: FMAs, but no fewer than hide their latency; loads in pairs, an input serving four channels; the loop."""
+    return max(mr * nv, 8) + mr / 8 + nv / 2 + (6 + nv) / 8
+
+
+def _cycles_planar(core: Core, mr: int, nv: int) -> float:
+    """The same where every input is loaded and broadcast for itself."""
+    return max(mr * nv, 8) + mr + nv / 2 + 2
+
+
 def row_tile(core: Core, columns: int, rows: int) -> tuple[int, int]:
-    """(tr, tw): output rows x columns of a depthwise convolution kept in registers; tw divides the columns where it can."""
-    tr = 2 if core.parts == 1 and rows % 2 == 0 else 1
+    """(tr, tw): output rows x columns of a depthwise convolution kept in registers; tw divides the columns where it can.
+
+    One row on Arm: with two LLVM spills, and an FMA there needs a load less than half the time even so.
+    """
+    tr = 2 if core.parts == 1 and rows % 2 == 0 and not core.by_element else 1
     most = min(8, (core.registers - 6 * min(core.parts, 2)) // (core.parts * tr), columns)
     waste = {tw: (-columns % tw, -tw) for tw in range(1, most + 1) if tw * 2 > most or tw == columns}
     return tr, min(waste, key=lambda tw: waste[tw])

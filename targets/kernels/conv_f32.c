@@ -22,15 +22,24 @@ struct conv_f32 {
 
 enum { CONV_MR = 16, CONV_NV = 4 };
 
-/* acc[p][n] += x[p*step] * w[n*panel]; edge: only pixels whose column x0 + p*sw lies inside */
-INLINE void conv_channel(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int step, int x0, int mr, int nv, int edge) {
-    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B;
-    vf weight[CONV_NV];
-    UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel);
+/* acc[p][n] += x[p*step + (first + l)*lane] * w[n*panel + l*B ..] for l < lanes: lanes of one block, or planes of a picture.
+ * edge: only pixels whose column x0 + p*sw lies inside */
+INLINE void conv_lanes(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int first, int lanes, int x0, int mr, int nv, int edge) {
+    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, lane = a.planar ? (size_t)a.h * a.wide : 1;
+    const int by_element = BY_ELEMENT && !a.planar && !a.group_out, step = a.planar ? a.sw : a.sw * B;
+    vf block[CONV_MR];
     UNROLLED for (int p = 0; p < mr; p++) {
-        if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
-        vf value = splat(x[p * step]);
-        UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
+        const int outside = edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide);
+        if (by_element) block[p] = outside ? splat(0.0f) : load(x + p * step);
+    }
+    UNROLL4 for (int l = 0; l < lanes; l++) {
+        vf weight[CONV_NV];
+        UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
+        UNROLLED for (int p = 0; p < mr; p++) {
+            if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
+            vf value = splat(by_element ? block[p][first + l] : x[p * step + (first + l) * lane]);
+            UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
+        }
     }
 }
 
@@ -38,20 +47,19 @@ INLINE void conv_channel(vf acc[CONV_MR][CONV_NV], const float *x, const float *
 INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int from, int count, int x0, int mr, int nv, int edge) {
     const size_t plane = (size_t)a.h * a.wide;
     if (a.planar) {
-        ROLLED for (int c = 0; c < count; c++, w += B) conv_channel(acc, x + (from + c) * plane, w, a, a.sw, x0, mr, nv, edge);
+        x += from * plane;
+        ROLLED for (int c = 0; c < count; c++, x += plane, w += B) conv_lanes(acc, x, w, a, 0, 1, x0, mr, nv, edge);
         return w;
     }
     const int lane = from % B, head = lane ? least(B - lane, count) : 0, full = (count - head) / B, tail = (count - head) % B;
     x += from / B * plane * B;
     if (head) {
-        ROLLED for (int l = 0; l < head; l++, w += B) conv_channel(acc, x + lane + l, w, a, a.sw * B, x0, mr, nv, edge);
-        x += plane * B;
+        conv_lanes(acc, x, w, a, lane, head, x0, mr, nv, edge);
+        x += plane * B, w += head * B;
     }
-    ROLLED for (int c = 0; c < full; c++, x += plane * B) {
-        UNROLL4 for (int l = 0; l < B; l++, w += B) conv_channel(acc, x + l, w, a, a.sw * B, x0, mr, nv, edge);
-    }
-    ROLLED for (int l = 0; l < tail; l++, w += B) conv_channel(acc, x + l, w, a, a.sw * B, x0, mr, nv, edge);
-    return w;
+    ROLLED for (int c = 0; c < full; c++, x += plane * B, w += B * B) conv_lanes(acc, x, w, a, 0, B, x0, mr, nv, edge);
+    if (tail) conv_lanes(acc, x, w, a, 0, tail, x0, mr, nv, edge);
+    return w + tail * B;
 }
 
 INLINE void conv_tap(vf acc[CONV_MR][CONV_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
@@ -64,6 +72,13 @@ INLINE void conv_tap(vf acc[CONV_MR][CONV_NV], const float *w, struct conv_f32 a
     }
     w = conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0], a.count[0], x0, mr, nv, edge);
     if (a.count[1]) conv_view(acc, a.x[1] + image * a.x_image[1] + pixel, w, a, a.from[1], a.count[1], x0, mr, nv, edge);
+}
+
+/* the sum of one output, activated, with its residual, to its place */
+INLINE void conv_finish(struct conv_f32 a, size_t at, vf sum) {
+    vf v = activate(sum, a.act);
+    if (a.residual) v = activate(v + load(a.residual + at), a.act2);
+    store(a.y + at, v);
 }
 
 INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, int mr, int nv, int edge) {
@@ -83,13 +98,20 @@ INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, i
             ROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 0);
         }
     }
-    const size_t plane = (size_t)a.oh * a.ow * B, at = image * a.y_image + block * plane + (size_t)(oy * a.ow + ox) * B;
-    UNROLLED for (int n = 0; n < nv; n++) {
-        UNROLLED for (int p = 0; p < mr; p++) {
-            vf v = activate(acc[p][n], a.act);
-            if (a.residual) v = activate(v + load(a.residual + at + n * plane + p * B), a.act2);
-            store(a.y + at + n * plane + p * B, v);
+    const size_t plane = (size_t)a.oh * a.ow * B;
+    const size_t at = image * a.y_image + block * plane + (size_t)(oy * a.ow + ox) * B;
+    if (BY_ELEMENT && is_long(a.act)) {  /* one after the other, from memory: all at a time would not fit the registers */
+        UNROLLED for (int n = 0; n < nv; n++) {
+            UNROLLED for (int p = 0; p < mr; p++) store(a.y + at + n * plane + p * B, acc[p][n]);
         }
+        forget();
+        UNROLLED for (int n = 0; n < nv; n++) {
+            ROLLED for (int p = 0; p < mr; p++) conv_finish(a, at + n * plane + p * B, load(a.y + at + n * plane + p * B));
+        }
+        return;
+    }
+    UNROLLED for (int n = 0; n < nv; n++) {
+        UNROLLED for (int p = 0; p < mr; p++) conv_finish(a, at + n * plane + p * B, acc[p][n]);
     }
 }
 

@@ -23,11 +23,12 @@ static float depthwise_nothing[DEPTHWISE_SPAN * B];
 /* x, y: this image and block. edge: the tile may reach outside the columns. */
 INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *w, vf bias, size_t at, int oy, int ox, int tr, int tw, int edge) {
     vf acc[DEPTHWISE_TR][DEPTHWISE_TW];
+    if (BY_ELEMENT) forget();  /* LLVM would keep the weights of all tiles of a row beside the sums, in more than 32 registers */
     UNROLLED for (int t = 0; t < tr; t++) {
         UNROLLED for (int q = 0; q < tw; q++) acc[t][q] = bias;
     }
-    const int y0 = oy * a.sh - a.top, x0 = ox * a.sw - a.left;
-    UNROLLED for (int r = 0; r < (tr - 1) * a.sh + (a.kh - 1) * a.dh + 1; r++) {
+    const int y0 = oy * a.sh - a.top, x0 = ox * a.sw - a.left, reach = (a.kh - 1) * a.dh;
+    UNROLLED for (int r = 0; r <= (tr - 1) * a.sh + reach; r++) {
         if (tr == 1 && r % a.dh) continue;
         const float *row = y0 + r >= 0 && y0 + r < a.h ? x + (ptrdiff_t)((y0 + r) * a.wide + x0) * B : depthwise_nothing;
         UNROLLED for (int c = 0; c < (tw - 1) * a.sw + (a.kw - 1) * a.dw + 1; c++) {
@@ -43,8 +44,8 @@ INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *
                 }
             }
         }
-    }
-    UNROLLED for (int t = 0; t < tr; t++) {
+        if (r < reach || (r - reach) % a.sh) continue;
+        const int t = (r - reach) / a.sh;  /* the row that is complete: stored now, as x may overlap y for all that LLVM knows, and loads would pile up */
         UNROLLED for (int q = 0; q < tw; q++) {
             const size_t to = at + (size_t)((oy + t) * a.ow + ox + q) * B;
             vf v = activate(acc[t][q], a.act);

@@ -34,7 +34,20 @@ INLINE void fc_tile(struct fc_f32 a, int row, int block, int nv) {
     const size_t panel = (size_t)a.k * B;
     const float *x = a.x + row * a.x_row, *w = a.w + block * panel;
     UNROLLED for (int n = 0; n < nv; n++) even[n] = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f), odd[n] = splat(0.0f);
-    ROLLED for (int k = 0; k + 2 <= a.k; k += 2, w += 2 * B) {
+    int k = 0;
+    if (BY_ELEMENT) {
+        ROLLED for (; k + B <= a.k; k += B, w += B * B) {
+            const vf block = load(x + k);
+            UNROLLED for (int l = 0; l < B; l += 2) {
+                const vf first = splat(block[l]), second = splat(block[l + 1]);
+                UNROLLED for (int n = 0; n < nv; n++) {
+                    even[n] += load(w + n * panel + l * B) * first;
+                    odd[n] += load(w + n * panel + (l + 1) * B) * second;
+                }
+            }
+        }
+    }
+    ROLLED for (; k + 2 <= a.k; k += 2, w += 2 * B) {
         vf first = splat(x[k]), second = splat(x[k + 1]);
         UNROLLED for (int n = 0; n < nv; n++) even[n] += load(w + n * panel) * first, odd[n] += load(w + n * panel + B) * second;
     }

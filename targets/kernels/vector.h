@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __aarch64__
+#include <arm_neon.h>
+#endif
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wpsabi"  /* vectors only pass between functions that are inlined */
@@ -26,34 +29,56 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 #ifdef __clang__
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #define UNROLL4 _Pragma("clang loop unroll_count(4)")
+#define UNROLL2 _Pragma("clang loop unroll_count(2)")
 #define ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLLED _Pragma("GCC unroll 32")
 #define UNROLL4 _Pragma("GCC unroll 4")
+#define UNROLL2 _Pragma("GCC unroll 2")
 #define ROLLED _Pragma("GCC unroll 1")
 #endif
 
 /* On Arm fmla multiplies by one element of a register, so a block of inputs is loaded once and never broadcast; on x86 a broadcast load is as
  * cheap as a load, and a register that holds a block would be lost to the sums. */
+#ifndef EDGE_BY_ELEMENT
 #ifdef __aarch64__
-enum { BY_ELEMENT = 1 };
+#define EDGE_BY_ELEMENT 1
 #else
-enum { BY_ELEMENT = 0 };
+#define EDGE_BY_ELEMENT 0
+#endif
+#endif
+enum { BY_ELEMENT = EDGE_BY_ELEMENT };
+#if EDGE_BY_ELEMENT
+#define BLOCKS UNROLL2
+#else
+#define BLOCKS ROLLED
 #endif
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
 INLINE vf splat(float s) { return s - (vf){0}; }
+/* The same address, of which the compiler forgets how it came about: from a pointer of its own LLVM loads two registers at once, ldp reaches 1 kB. */
+INLINE const float *own_pointer(const float *p) {
+    if (BY_ELEMENT) __asm__("" : "+r"(p));
+    return p;
+}
+/* Loads behind it are made anew: what one tile keeps in registers does not add to the next one's. */
+INLINE void forget(void) { __asm__ volatile("" ::: "memory"); }
 INLINE int least(int a, int b) { return a < b ? a : b; }
 INLINE int most(int a, int b) { return a > b ? a : b; }
 INLINE int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /* mask lanes are all ones or all zeros, as vector comparisons give them */
 INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
-INLINE vf at_least(vf v, float lo) { return choose(v < splat(lo), splat(lo), v); }
-INLINE vf at_most(vf v, float hi) { return choose(v > splat(hi), splat(hi), v); }
+#if defined(__aarch64__) && EDGE_BLOCK == 4  /* fmax and fmin pass NaN on; x86's maxps does not */
+INLINE vf vmax(vf a, vf b) { return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
+INLINE vf vmin(vf a, vf b) { return (vf)vminq_f32((float32x4_t)a, (float32x4_t)b); }
+#else
 INLINE vf vmax(vf a, vf b) { return choose(a < b, b, a); }
 INLINE vf vmin(vf a, vf b) { return choose(a > b, b, a); }
+#endif
+INLINE vf at_least(vf v, float lo) { return vmax(v, splat(lo)); }
+INLINE vf at_most(vf v, float hi) { return vmin(v, splat(hi)); }
 INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
 
 /* exp(v), relative error < 2e-7 between -87.3 and 88.3, saturating outside. exp(v) = 2^n * exp(r), |r| <= ln2/2. */
@@ -104,6 +129,12 @@ struct act {
     int kind;
     float a, b;
 };
+
+/* Does it need more than a few registers for itself? */
+INLINE int is_long(struct act f) {
+    return f.kind == ACT_ELU || f.kind == ACT_SIGMOID || f.kind == ACT_SILU || f.kind == ACT_TANH || f.kind == ACT_GELU || f.kind == ACT_GELU_TANH ||
+           f.kind == ACT_ERF || f.kind == ACT_EXP || f.kind == ACT_LOG;
+}
 
 INLINE vf vsqrt(vf v) {
     vf r;

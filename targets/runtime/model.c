@@ -151,6 +151,12 @@ int edge_run_timed(struct edge_model *model, const void *const inputs[], void *c
     return wrong;
 }
 
+int edge_run_each(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_each_step each) {
+    const int wrong = point(model, inputs, outputs);
+    for (int i = 0; !wrong && i < model->program->n_steps; i++) each(&model->level->steps[i], &model->memory);
+    return wrong;
+}
+
 static const struct edge_tensor *pick(const struct edge_tensor *tensors, int count, int index) {
     return index >= 0 && index < count ? &tensors[index] : NULL;
 }

@@ -13,7 +13,7 @@ struct named_file {
 };
 
 struct options {
-    int bench, per_layer, json, verify, info, help;
+    int bench, per_layer, json, verify, info, count, stream, help;
     long runs, warmup, threads, vector; /* vector: -1 when not asked for */
     double min_secs;
     const char *level, *trace;
@@ -38,8 +38,13 @@ void print_help(const char *program);
 /* Each returns an exit code. */
 int run_bench(struct session *session, const struct options *options);
 int run_verify(struct session *session, const struct options *options);
+int run_count(struct session *session, const struct options *options);
 int run_info(const struct session *session, const struct options *options);
 int run_files(struct session *session, const struct options *options);
+int run_stream(struct session *session, const struct options *options);
+
+/* The tensor a file is meant for: by its name, or the only one; -1 with the mistake printed. what: "input" or "output". */
+int find_tensor(const struct named_file *file, const struct edge_tensor *tensors, int count, const char *what);
 
 /* Fills every input from test vector number `vector`. Returns 1, or 0 with the mistake printed. */
 int fill_inputs(struct session *session, int vector);

@@ -79,8 +79,7 @@ static int write_tensor(const char *path, const struct edge_tensor *tensor, cons
     return good;
 }
 
-/* The tensor a file is meant for: by its name, or the only one. */
-static int find_tensor(const struct named_file *file, const struct edge_tensor *tensors, int count, const char *what) {
+int find_tensor(const struct named_file *file, const struct edge_tensor *tensors, int count, const char *what) {
     for (int i = 0; i < count; i++) {
         const size_t bytes = strlen(tensors[i].name);
         if (file->name_bytes ? bytes == file->name_bytes && memcmp(file->name, tensors[i].name, bytes) == 0 : count == 1) return i;

@@ -37,16 +37,18 @@ int main(int count, char **words) {
     struct options options;
     struct session session = {0};
     if (!parse_options(count, words, &options)) return EXIT_USAGE;
-    const int files = options.n_inputs || options.n_outputs || options.trace || options.vector >= 0;
-    if (options.help || !(files || options.bench || options.verify || options.info)) {
+    const int files = options.n_inputs || options.n_outputs || options.trace || options.stream || options.vector >= 0;
+    if (options.help || !(files || options.bench || options.verify || options.info || options.count)) {
         print_help(words[0]);
         return options.help ? EXIT_GOOD : EXIT_USAGE;
     }
     int code = EXIT_DEVICE;
     if (open_session(&options, &session)) {
         if (options.info) code = run_info(&session, &options);
+        else if (options.count) code = run_count(&session, &options);
         else if (options.verify) code = run_verify(&session, &options);
         else if (options.bench) code = run_bench(&session, &options);
+        else if (options.stream) code = run_stream(&session, &options);
         else code = run_files(&session, &options);
     }
     if (session.program) close_session(&session);

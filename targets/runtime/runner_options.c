@@ -24,12 +24,14 @@ static const struct option table[] = {
     {"--json", FLAG, FIELD(json), "print JSON and nothing else"},
     {"--input", INPUT, 0, "[NAME=]FILE  raw little-endian values or .npy"},
     {"--output", OUTPUT, 0, "[NAME=]FILE  .npy where the name ends so, else raw"},
+    {"--stream", FLAG, FIELD(stream), "the raw files hold many inputs, one after another: run each"},
     {"--vector", COUNT, FIELD(vector), "N  take test vector N for input"},
     {"--trace", TEXT, FIELD(trace), "FILE  what each step wrote, in order, raw"},
     {"--verify", FLAG, FIELD(verify), "run the test vectors in this file and compare"},
     {"--level", TEXT, FIELD(level), "NAME  force an ISA level"},
     {"--file", TEXT, FIELD(file), "FILE.edge  take weights and expected outputs from there, not from this file"},
     {"--info", FLAG, FIELD(info), "inputs, outputs, levels, memory"},
+    {"--count", FLAG, FIELD(count), "run once, a marker instruction around each step: for an emulator that counts"},
     {"--help", FLAG, FIELD(help), "this"},
 };
 
