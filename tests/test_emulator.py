@@ -11,20 +11,17 @@ from edge.artifact.emulator import EMULATOR, arch_of, emulator
 from edge.errors import ToolFailed
 
 
-def program(path: Path, machine: int, start: bytes = b"\x7fELF\x02\x01") -> Path:
+ELF = b"\x7fELF\x02\x01"
+
+
+def program(path: Path, machine: int, start: bytes = ELF) -> Path:
     path.write_bytes(start + bytes(12) + machine.to_bytes(2, "little") + bytes(44))
     return path
 
 
 @pytest.mark.parametrize(
     ("machine", "start", "arch"),
-    [
-        (183, b"\x7fELF\x02\x01", "aarch64"),
-        (62, b"\x7fELF\x02\x01", "x86_64"),
-        (40, b"\x7fELF\x02\x01", ""),
-        (183, b"\x7fELF\x02\x02", ""),
-        (183, b"PK\3\4ab", ""),
-    ],
+    [(183, ELF, "aarch64"), (62, ELF, "x86_64"), (40, ELF, ""), (183, b"\x7fELF\x02\x02", ""), (183, b"PK\3\4ab", "")],
 )
 def test_the_header_names_the_architecture(machine: int, start: bytes, arch: str, tmp_path: Path) -> None:
     assert arch_of(program(tmp_path / "a", machine, start)) == arch
