@@ -10,7 +10,6 @@ import pytest
 from edge.artifact.emulator import EMULATOR, arch_of, emulator
 from edge.errors import ToolFailed
 
-
 ELF = b"\x7fELF\x02\x01"
 
 
