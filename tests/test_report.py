@@ -167,7 +167,8 @@ def test_the_profile_has_what_the_contract_names(profile: measure.Profile, edge_
         "rate": None,
     }
     assert {"stable", "reasons"} <= set(value["hygiene"])
-    assert [set(layer) for layer in value["layers"]] == [{"name", "op", "ms", "macs", "bytes"}] * 3
+    assert [set(layer) for layer in value["layers"]] == [{"name", "op", "ms", "macs", "bytes", "isa", "precision"}] * 3
+    assert {(layer["isa"], layer["precision"]) for layer in value["layers"]} == {(value["level"], "fp32")}
     assert (value["threads"], value["artifact_bytes"], value["arena_bytes"]) == (2, edge_file.stat().st_size, 4096)
     assert 0 < value["peak_rss_mb"] < 50
 

@@ -24,6 +24,7 @@ from edge.measure.statistics import latency_of, settled_at
 from edge.measure.watch import Samples, Seen, Unwatched, Watch
 
 NOT_WATCHED = Unwatched()
+PRECISIONS = {"float32": "fp32", "float16": "fp16"}  #: a buffer's dtype -> as --precision spells it; others are their own name
 EMULATED = "emulated: its time is not a device's time"
 
 
@@ -104,6 +105,7 @@ def bench(
     ms = every[settled:]
     latency = latency_of(ms)
     interrupted = sum(count > 0 for count in got.switches[settled:])
+    computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
     doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
     return Profile(
         artifact=artifact.path.name,
@@ -124,7 +126,7 @@ def bench(
         macs=m.macs,
         energy_mj=watch.energy(got.seen()),
         hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled, doubts=doubts),
-        layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes) for t in got.layers),
+        layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, "")) for t in got.layers),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
         toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),
         model_sha256=m.model.sha256,

@@ -106,13 +106,18 @@ class Hygiene:
 
 @dataclass(frozen=True)
 class Layer:
-    """One step: ms is the mean of runs timed step by step, which are slower in sum than a whole run.  bytes: read and written."""
+    """One step: ms is the mean of runs timed step by step, which are slower in sum than a whole run.  bytes: read and written.
+
+    isa: the level that ran there.  precision: of what the step computes, by its buffer.
+    """
 
     name: str
     op: str
     ms: float
     macs: int
     bytes: int
+    isa: str = ""
+    precision: str = ""
 
 
 @dataclass(frozen=True)

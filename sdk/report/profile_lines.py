@@ -49,7 +49,17 @@ def energy_words(e: Energy) -> str:
 def layers_table(p: Profile) -> str:
     whole = sum(layer.ms for layer in p.layers) or 1.0
     rows = [
-        (f"{n.ms:.4f}", f"{n.ms / whole:.1%}", millions(n.macs), f"{n.macs / n.ms / 1e6:.1f}" if n.ms else "-", size(n.bytes), n.op, n.name)
+        (
+            f"{n.ms:.4f}",
+            f"{n.ms / whole:.1%}",
+            millions(n.macs),
+            f"{n.macs / n.ms / 1e6:.1f}" if n.ms else "-",
+            size(n.bytes),
+            n.isa,
+            n.precision,
+            n.op,
+            n.name,
+        )
         for n in p.layers
     ]
-    return table((">ms", ">share", ">MMAC", ">GMAC/s", ">bytes", "op", "name"), rows)
+    return table((">ms", ">share", ">MMAC", ">GMAC/s", ">bytes", "isa", "", "op", "name"), rows)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from edge.measure import Profile
 from edge.report.profile_lines import profile_text
 
-COLUMNS = ("artifact", "target", "device", "precision", "threads", "layer", "op", "ms", "macs", "bytes")
+COLUMNS = ("artifact", "target", "device", "precision", "threads", "layer", "op", "ms", "macs", "bytes", "isa")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  #: a cell that begins so is run by spreadsheets
 
 
@@ -20,9 +20,10 @@ def profile_csv(p: Profile) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     common = [cell(word) for word in (p.artifact, p.target, p.device, p.precision)] + [str(p.threads)]
-    writer.writerow([*common, "", "", f"{p.latency_ms.p50:.6f}", p.macs, ""])
+    writer.writerow([*common, "", "", f"{p.latency_ms.p50:.6f}", p.macs, "", p.level])
     for layer in p.layers:
-        writer.writerow([*common, cell(layer.name), cell(layer.op), f"{layer.ms:.6f}", layer.macs, layer.bytes])
+        common[3] = layer.precision or p.precision
+        writer.writerow([*common, cell(layer.name), cell(layer.op), f"{layer.ms:.6f}", layer.macs, layer.bytes, layer.isa])
     return out.getvalue()
 
 
