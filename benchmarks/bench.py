@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -27,7 +25,8 @@ import numpy as np
 import edge
 from edge import converters, graph, passes
 from edge.cli.progress import Progress
-from edge.measure.hygiene import busy_cpus, this_machine
+from edge.devices.local import Local
+from edge.devices.moments import busy_between, look
 from edge.report.table import table
 
 NETWORKS = ("mobilenet_v2", "pp_lcnet_x1_0", "fasternet_t0")
@@ -40,7 +39,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    busy = busy_cpus(1.0) or 0.0
+    device = Local()
+    machine = device.facts()
+    busy = busy_between(*look(device), machine.cores)
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as folder, Progress() as say:
         say("edge --help")
         starting = [seconds([sys.executable, "-m", "edge", "--help"]) for _ in range(7)]
@@ -49,7 +50,7 @@ def main() -> int:
         builds = {target: [build_seconds(target, Path(folder)) for _ in range(3)] for target in ("cpu", "x86-64")}
     facts: dict[str, Any] = {
         "command": "python benchmarks/bench.py",
-        "machine": {"cpu": this_machine().cpu, "cpus": os.cpu_count(), "kernel": platform.release(), "busy_before": busy, "quiet": busy < QUIET},
+        "machine": {"cpu": machine.model, "cpus": machine.cores, "kernel": machine.kernel, "busy_before": busy, "quiet": busy < QUIET},
         "versions": {name: metadata.version(name) for name in ("torch", "onnxruntime", "ziglang", "numpy")},
         "help_s": starting,
         "build_mobilenet_v2_s": builds,

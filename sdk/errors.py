@@ -3,6 +3,7 @@
 EdgeError            wrong usage or input                       exit code 2
 ├── CheckFailed      the check that was asked for failed        exit code 1
 └── ToolFailed       a device or a tool (compiler, qemu) failed exit code 3
+    └── DeviceFailed a device went away, refused, or took too long
 
 Our own bugs are not in this family: they keep their traceback.
 """
@@ -36,6 +37,10 @@ class ToolFailed(EdgeError):
     """A device, compiler or emulator did not do its part."""
 
     exit_code = 3
+
+
+class DeviceFailed(ToolFailed):
+    """A device cannot be reached, went away, refused, or took too long."""
 
 
 def one_line(text: str) -> str:

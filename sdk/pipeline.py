@@ -114,12 +114,12 @@ def build(
 def profile(
     path: str | Path, on: str = "local", *, runs: int = 100, warmup: int = 10, min_secs: float = 3.0, threads: int = 1, per_layer: bool = False
 ) -> Profile:
-    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.  on: only "local" today."""
+    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.  on: a device, "ssh://pi@board" for one."""
+    from edge.devices import opened
     from edge.measure import bench
 
-    if on != "local":
-        raise EdgeError(f"on={on!r}", "comes with the devices issue", "on='local' measures this machine")
-    return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer)
+    with opened(on) as device:
+        return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer, device=device)
 
 
 def core_of(profile: Target, level: Level) -> Core:

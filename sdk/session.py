@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import math
 import os
 import sys
 import tempfile
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.artifact.manifest import Tensor
-from edge.artifact.reader import open_artifact
+from edge.artifact.program import Give, Place, Take, Word, run_program
+from edge.artifact.reader import Artifact, open_artifact
 from edge.errors import EdgeError, ToolFailed, did_you_mean
 
 Array = NDArray[np.generic]
@@ -57,12 +59,7 @@ class Net:
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """Outputs by name: fresh arrays, or those given in `out` (C-contiguous, writable), which are filled in place."""
-        for name in inputs:
-            known(name, self.inputs, "input", self.path)
-        missing = [t.name for t in self.inputs if t.name not in inputs]
-        if missing:
-            raise EdgeError(str(self.path), f"no value for input {', '.join(repr(n) for n in missing)}", described(self.inputs))
-        given = [np.ascontiguousarray(checked(inputs[t.name], t)) for t in self.inputs]
+        given = in_order(inputs, self.inputs, self.path)
         for name in out or {}:
             known(name, self.outputs, "output", self.path)
         made = {t.name: writable(out[t.name], t) if out and t.name in out else np.empty(t.shape, t.dtype) for t in self.outputs}
@@ -89,6 +86,35 @@ class Net:
     def __del__(self) -> None:
         if hasattr(self, "level") and not sys.is_finalizing():  # else the constructor failed and has cleaned up, or the process gives all back itself
             self.close()
+
+
+def run_at(artifact: Artifact, place: Place, inputs: Mapping[str, Array], threads: int = 1) -> dict[str, Array]:
+    """The same as `Net.run`, by the artifact's program at `place`: outputs by name."""
+    m = artifact.manifest
+    with tempfile.TemporaryDirectory(prefix="edge-") as name:
+        folder = Path(name)
+        words: list[Word] = ["--threads", str(threads)]
+        for i, array in enumerate(in_order(inputs, m.inputs, artifact.path)):
+            (folder / f"input{i}").write_bytes(array.tobytes())
+            words += ["--input", Give(folder / f"input{i}", f"{m.inputs[i].name}=")]
+        for i, tensor in enumerate(m.outputs):
+            words += ["--output", Take(folder / f"output{i}", f"{tensor.name}=")]
+        run_program(artifact.path, words, place=place)
+        made = {t.name: np.fromfile(folder / f"output{i}", t.dtype) for i, t in enumerate(m.outputs)}
+    for tensor in m.outputs:
+        if made[tensor.name].size != math.prod(tensor.shape):
+            raise ToolFailed(str(artifact.path), f"wrote {made[tensor.name].size} values of output '{tensor.name}'", "build it again with this edge")
+    return {t.name: made[t.name].reshape(t.shape) for t in m.outputs}
+
+
+def in_order(inputs: Mapping[str, Array], tensors: tuple[Tensor, ...], path: Path) -> list[Array]:
+    """The inputs as the model wants them: all there, none else, each of its dtype and shape."""
+    for name in inputs:
+        known(name, tensors, "input", path)
+    missing = [t.name for t in tensors if t.name not in inputs]
+    if missing:
+        raise EdgeError(str(path), f"no value for input {', '.join(repr(n) for n in missing)}", described(tensors))
+    return [np.ascontiguousarray(checked(inputs[t.name], t)) for t in tensors]
 
 
 def known(name: str, tensors: tuple[Tensor, ...], what: str, path: Path) -> None:

@@ -45,3 +45,15 @@ def load(name: str) -> Profile:
         hint = did_you_mean(name, [*names(), *LATER])
         raise EdgeError(f"target '{name}'", "unknown", f"{hint} targets: {', '.join(names())}".strip())
     return host.seen_here(profile) if profile.host else profile
+
+
+def shipped(name: str) -> Profile:
+    """A profile that comes with this version, as its file has it: `cpu` is not narrowed to this machine."""
+    from edge.targets import profile_file
+
+    return profile_file.read(PROFILES / f"{name}.toml")
+
+
+def level_features(name: str) -> dict[str, tuple[str, ...]]:
+    """The CPU features each level of a shipped target needs, best level first; nothing for a target that is not shipped."""
+    return {level.name: level.features for level in shipped(name).levels} if name in names() else {}

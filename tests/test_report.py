@@ -12,12 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edge
 import tiny
 from edge import artifact, measure, report
 from edge.artifact.preprocess import Preprocess
+from edge.artifact.program import EMULATOR
 from edge.cli import main
-from edge.measure.hygiene import busy_cpus, hygiene_of
-from edge.measure.statistics import drift_of, latency_of
+from edge.devices.moments import Moment
+from edge.errors import EdgeError
+from edge.measure.hygiene import hygiene_of
+from edge.measure.statistics import drift_of, latency_of, settled_at
 from edge.report.table import size, table
 
 Out = pytest.CaptureFixture[str]
@@ -57,42 +61,99 @@ def test_drift_is_the_second_half_against_the_first() -> None:
     assert drift_of(np.array([1.0, 2.0])) == 0
 
 
-def hygienes() -> list[tuple[str, list[float], int, float, str | None, tuple[str, ...]]]:
-    quiet = [1.0] * 100
+CALM = Moment("before", 100, 900, 0.1, "performance", 1500.0, 1500.0, 50.0, 0)
+
+
+RESTING, AFTER = replace(CALM, when="rest", used=90, idle=890), replace(CALM, when="after")
+
+
+def moments(*during: Moment, after: Moment = AFTER) -> list[Moment]:
+    return [RESTING, CALM, *(replace(moment, when="during") for moment in during), after]
+
+
+def hygienes() -> list[tuple[str, list[float], int, list[Moment], tuple[str, ...]]]:
+    quiet, calm = [1.0] * 100, moments(CALM, CALM)
+    slow = [replace(moment, governor="powersave") for moment in calm]
     return [
-        ("quiet", quiet, 0, 0.0, "performance", ()),
-        ("slow governor", quiet, 0, 0.0, "powersave", ("CPU governor 'powersave'",)),
-        ("interrupted", ([1.0] * 4 + [1.1]) * 20, 20, 0.0, None, ("20% of the runs were interrupted",)),
-        ("interrupted, but it does not show", quiet, 20, 0.0, None, ()),
-        ("drift", [1.0] * 50 + [1.2] * 50, 0, 0.0, None, ("the second half took +20% against the first",)),
-        ("spread", ([1.0] * 4 + [2.0]) * 20, 0, 0.0, None, ("p90 is 2.00 times p50",)),
+        ("quiet", quiet, 0, [replace(m, used=100) if m.when == "rest" else m for m in calm], ()),
+        ("busy", quiet, 0, calm, ("others used 1.0 of 2 CPUs just before",)),
+        ("nothing known", quiet, 0, [], ()),
+        ("slow governor", quiet, 0, slow[1:], ("CPU governor 'powersave'",)),
+        ("interrupted", ([1.0] * 4 + [1.1]) * 20, 20, [], ("20% of the runs were interrupted",)),
+        ("interrupted, but it does not show", quiet, 20, [], ()),
+        ("drift", [1.0] * 50 + [1.2] * 50, 0, [], ("the second half took +20% against the first",)),
+        ("spread", ([1.0] * 4 + [2.0]) * 20, 0, [], ("p90 is 2.00 times p50",)),
+        ("a clock that falls", quiet, 0, moments(CALM, replace(CALM, clock=600.0))[1:], ("the clock fell to 600 MHz",)),
+        ("a clock that rises from idle", quiet, 0, [replace(CALM, clock=600.0), *moments(CALM)[2:]], ()),
+        ("heat", quiet, 0, moments(replace(CALM, heat=83.2))[1:], ("the CPU reached 83 degrees",)),
+        ("throttled now", quiet, 0, moments(replace(CALM, throttled=0x50005))[1:], ("the board reported throttled, under-voltage",)),
+        (
+            "throttled between two looks",
+            quiet,
+            0,
+            moments(after=replace(CALM, when="after", throttled=0x20000))[1:],
+            ("the board reported clock capped",),
+        ),
+        ("throttled long ago", quiet, 0, [replace(moment, throttled=0x50000) for moment in calm[1:]], ()),
     ]
 
 
-@pytest.mark.parametrize(("ms", "interrupted", "load", "governor", "reasons"), [h[1:] for h in hygienes()], ids=[h[0] for h in hygienes()])
-def test_every_doubt_has_its_reason(ms: list[float], interrupted: int, load: float, governor: str | None, reasons: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("ms", "interrupted", "seen", "reasons"), [h[1:] for h in hygienes()], ids=[h[0] for h in hygienes()])
+def test_every_doubt_has_its_reason(ms: list[float], interrupted: int, seen: list[Moment], reasons: tuple[str, ...]) -> None:
     array = np.array(ms)
-    got = hygiene_of(latency_of(array), array, interrupted, (load, load), 0.0, governor)
+    got = hygiene_of(latency_of(array), array, interrupted, seen, 2)
     assert (got.reasons, got.stable) == (reasons, not reasons)
 
 
-def test_a_busy_machine_is_a_reason() -> None:
+def test_what_is_known_beforehand_comes_first() -> None:
     array = np.ones(50)
-    got = hygiene_of(latency_of(array), array, 0, (0.0, 0.0), 1.5, None)
-    assert got.reasons == (f"others used 1.5 of {got.cpus} CPUs just before",)
+    assert hygiene_of(latency_of(array), array, 0, [], 1, doubts=["emulated"]).reasons == ("emulated",)
 
 
-def test_the_load_that_we_made_ourselves_is_none() -> None:
+def test_the_facts_of_a_run() -> None:
     array = np.ones(50)
-    assert hygiene_of(latency_of(array), array, 0, (999.0, 999.0), 0.0, None).stable
-    assert busy_cpus(0.05) is None or 0 <= float(busy_cpus(0.05) or 0) <= 1024
+    got = hygiene_of(latency_of(array), array, 0, moments(replace(CALM, clock=1400.0, heat=61.0)), 4, settled=7)
+    assert (got.clock_mhz, got.temperature_c, got.settled, got.governor) == ((1500, 1400, 1500), (50, 61, 50), 7, "performance")
+    assert (got.load_before, got.load_after, got.busy) == (0.1, 0.1, 2.0)
+
+
+def settlings() -> list[tuple[str, list[float], int]]:
+    return [
+        ("steady from the start", [1.0] * 100, 0),
+        ("slow at first", [2.0] * 10 + [1.0] * 90, 10),
+        ("slow for a quarter", [2.0] * 25 + [1.0] * 75, 25),
+        ("slow for longer: that is drift", [2.0] * 40 + [1.0] * 60, 0),
+        ("too few to tell", [2.0] * 5 + [1.0] * 20, 0),
+    ]
+
+
+@pytest.mark.parametrize(("ms", "runs"), [s[1:] for s in settlings()], ids=[s[0] for s in settlings()])
+def test_warm_up_ends_when_it_is_steady(ms: list[float], runs: int) -> None:
+    assert settled_at(np.array(ms)) == runs
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """200 samples of a known distribution: the 95 % interval of the median misses about ten times."""
+    random, truth, missed = np.random.default_rng(1), float(np.log(2)), 0
+    for _ in range(200):
+        low, high = latency_of(random.exponential(size=400)).p50_ci95 or (0.0, 0.0)
+        missed += not low <= truth <= high
+    assert 2 <= missed <= 24
+
+
+def test_intervals_are_wider_where_neighbours_are_alike() -> None:
+    values = np.random.default_rng(2).normal(10, 1, 40)
+    together, apart = latency_of(np.repeat(values, 10)).p50_ci95, latency_of(np.tile(values, 10)).p50_ci95
+    assert together and apart
+    assert together[1] - together[0] > 1.5 * (apart[1] - apart[0])
+    assert latency_of(np.ones(19)).p50_ci95 is None
 
 
 def test_the_profile_has_what_the_contract_names(profile: measure.Profile, edge_file: Path) -> None:
     value = json.loads(profile.to_json())
     named = "artifact target device precision threads latency_ms init_ms first_ms peak_rss_mb artifact_bytes arena_bytes energy_mj hygiene layers"
     assert set(named.split()) <= set(value)
-    assert set(value["latency_ms"]) == {"p50", "p90", "p99", "min", "mean", "std", "count"}
+    assert set(value["latency_ms"]) == {"p50", "p90", "p99", "min", "mean", "std", "count", "p50_ci95", "p90_ci95", "p99_ci95"}
     assert value["latency_ms"]["count"] == 30
     assert value["energy_mj"] == {
         "value": None,
@@ -105,6 +166,36 @@ def test_the_profile_has_what_the_contract_names(profile: measure.Profile, edge_
     assert [set(layer) for layer in value["layers"]] == [{"name", "op", "ms", "macs", "bytes"}] * 3
     assert (value["threads"], value["artifact_bytes"], value["arena_bytes"]) == (2, edge_file.stat().st_size, 4096)
     assert 0 < value["peak_rss_mb"] < 50
+
+
+def test_strict_is_exit_code_1_when_unstable(edge_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    words = ["profile", str(edge_file), "--runs", "5", "--min-secs", "0", "--json"]
+    monkeypatch.setenv(EMULATOR, "env")
+    assert (main(words), main([*words, "--strict"])) == (0, 1)
+    assert capsys.readouterr().err.startswith("edge: tiny.edge: unstable: emulated: its time is not a device's time")
+
+
+def test_a_profile_from_python_names_its_device(edge_file: Path) -> None:
+    with pytest.raises(EdgeError) as error:
+        edge.profile(edge_file, on="rpi4")
+    assert str(error.value) == "device 'rpi4': is no device (devices: local, ssh, serial, serial+socket, adb, virtual)"
+    assert edge.profile(edge_file, runs=5, min_secs=0).device == "local"
+
+
+def test_a_file_for_another_machine_is_not_run(tmp_path: Path) -> None:
+    program = bytearray(tiny.runner().read_bytes())
+    program[18] = 183  # e_machine: aarch64
+    with pytest.raises(EdgeError) as error:
+        measure.bench(tiny.write(tmp_path / "arm.edge", executable=bytes(program)), runs=5)
+    assert str(error.value) == "arm.edge: is for aarch64, local is x86_64 (build it for that device: edge targets lists what there is)"
+
+
+def test_a_file_that_may_not_be_executed(edge_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "plain.edge"
+    path.write_bytes(edge_file.read_bytes())
+    with pytest.raises(EdgeError) as error:
+        measure.bench(path, runs=5)
+    assert str(error.value) == f"{path}: may not be executed (chmod +x plain.edge, and no noexec file system)"
 
 
 def test_csv_has_a_line_a_layer_and_no_formula(profile: measure.Profile) -> None:
@@ -183,13 +274,14 @@ def test_profile_json_on_stdout_is_alone(edge_file: Path, capsys: Out) -> None:
 
 def refusals() -> list[tuple[list[str], int, str]]:
     later = "comes with a later issue (docs/cli.md lists what is here)"
+    nowhere = "device 'rpi4': is no device (devices: local, ssh, serial, serial+socket, adb, virtual)"
     return [
-        (["profile", "FILE", "--on", "rpi4"], 2, f"profile: --on rpi4 {later}"),
+        (["profile", "FILE", "--on", "rpi4"], 2, nowhere),
         (["profile", "FILE", "--energy", "rapl"], 2, f"profile: --energy rapl {later}"),
         (["profile", "FILE", "--runs", "0"], 2, "profile: --runs 0 is not between 1 and 10000000"),
         (["profile", "FILE", "--min-secs", "nan"], 2, "profile: --min-secs nan is not between 0 and 86400"),
         (["profile", "FILE", "--level", "v9"], 3, "FILE: level 'v9' is not in this file (--info lists its levels)"),
-        (["run", "FILE", "--on", "rpi4", "--input", "x"], 2, f"run: --on rpi4 {later}"),
+        (["run", "FILE", "--on", "rpi4", "--input", "DIR/y.npz"], 2, nowhere),
         (["run", "FILE"], 2, "run: takes one of --input and --image (edge run A.edge --input in.npz --output out.npz)"),
         (
             ["run", "FILE", "--input", "DIR/no.npz"],

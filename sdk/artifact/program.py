@@ -1,4 +1,4 @@
-"""Runs an artifact's own program here.  Whoever calls this has decided to trust the file: `inspect` never does."""
+"""Runs an artifact's own program: here, or where a `Place` says.  Whoever calls this has decided to trust the file: `inspect` never does."""
 
 from __future__ import annotations
 
@@ -6,37 +6,104 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from edge.artifact.typed_json import Json
 from edge.errors import EdgeError, ToolFailed
 
 GOOD, CHECK_FAILED, USAGE = 0, 1, 2  #: targets/runtime/runner.h
+#: exit code -> what it means, what helps: 128 + the number of the signal
+SIGNALS = {
+    132: ("met an instruction that the CPU does not have", "build it for that CPU"),
+    135: ("lost its file while it ran", "do not overwrite a file that runs; a card may be worn out"),
+    137: ("was killed", "out of memory? dmesg | tail tells"),
+    139: ("crashed", "a mistake of ours: edge verify says whether the file is whole"),
+}
 EMULATOR = "EDGE_EMULATOR"  #: an emulator to put in front, e.g. `qemu-x86_64 -cpu Nehalem`, split at blanks
 
 
-def run_program(path: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """What the program printed; its exit code may be 0 or 1 (a check that failed).  ToolFailed with its own line otherwise."""
-    argv = [*os.environ.get(EMULATOR, "").split(), str(path.resolve()), *arguments]
+@dataclass(frozen=True)
+class Give:
+    """A word that names a file here which the program reads.  prefix: `NAME=` in front of it."""
+
+    path: Path
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Take:
+    """A word that names a file here which the program writes."""
+
+    path: Path
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the program ended.  code: as a shell counts."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Word = str | Give | Take
+Environment = Mapping[str, str]
+
+
+class Place(Protocol):
+    """Where a program runs; files in its words are brought there and back.  watch: a command to put in front, which runs the rest."""
+
+    def __call__(self, path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended: ...
+
+
+def here(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
+    """On this machine, under EDGE_EMULATOR when it is set."""
+    spelled = [word if isinstance(word, str) else f"{word.prefix}{word.path}" for word in words]
+    argv = [*watch, *os.environ.get(EMULATOR, "").split(), str(path.resolve()), *spelled]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", env={**os.environ, **(environment or {})}, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", env={**os.environ, **environment}, check=False)
     except PermissionError:
         raise EdgeError(str(path), "may not be executed", f"chmod +x {path.name}, and no noexec file system") from None
     except OSError as error:
         raise ToolFailed(str(path), f"cannot be run here: {error.strerror}", "build it for this machine: --target cpu") from None
-    if done.returncode in (GOOD, CHECK_FAILED):
-        return done.stdout
-    said = done.stderr.strip().removeprefix("edge: ") or f"it ended with code {done.returncode} and said nothing"
-    kind = EdgeError if done.returncode == USAGE else ToolFailed
-    raise kind(str(path), said)
+    if watch and done.returncode in (126, 127):  # the watching shell's words for what is an OSError without it
+        raise EdgeError(str(path), "may not be executed", f"chmod +x {path.name}, and no noexec file system")
+    return Ended(done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout, done.stderr)
 
 
-def program_json(path: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Json]:
+def run_program(path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here) -> str:
+    """What the program printed; its exit code may be 0 or 1 (a check that failed).  ToolFailed with its own line otherwise."""
+    return said(path, place(path, words, environment or {}))
+
+
+def said(path: Path, ended: Ended) -> str:
+    """Its stdout, or the error that it ended with."""
+    if ended.code in (GOOD, CHECK_FAILED):
+        return ended.stdout
+    complaint = ended.stderr.strip().removeprefix("edge: ")
+    if not complaint:
+        raise ToolFailed(str(path), *ended_by(ended.code))
+    raise (EdgeError if ended.code == USAGE else ToolFailed)(str(path), complaint)
+
+
+def ended_by(code: int) -> tuple[str, str]:
+    """What an exit code alone tells, and what helps."""
+    return SIGNALS.get(code, (f"it ended with code {code} and said nothing", ""))
+
+
+def program_json(path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here) -> dict[str, Json]:
     """The same with --json, parsed."""
-    text = run_program(path, [*arguments, "--json"], environment)
+    return parsed(path, run_program(path, [*words, "--json"], environment, place))
+
+
+def parsed(path: Path, text: str) -> dict[str, Json]:
+    """A JSON object, from a program that may print anything."""
     try:
         value: Json = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ToolFailed(str(path), f"it printed no JSON but '{text[:60]}'", "build it again")

@@ -1,4 +1,4 @@
-"""`edge doctor`: is this machine fit to build and to measure on?  Each line says ok, note or missing, and what cures it.
+"""`edge doctor [DEVICE]`: is this machine fit to build and to measure on, or is that device?  Each line says ok, note or missing, and what cures it.
 
 `missing` stops a build and gives exit code 1; `note` is an extra that is not installed or a fact that makes figures noisy.
 """
@@ -12,18 +12,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from edge import targets
-from edge.cli.later import refuse
+from edge.devices.findings import MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.targets import host
 
 OLDEST_PYTHON = (3, 11)
 DISTRIBUTION = "edge-deploy"
-OK, NOTE, MISSING = "ok", "note", "missing"
 #: distribution, what it is for, what its absence means, what installs it
 PACKAGES = (
     ("numpy", "arrays", MISSING, "pip install numpy"),
@@ -36,29 +34,25 @@ PACKAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the answer.  cure: a command or a sentence, may be empty."""
-
-    status: str
-    what: str
-    detail: str
-    cure: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.status:<8}{self.what:<14}{self.detail}" + (f"  ->  {self.cure}" if self.cure else "")
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("device", nargs="?", default="local", metavar="DEVICE", help="the device to look at; `local`, this machine, is the default")
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.device != "local":
-        refuse("doctor", f"looking at '{args.device}'")
-    found = list(findings())
-    print("\n".join(map(str, found)))
-    return int(any(finding.status == MISSING for finding in found))
+    missing = False
+    for finding in findings() if args.device == "local" else there(args.device):
+        print(finding, flush=True)
+        missing |= finding.status == MISSING
+    return int(missing)
+
+
+def there(uri: str) -> Iterator[Finding]:
+    """What a device has and lacks."""
+    from edge.devices import opened
+    from edge.devices.checkup import checkup
+
+    with opened(uri) as device:
+        yield from checkup(device)
 
 
 def findings() -> Iterator[Finding]:

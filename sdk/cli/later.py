@@ -13,12 +13,9 @@ from edge.errors import EdgeError
 #: the words each command takes, as the contract spells them
 ARGUMENTS = {
     "compare": ("A.json", "B.json", "--fail-on", "--json"),
-    "flash": ("A.edge", "--to", "--image", "--yes"),
-    "rollback": ("DEVICE",),
-    "devices": ("--json",),
     "predict": ("MODEL", "--target", "--json"),
 }
-FLAGS = ("--json", "--yes")
+FLAGS = ("--json",)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

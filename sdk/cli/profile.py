@@ -17,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="0 for one a CPU (1)")
     parser.add_argument("--level", metavar="NAME", help="force an ISA level of the file, e.g. v3")
     parser.add_argument("--per-layer", action="store_true", help="time every step as well")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when the figures are not stable")
     parser.add_argument("--energy", default="auto", metavar="METER", help="auto, none or a meter (auto)")
     parser.add_argument("--json", type=Path, nargs="?", const=STDOUT, metavar="FILE", help="write JSON; without FILE print it and nothing else")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write one line a layer")
@@ -27,10 +28,10 @@ def run(args: argparse.Namespace) -> int:
     from edge import measure, report
     from edge.artifact.whole_file import write_whole
     from edge.cli.later import refuse
-    from edge.errors import EdgeError
+    from edge.cli.progress import Progress
+    from edge.devices import opened
+    from edge.errors import CheckFailed, EdgeError
 
-    if args.on != "local":
-        refuse("profile", f"--on {args.on}")
     if args.energy not in ("auto", "none"):
         refuse("profile", f"--energy {args.energy}")
     limits = {"runs": (1, 10**7), "warmup": (0, 10**7), "min_secs": (0, 86400), "threads": (0, 256)}
@@ -38,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
         if not low <= getattr(args, name) <= high:
             raise EdgeError("profile", f"--{name.replace('_', '-')} {getattr(args, name)} is not between {low} and {high}")
     options = {name: getattr(args, name) for name in (*limits, "per_layer", "level")}
-    profile = measure.bench(args.artifact, **options)
+    with Progress() as say, opened(args.on) as device:
+        profile = measure.bench(args.artifact, device=device, say=say, **options)
     if args.json != STDOUT:
         print(report.profile_text(profile).rstrip("\n"))
     for path, text in (
@@ -50,4 +52,6 @@ def run(args: argparse.Namespace) -> int:
             print(text(), end="")
         elif path:
             write_whole(path, [text().encode()])
+    if args.strict and not profile.hygiene.stable:
+        raise CheckFailed(profile.artifact, f"unstable: {'; '.join(profile.hygiene.reasons)}", f"edge doctor {args.on} says what helps")
     return 0

@@ -30,22 +30,31 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edge import artifact
-    from edge.cli.later import refuse
     from edge.errors import EdgeError
-    from edge.session import load
 
-    if args.on != "local":
-        refuse("run", f"--on {args.on}")
     if (args.input is None) == (args.image is None):
         raise EdgeError("run", "takes one of --input and --image", "edge run A.edge --input in.npz --output out.npz")
     opened = artifact.open(args.artifact)
     given = from_image(opened, args.image) if args.image else from_file(opened, args.input)
-    with load(args.artifact, threads=args.threads) as net:
-        outputs = net.run(given)
+    outputs = answers(opened, given, args.on, args.threads)
     if args.output:
         keep(args.output, outputs)
     show(opened, outputs, pictures=args.image is not None, as_json=args.json)
     return 0
+
+
+def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
+    """Outputs by name: in this process for `local`, else by the program on the device."""
+    from edge import devices
+    from edge.cli.progress import Progress
+    from edge.devices.remote import place_of
+    from edge.session import load, run_at
+
+    if on == "local":
+        with load(opened.path, threads=threads) as net:
+            return net.run(given)
+    with Progress() as say, devices.opened(on) as device:
+        return run_at(opened, place_of(device, say), given, threads)
 
 
 def from_file(opened: Artifact, path: Path) -> Arrays:

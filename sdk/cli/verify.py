@@ -21,17 +21,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edge import report
-    from edge.cli.later import refuse
+    from edge.cli.progress import Progress
+    from edge.devices import opened
+    from edge.devices.remote import place_of
     from edge.verify import require_good, verify
 
-    if args.on != "local":
-        refuse("verify", f"--on {args.on}")
     source = None
     if args.against:
         from edge.converters import parse_input_shape, read
 
         source = read(args.against, input_shapes=dict(map(parse_input_shape, args.input_shape)), weights=args.weights)
-    outcome = verify(args.artifact, source, args.per_layer, args.rtol, args.atol, args.threads)
+    with Progress() as say, opened(args.on) as device:
+        outcome = verify(args.artifact, source, args.per_layer, args.rtol, args.atol, args.threads, place_of(device, say))
     print((outcome.to_json() if args.json else report.verify_text(outcome)).rstrip("\n"))
     require_good(outcome)
     return 0

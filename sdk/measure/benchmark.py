@@ -1,19 +1,27 @@
-"""Measures an artifact by its own runner, on this machine."""
+"""Measures an artifact by its own runner, on any device."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from edge.artifact.program import program_json
+from edge.artifact.program import EMULATOR, parsed, said
 from edge.artifact.reader import open_artifact
 from edge.artifact.typed_json import decode
+from edge.devices.device import Device, Say, silent
+from edge.devices.fit import require_fit
+from edge.devices.local import Local
+from edge.devices.moments import moments_of, watch_words
+from edge.devices.remote import place_of
 from edge.errors import ToolFailed
-from edge.measure.figures import Energy, Layer, Profile
-from edge.measure.hygiene import busy_cpus, governor_now, hygiene_of, load_average, this_machine
-from edge.measure.statistics import latency_of
+from edge.measure.figures import Energy, Layer, Machine, Profile
+from edge.measure.hygiene import hygiene_of
+from edge.measure.statistics import latency_of, settled_at
+
+EMULATED = "emulated: its time is not a device's time"
 
 
 @dataclass(frozen=True)
@@ -46,25 +54,45 @@ class Benched:
 
 
 def bench(
-    path: Path | str, *, runs: int = 100, warmup: int = 10, min_secs: float = 3.0, threads: int = 1, per_layer: bool = False, level: str | None = None
+    path: Path | str,
+    *,
+    runs: int = 100,
+    warmup: int = 10,
+    min_secs: float = 3.0,
+    threads: int = 1,
+    per_layer: bool = False,
+    level: str | None = None,
+    device: Device | None = None,
+    say: Say = silent,
 ) -> Profile:
-    """At least `runs` inferences and `min_secs` seconds after `warmup` ones.  threads: 0 for one a CPU.  level: force an ISA level."""
-    artifact = open_artifact(path)
+    """At least `runs` inferences and `min_secs` seconds after `warmup` ones.  threads: 0 for one a CPU.  level: force an ISA level.
+
+    Runs at the beginning that are not yet as fast as the later ones count as warm-up too.
+    """
+    device = device or Local()
+    artifact, emulated = open_artifact(path), device.uri == "local" and bool(os.environ.get(EMULATOR))
+    facts = device.facts()
+    if not emulated:
+        require_fit(artifact, facts)
     words = {"--runs": max(1, runs), "--warmup": warmup, "--min-secs": min_secs, "--threads": threads}
-    arguments = ["--bench", *(text for name, value in words.items() for text in (name, str(value)))]
+    arguments = ["--bench", "--json", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
-    before, busy = load_average(), busy_cpus()
+    ended = place_of(device, say)(artifact.path, arguments, {}, watch_words())
+    moments, stderr = moments_of(ended.stderr)
     wrong: list[str] = []
-    got = decode(Benched, program_json(artifact.path, arguments), "its --bench JSON", wrong)
-    if got is None:
-        raise ToolFailed(str(path), "; ".join(wrong[:4]), "build it again with this edge")
-    m, ms = artifact.manifest, np.array(got.latencies_ns, np.float64) * 1e-6
+    got = decode(Benched, parsed(artifact.path, said(artifact.path, replace(ended, stderr=stderr))), "its --bench JSON", wrong)
+    if got is None or not got.latencies_ns:
+        raise ToolFailed(str(path), "; ".join(wrong[:4]) or "it measured nothing", "build it again with this edge")
+    m, every = artifact.manifest, np.array(got.latencies_ns, np.float64) * 1e-6
+    settled = settled_at(every)
+    ms = every[settled:]
     latency = latency_of(ms)
-    interrupted = sum(count > 0 for count in got.switches)
+    interrupted = sum(count > 0 for count in got.switches[settled:])
+    doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
     return Profile(
         artifact=artifact.path.name,
         target=m.target,
-        device="local",
+        device=device.uri,
         precision=m.precision,
         level=got.level,
         threads=got.threads,
@@ -79,9 +107,9 @@ def bench(
         weights_bytes=m.weights_bytes,
         macs=m.macs,
         energy_mj=Energy(),
-        hygiene=hygiene_of(latency, ms, interrupted, (before, load_average()), busy, governor_now()),
+        hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled, doubts=doubts),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes) for t in got.layers),
-        machine=this_machine(),
+        machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
         toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),
         model_sha256=m.model.sha256,
     )

@@ -12,7 +12,10 @@ NO_METER = "no meter on this device; comes with a later issue"
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of `count` steady-state inferences; std is the sample's."""
+    """Milliseconds of `count` steady-state inferences; std is the sample's.
+
+    *_ci95: where the quantile lies with 95 % confidence, null for few runs.
+    """
 
     p50: float
     p90: float
@@ -21,6 +24,9 @@ class Latency:
     mean: float
     std: float
     count: int
+    p50_ci95: tuple[float, float] | None = None
+    p90_ci95: tuple[float, float] | None = None
+    p99_ci95: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Hygiene:
     kernel took a CPU away.
 
     drift: median of the second half of the runs against the first, minus 1.  reasons: why the figures are not stable; empty when they are.
+    settled: runs that were taken for warm-up because they were not yet steady.  clock_mhz, temperature_c: before, during (once a second) and after.
+    throttled: what the board's firmware complained of meanwhile.
     """
 
     load_before: float | None
@@ -51,6 +59,10 @@ class Hygiene:
     drift: float
     stable: bool
     reasons: tuple[str, ...]
+    settled: int = 0
+    clock_mhz: tuple[float, ...] = ()
+    temperature_c: tuple[float, ...] = ()
+    throttled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

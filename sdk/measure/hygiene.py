@@ -2,69 +2,75 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import time
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.measure.figures import Hygiene, Latency, Machine
+from edge.devices.moments import Moment, busy_between, throttling
+from edge.measure.figures import Hygiene, Latency
 from edge.measure.statistics import drift_of
 
-GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-CPUINFO = Path("/proc/cpuinfo")
-STAT = Path("/proc/stat")
-LOOK = 0.2  #: seconds for which we watch what others do
 SLOW_GOVERNORS = ("powersave", "conservative")
 MAX_BUSY = 0.25  #: CPUs that others may use; the load average would count what we ourselves did in the last minute, a build for one
 MAX_DRIFT, MAX_SPREAD = 0.05, 1.25  #: of the median; p90 against p50
 MAX_INTERRUPTED, SHOWS = 0.1, 1.03  #: share of runs, and p90 against p50 from which it shows: a run of 100 ms is interrupted and hardly longer for it
+MAX_CLOCK_DROP = 0.1  #: of the highest clock seen meanwhile; single cores wander by some percent
+HOT = 80.0  #: degrees Celsius from which Raspberry Pis slow down  [Raspberry Pi documentation, frequency management]
 
 
 def hygiene_of(
-    latency: Latency, ms: NDArray[np.float64], interrupted: int, load: tuple[float | None, float | None], busy: float | None, governor: str | None
+    latency: Latency,
+    ms: NDArray[np.float64],
+    interrupted: int,
+    moments: Sequence[Moment],
+    cpus: int,
+    *,
+    settled: int = 0,
+    doubts: Sequence[str] = (),
 ) -> Hygiene:
-    """The facts and, for each that is out of bounds, a reason.  load: before and after."""
+    """The facts and, for each that is out of bounds, a reason.  moments: at rest, before, during and after.  doubts: reasons known beforehand."""
     drift, share = drift_of(ms), interrupted / max(1, latency.count)
-    cpus = os.cpu_count() or 1
+    by_name = {moment.when: moment for moment in moments}
+    rest, before, after = (by_name.get(name) for name in ("rest", "before", "after"))
+    busy = busy_between(rest, before, cpus) if rest and before else None
+    governor = before.governor if before else None
+    clocks = [m.clock for m in moments if m.when == "during" and m.clock]
+    heats = [m.heat for m in moments if m.heat is not None and m.when != "rest"]
+    slowed = complaints([m for m in moments if m.when != "rest"])
     tests = (
         (busy is not None and busy > MAX_BUSY, f"others used {busy or 0:.1f} of {cpus} CPUs just before"),
         (governor in SLOW_GOVERNORS, f"CPU governor '{governor}'"),
+        (bool(slowed), f"the board reported {', '.join(slowed)}"),
+        (bool(clocks) and min(clocks) < (1 - MAX_CLOCK_DROP) * max(clocks), f"the clock fell to {min(clocks, default=0):.0f} MHz"),
+        (bool(heats) and max(heats) >= HOT, f"the CPU reached {max(heats, default=0):.0f} degrees"),
         (share > MAX_INTERRUPTED and latency.p90 > SHOWS * latency.p50, f"{share:.0%} of the runs were interrupted"),
         (abs(drift) > MAX_DRIFT, f"the second half took {drift:+.0%} against the first"),
         (latency.p90 > MAX_SPREAD * latency.p50, f"p90 is {latency.p90 / max(latency.p50, 1e-12):.2f} times p50"),
     )
-    reasons = tuple(text for wrong, text in tests if wrong)
-    return Hygiene(*load, busy, cpus, governor, interrupted, drift, not reasons, reasons)
+    reasons = (*doubts, *(text for wrong, text in tests if wrong))
+    return Hygiene(
+        before.load if before else None,
+        after.load if after else None,
+        busy,
+        cpus,
+        governor,
+        interrupted,
+        drift,
+        not reasons,
+        reasons,
+        settled,
+        tuple(m.clock for m in moments if m.clock and m.when != "rest"),
+        tuple(heats),
+        slowed,
+    )
 
 
-def busy_cpus(seconds: float = LOOK) -> float | None:
-    """How many CPUs were in use during `seconds` in which we slept; None where /proc/stat is not to be had."""
-    if not STAT.is_file():
-        return None
-    before = _ticks()
-    time.sleep(seconds)
-    used, idle = (after - b for after, b in zip(_ticks(), before, strict=True))
-    return round(used / max(1, used + idle) * (os.cpu_count() or 1), 2)
-
-
-def _ticks() -> tuple[int, int]:
-    """Ticks that all CPUs together spent working and idle since the start.  [proc(5): user nice system idle iowait irq softirq steal]"""
-    user, nice, system, idle, wait, *rest = (int(word) for word in STAT.read_text().split("\n", 1)[0].split()[1:9])
-    return user + nice + system + sum(rest), idle + wait
-
-
-def load_average() -> float | None:
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def governor_now() -> str | None:
-    return GOVERNOR.read_text().strip() if GOVERNOR.is_file() else None
-
-
-def this_machine() -> Machine:
-    lines = CPUINFO.read_text(errors="replace").splitlines() if CPUINFO.is_file() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name") and ":" in line]
-    return Machine(models[0] if models else platform.machine(), os.cpu_count() or 1, platform.release())
+def complaints(moments: Sequence[Moment]) -> tuple[str, ...]:
+    """What the firmware said at any of the moments, or between the first and the last by its memory since the start."""
+    bits = [moment.throttled for moment in moments if moment.throttled is not None]
+    if not bits:
+        return ()
+    now = {word for value in bits for word in throttling(value)}
+    new = set(throttling(bits[-1], since_boot=True)) - set(throttling(bits[0], since_boot=True))
+    return tuple(sorted(now | new))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.errors import one_line
-from edge.measure import Profile
+from edge.measure import Latency, Profile
 from edge.report.table import millions, size, table
 
 
@@ -18,6 +18,7 @@ def profile_text(p: Profile) -> str:
         f"first        {p.first_ms:10.3f} ms",
         f"warm-up      {p.warmup_ms:10.3f} ms    mean of {p.warmup}",
         f"steady p50   {late.p50:10.3f} ms    p90 {late.p90:.3f}   p99 {late.p99:.3f}",
+        *interval_lines(late),
         f"       min   {late.min:10.3f} ms    mean {late.mean:.3f}   std {late.std:.3f}   {late.count} runs",
         f"speed        {p.macs / late.p50 / 1e6 if late.p50 else 0:10.2f} GMAC/s",
         f"memory       {p.peak_rss_mb:10.2f} MB peak    arena {size(p.arena_bytes)}, weights {size(p.weights_bytes)}, file {size(p.artifact_bytes)}",
@@ -27,6 +28,13 @@ def profile_text(p: Profile) -> str:
     if p.layers:
         lines += ["", layers_table(p)]
     return "\n".join(lines) + "\n"
+
+
+def interval_lines(late: Latency) -> list[str]:
+    """How sure the quantiles are; nothing for few runs."""
+    named = (("p50", late.p50_ci95), ("p90", late.p90_ci95), ("p99", late.p99_ci95))
+    spans = [f"{name} {span[0]:.3f} to {span[1]:.3f}" for name, span in named if span]
+    return [f"  95 % sure  {'   '.join(spans)} ms"] if spans else []
 
 
 def layers_table(p: Profile) -> str:

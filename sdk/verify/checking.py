@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.artifact.program import program_json
+from edge.artifact.program import Place, here, program_json
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.artifact.vectors import vector
@@ -60,12 +60,13 @@ def verify(
     rtol: float | None = None,
     atol: float | None = None,
     threads: int = 1,
+    place: Place = here,
 ) -> Outcome:
-    """Runs the artifact here and compares.  against: its model, to close the chain.  Hashes are checked when a path is given."""
+    """Runs the artifact at `place` and compares.  against: its model, to close the chain.  Hashes are checked when a path is given."""
     art = artifact if isinstance(artifact, Artifact) else open_artifact(artifact)
     tolerance = tolerance_for(art.manifest.precision, rtol, atol)
-    own = own_rows(art, threads)
-    outputs, steps = traced(art, threads=threads)
+    own = own_rows(art, threads, place)
+    outputs, steps = traced(art, threads=threads, place=place)
     inputs = vector_inputs(art)
     names = [step.name for step in art.plan.steps] if per_layer else []
     whole = [own_comparison(row, tolerance if (rtol, atol) != (None, None) else None) for row in own.vectors]
@@ -82,10 +83,10 @@ def verify(
     return Outcome(art.path.name, own.level, tolerance, tuple(whole), tuple(layers))
 
 
-def own_rows(artifact: Artifact, threads: int) -> Rows:
+def own_rows(artifact: Artifact, threads: int, place: Place = here) -> Rows:
     """The program compares itself with expected.bin."""
     wrong: list[str] = []
-    rows = decode(Rows, program_json(artifact.path, ["--verify", "--threads", str(threads)]), "its --verify JSON", wrong)
+    rows = decode(Rows, program_json(artifact.path, ["--verify", "--threads", str(threads)], place=place), "its --verify JSON", wrong)
     if rows is None:
         raise ToolFailed(str(artifact.path), "; ".join(wrong[:4]), "build it again with this edge")
     return rows

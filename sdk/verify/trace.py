@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.artifact.program import run_program
+from edge.artifact.program import Place, Take, here, run_program
 from edge.artifact.reader import Artifact
 from edge.errors import EdgeError
 from edge.steps import Buffer, Plan
@@ -17,13 +17,13 @@ from edge.steps import Buffer, Plan
 Array = NDArray[np.generic]
 
 
-def traced(artifact: Artifact, number: int = 0, threads: int = 1) -> tuple[dict[str, Array], dict[str, Array]]:
+def traced(artifact: Artifact, number: int = 0, threads: int = 1, place: Place = here) -> tuple[dict[str, Array], dict[str, Array]]:
     """Runs test vector `number` step by step: the outputs by name, and every step's result by the graph value it computes."""
     with tempfile.TemporaryDirectory(prefix="edge-") as folder:
         file = Path(folder) / "trace"
         outs = {t.name: Path(folder) / f"output{i}" for i, t in enumerate(artifact.manifest.outputs)}
-        words = [word for name, path in outs.items() for word in ("--output", f"{name}={path}")]
-        run_program(artifact.path, ["--vector", str(number), "--threads", str(threads), "--trace", str(file), *words])
+        words = [word for name, path in outs.items() for word in ("--output", Take(path, f"{name}="))]
+        run_program(artifact.path, ["--vector", str(number), "--threads", str(threads), "--trace", Take(file), *words], place=place)
         outputs = {t.name: np.fromfile(outs[t.name], t.dtype).reshape(t.shape) for t in artifact.manifest.outputs}
         return outputs, layers_of(artifact.plan, file.read_bytes(), str(artifact.path))
 

@@ -1,0 +1,25 @@
+"""edge devices: what is attached to this machine, and the URI that opens it."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def run(args: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    from edge.devices import find_devices
+    from edge.report.table import table
+
+    found = list(find_devices())
+    if args.json:
+        print(json.dumps([asdict(device) for device in found], indent=1))
+    else:
+        print(table(("device", "what"), [(device.uri, device.what) for device in found]))
+        print("\nboards on the network: ssh://USER@HOST")
+    return 0

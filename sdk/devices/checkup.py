@@ -1,0 +1,153 @@
+"""Is a device fit to run and to measure on?  Each finding says ok, note or missing, and the command that cures it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from edge import targets
+from edge.devices.device import Device, Facts
+from edge.devices.findings import MISSING, NOTE, OK, Finding
+from edge.devices.fit import MACHINES, NAMES
+from edge.devices.moments import Moment, busy_between, look, throttling
+from edge.devices.scripts import BASE, failed, key_values, script
+
+LEAST_BYTES, FEW_BYTES = 4 << 20, 100 << 20  #: free for one small artifact; for several
+WARM, HOT = 65.0, 80.0  #: degrees Celsius: nearing, and where Raspberry Pis slow down
+CLOCK_SECONDS = 120  #: that the device's time of day may be off
+GOVERNOR = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+SUPPLY = "a supply of 5 V and 3 A (Pi 5: 5 A) and a short cable"
+COOLING = "a heat sink or a fan, and let it cool down"
+
+#: -> where artifacts would lie, whether programs run there, the time of day, and a meter that may be read, or one that may not
+EXTRAS = (
+    BASE
+    + """
+echo "base=$base"; echo "time=$(date +%s)"
+file=$base/.edge-checkup-$$
+{ echo '#!/bin/sh' >"$file" && chmod 755 "$file"; } 2>/dev/null && echo writable=yes && "$file" 2>/dev/null && echo runs=yes
+rm -f "$file"
+for meter in /sys/class/powercap/*/energy_uj /sys/class/hwmon/*/power1_input /sys/class/hwmon/*/curr1_input /sys/class/power_supply/*/current_now; do
+  [ -e "$meter" ] || continue
+  if cat "$meter" >/dev/null 2>&1; then echo "meter=$meter"; exit 0; fi
+  echo "locked=$meter"
+done
+exit 0
+"""
+)
+
+
+def checkup(device: Device) -> Iterator[Finding]:
+    """Three round trips: facts, two moments, and what is left."""
+    facts = device.facts()
+    yield Finding(OK, "device", f"{facts.machine} {facts.model}, {facts.cores} cores, {facts.memory_bytes / 1e9:.1f} GB, Linux {facts.kernel}")
+    yield processor(facts)
+    ran = device.run(script(EXTRAS))
+    told = key_values(ran.stdout)
+    if ran.code or "base" not in told:
+        raise failed(device.uri, ran, "looking around")
+    yield folder(facts, told)
+    yield tools(facts)
+    moments = look(device)
+    yield governor(moments[-1])
+    yield throttled(moments[-1])
+    yield heat(moments[-1])
+    yield load(facts, moments)
+    yield time_of_day(told, time.time())
+    yield meter(facts, told)
+
+
+def processor(facts: Facts) -> Finding:
+    """Which of our targets run there, the nearest first."""
+    fitting = list(fits(facts))
+    if fitting:
+        return Finding(OK, "cpu", f"runs --target {', '.join(fitting)}")
+    if MACHINES.get(facts.machine) == MACHINES["armv7l"]:
+        return Finding(MISSING, "cpu", f"no target for {NAMES[MACHINES['armv7l']]}", "install the 64-bit system; a Pi 3, 4, 5 and Zero 2 W can")
+    return Finding(MISSING, "cpu", f"no target for {facts.machine} with these features", "edge targets lists what there is")
+
+
+def fits(facts: Facts) -> Iterator[str]:
+    """`rpi4 (level base)` for every shipped target with a level that this CPU has."""
+    for name in targets.names():
+        profile = targets.shipped(name)
+        if not profile.host and MACHINES.get(profile.arch) == MACHINES.get(facts.machine):
+            best = next((level.name for level in profile.levels if set(level.features) <= set(facts.features)), None)
+            if best:
+                yield f"{name} (level {best})"
+
+
+def folder(facts: Facts, told: dict[str, str]) -> Finding:
+    base, free = told["base"], facts.free_bytes
+    if "writable" not in told:
+        return Finding(MISSING, "folder", f"{base} cannot be written to", "sudo mount -o remount,rw / there, or edge flash --folder PATH")
+    if "runs" not in told:
+        return Finding(MISSING, "folder", f"{base} lets no program run", f"sudo mount -o remount,exec {base} there, or edge flash --folder PATH")
+    if free < FEW_BYTES:
+        return Finding(
+            MISSING if free < LEAST_BYTES else NOTE, "folder", f"{base}, {free / 1e6:.1f} MB free", "sudo apt-get clean there; df -h shows the rest"
+        )
+    return Finding(OK, "folder", f"{base}, {free / 1e9:.1f} GB free")
+
+
+def tools(facts: Facts) -> Finding:
+    if not {"sha256sum", "cksum"} & set(facts.tools):
+        return Finding(MISSING, "tools", "neither sha256sum nor cksum: transfers cannot be checked", "sudo apt-get install coreutils there")
+    if "gzip" not in facts.tools:
+        return Finding(NOTE, "tools", "no gzip: transfers are not packed", "sudo apt-get install gzip there")
+    return Finding(OK, "tools", " ".join(facts.tools))
+
+
+def governor(now: Moment) -> Finding:
+    clock = f" at {now.clock:.0f} of {now.limit:.0f} MHz" if now.clock and now.limit else ""
+    if now.governor in (None, "performance"):
+        return Finding(OK, "governor", f"{now.governor}{clock}" if now.governor else "not readable there (usual in a virtual machine)")
+    return Finding(NOTE, "governor", f"{now.governor}{clock}: the clock moves while you measure", GOVERNOR)
+
+
+def throttled(now: Moment) -> Finding:
+    if now.throttled is None:
+        return Finding(OK, "throttling", "the board does not report any")
+    words, before = throttling(now.throttled), throttling(now.throttled, since_boot=True)
+    if words:
+        return Finding(NOTE, "throttling", f"now: {', '.join(words)}", SUPPLY if "under-voltage" in words else COOLING)
+    if before:
+        return Finding(NOTE, "throttling", f"since it started: {', '.join(before)}", SUPPLY if "under-voltage" in before else COOLING)
+    return Finding(OK, "throttling", "none since it started")
+
+
+def heat(now: Moment) -> Finding:
+    if now.heat is None:
+        return Finding(OK, "temperature", "not readable there")
+    if now.heat >= WARM:
+        return Finding(NOTE, "temperature", f"{now.heat:.0f} degrees; it slows down at {HOT:.0f}", COOLING)
+    return Finding(OK, "temperature", f"{now.heat:.0f} degrees")
+
+
+def load(facts: Facts, moments: Sequence[Moment]) -> Finding:
+    busy = busy_between(moments[0], moments[1], facts.cores)
+    if busy > 0.25:
+        return Finding(NOTE, "load", f"{busy:.1f} of {facts.cores} cores busy", "top there shows with what; figures will be noisy")
+    return Finding(OK, "load", f"{busy:.1f} of {facts.cores} cores busy")
+
+
+def time_of_day(told: dict[str, str], here: float) -> Finding:
+    there = told.get("time", "")
+    if not there.isdecimal():
+        return Finding(NOTE, "time", "not readable there")
+    off = int(there[:12]) - here
+    if abs(off) > CLOCK_SECONDS:
+        return Finding(
+            NOTE, "time", f"{abs(off) / 3600:.1f} h {'ahead of' if off > 0 else 'behind'} this machine", "sudo timedatectl set-ntp true there"
+        )
+    return Finding(OK, "time", "as here")
+
+
+def meter(facts: Facts, told: dict[str, str]) -> Finding:
+    if "meter" in told:
+        return Finding(OK, "meter", told["meter"])
+    if "locked" in told:
+        return Finding(NOTE, "meter", f"{told['locked']} may not be read by this user", f"sudo chmod a+r {told['locked']} there")
+    if "vcgencmd" in facts.tools:
+        return Finding(NOTE, "meter", "vcgencmd reads currents on a Raspberry Pi 5 only", "energy is modelled, not measured, on the others")
+    return Finding(NOTE, "meter", "none", "energy is modelled, not measured; an INA219 or a PPK2 measures it")

@@ -1,0 +1,76 @@
+"""What a device is: a place that takes files, runs programs and gives files back.  One file a kind; only the URI differs.
+
+A kind is a module here with `SCHEMES`, `open(uri) -> Device` and `find() -> Iterator[Found]`; `edge.devices.open_device` finds it by its scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+Say = Callable[[str], None]
+MAX_OUTPUT_BYTES = 64 << 20  #: of what one program prints: a bench of 200,000 runs takes 3 MB
+MAX_PULL_BYTES = 4 << 30
+
+
+def silent(stage: str) -> None:
+    """For those who need not know how far a transfer is."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a program on the device ended.  code: its exit code, 128 + N when signal N ended it, as shells count."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a device says of itself; 0 and '' where it does not say.
+
+    machine: `uname -m`.  model: the device tree's model, else the CPU's name.  features: the words of /proc/cpuinfo.
+    free_bytes: for this user, in the folder that artifacts are installed in.  tools: those of `facts.TOOLS` that are there.
+    """
+
+    uri: str
+    machine: str
+    kernel: str
+    model: str
+    features: tuple[str, ...]
+    cores: int
+    memory_bytes: int
+    free_bytes: int
+    tools: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One line of `edge devices`: what is attached, and the URI that opens it."""
+
+    uri: str
+    what: str
+
+
+class Device(Protocol):
+    """One open device.  Every method raises DeviceFailed when the device goes away, refuses, or the time is over."""
+
+    uri: str
+
+    def push(self, local: Path, remote: str, say: Say = silent) -> None:
+        """Put a file there: parents are made, a temporary name and a rename, mode 0755, checked by sha256; resumes where the transport can."""
+
+    def pull(self, remote: str, local: Path, say: Say = silent) -> None:
+        """Get a file: it appears here whole or not at all, at most MAX_PULL_BYTES long, checked."""
+
+    def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
+        """Run a program to its end.  No shell reads argv (transports quote it by `quoting.sh_line`); at most MAX_OUTPUT_BYTES come back."""
+
+    def facts(self) -> Facts:
+        """Asked once an open device."""
+
+    def close(self) -> None:
+        """May be called twice."""

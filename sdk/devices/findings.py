@@ -1,0 +1,20 @@
+"""What a checkup finds.  Imports nothing: `edge doctor` must live on a machine where everything is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OK, NOTE, MISSING = "ok", "note", "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the answer.  cure: a command or a sentence, may be empty."""
+
+    status: str
+    what: str
+    detail: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status:<8}{self.what:<14}{self.detail}" + (f"  ->  {self.cure}" if self.cure else "")

@@ -1,0 +1,83 @@
+"""What flash and rollback run on the device.  A power cut between any two commands leaves `current` whole: it only ever moves by one rename(2).
+
+ROOT/versions/SHA12/model.edge     one folder a version
+ROOT/versions/SHA12/previous       -> ../SHA12, the version that was current before this one
+ROOT/current                       -> versions/SHA12
+ROOT/previous                      -> current/previous: it moves with `current`, in the same rename
+ROOT/.lock                         -> who is at work: a link, because making one either succeeds whole or fails
+"""
+
+from __future__ import annotations
+
+from edge.devices.scripts import BASE
+
+#: edge_link TARGET LINK, replacing LINK at once.  `ln -sfn` is two steps, and plain `mv` moves into the folder that a link points to.
+LINK = """
+edge_link() {
+  rm -f "$2.new" && ln -s "$1" "$2.new" || return 1
+  mv -f -T "$2.new" "$2" 2>/dev/null && return 0
+  command -v python3 >/dev/null 2>&1 && python3 -c 'import os, sys; os.replace(*sys.argv[1:])' "$2.new" "$2" && return 0
+  rm -f "$2.new"; echo "no way to replace a link at once (mv -T or python3)" >&2; return 1
+}
+edge_unlock() { [ "$(readlink .lock)" = "$1" ] && rm -f .lock; }
+"""
+#: folder or "", name, our mark (BOOT and UP are put in), version -> facts as key=value.  Takes the lock when it is free.
+BEGIN = (
+    BASE
+    + """
+root=${1:-$base/edge}/$2
+mkdir -p "$root/versions" && cd "$root" && root=$(pwd) || exit 1
+boot=unknown; read -r boot </proc/sys/kernel/random/boot_id; read -r up rest </proc/uptime
+echo "root=$root"; echo "boot=$boot"; echo "up=${up%%.*}"
+mine="$boot,${up%%.*},$3"
+if ln -s "$mine" .lock 2>/dev/null; then echo "lock=$mine"
+elif seen=$(readlink .lock); then echo "held=$seen"
+else ln -s "$mine" .lock || exit 1; echo "lock=$mine"; fi
+df -Pk . | while read -r disk blocks used free rest; do echo "free_kb=$free"; done
+echo "current=$(readlink current)"; [ -f "versions/$4/model.edge" ] && echo there=yes
+exit 0
+"""
+)
+#: root, the lock we saw.  Moves it away and looks again: it may have changed hands meanwhile.
+BREAK = """
+cd "$1" && mv -f .lock .lock.stale || exit 1
+[ "$(readlink .lock.stale)" = "$2" ] || ln -s "$(readlink .lock.stale)" .lock; rm -f .lock.stale
+"""
+#: root, our lock, version.  The data is on the disk before the link moves, the link before we say so.  31: the lock is no longer ours.
+SWITCH = (
+    LINK
+    + """
+cd "$1" || exit 1
+[ "$(readlink .lock)" = "$2" ] || exit 31
+old=$(readlink current)
+if [ -n "$old" ] && [ "$old" != "versions/$3" ]; then edge_link "../${old##*/}" "versions/$3/previous" || exit 1; fi
+[ -h previous ] || ln -s current/previous previous || exit 1
+sync
+edge_link "versions/$3" current || exit 1
+sync
+before=$(readlink "versions/$3/previous"); before=${before##*/}
+for folder in versions/*; do case "${folder##*/}" in "$3"|"$before") ;; *) rm -rf "$folder";; esac; done
+edge_unlock "$2"
+echo "previous=$before"
+exit 0
+"""
+)
+#: root, our lock -> goes back.  32: nothing to go back to.
+BACK = (
+    LINK
+    + """
+cd "$1" || exit 1
+[ "$(readlink .lock)" = "$2" ] || exit 31
+old=$(readlink current); to=$(readlink current/previous)
+[ -n "$to" ] && [ -x "versions/${to##*/}/model.edge" ] || { edge_unlock "$2"; exit 32; }
+edge_link "versions/${to##*/}" current || exit 1
+sync
+edge_unlock "$2"
+echo "left=${old##*/}"; echo "current=${to##*/}"; exit 0
+"""
+)
+#: root, our lock, version or "": a version that was not good is removed, unless it was there before
+LEAVE = LINK + 'cd "$1" || exit 1; [ -z "$3" ] || rm -rf "versions/$3"; edge_unlock "$2"; exit 0'
+#: folder or "" -> installed=NAME lines
+INSTALLED = BASE + 'cd "${1:-$base/edge}" 2>/dev/null || exit 0; for name in *; do [ -h "$name/current" ] && echo "installed $name"; done; exit 0'
+LOCK_LOST, NOTHING_BEFORE = 31, 32

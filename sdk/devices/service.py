@@ -1,0 +1,58 @@
+"""A systemd unit for an installed model: it checks itself at every start, so that `systemctl status` tells a board that computes wrongly."""
+
+from __future__ import annotations
+
+from edge.devices.device import Device, Say, silent
+from edge.devices.install import Installed
+from edge.devices.scripts import failed, key_values, script
+from edge.errors import DeviceFailed, EdgeError
+
+UNIT = """[Unit]
+Description=edge model {name}: check it against its test vectors
+ConditionPathExists={folder}/current/model.edge
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={program} --verify
+
+[Install]
+WantedBy={target}
+"""
+#: -> user=root|other, whether systemd is there
+WHO = 'command -v systemctl >/dev/null 2>&1 || exit 40; echo "uid=$(id -u)"; echo "home=$HOME"'
+#: folder, unit, --user or --system; the unit on stdin
+INSTALL = """
+mkdir -p "$1" && cat >"$1/.$2.new" && mv -f "$1/.$2.new" "$1/$2" || exit 1
+systemctl "$3" daemon-reload && systemctl "$3" enable "$2" && systemctl "$3" restart "$2"
+"""
+NO_SYSTEMD = 40
+
+
+def install_service(device: Device, made: Installed, say: Say = silent) -> str:
+    """Writes, enables and starts `edge-NAME.service`; its name.  For root a system's unit, else the user's own."""
+    say("installing the systemd unit")
+    asked = device.run(script(WHO))
+    told = key_values(asked.stdout)
+    if asked.code == NO_SYSTEMD:
+        raise DeviceFailed(device.uri, "has no systemd, so --service cannot be had", "start it by its own init; the model is installed")
+    if asked.code or "uid" not in told:
+        raise failed(device.uri, asked, "asking for systemd")
+    root, unit = told["uid"] == "0", f"edge-{made.name}.service"
+    folder = "/etc/systemd/system" if root else f"{told.get('home', '')}/.config/systemd/user"
+    text = unit_text(made, "multi-user.target" if root else "default.target")
+    ran = device.run(script(INSTALL, folder, unit, "--system" if root else "--user"), stdin=text.encode())
+    if ran.code:
+        raise failed(device.uri, ran, f"starting {unit}")
+    return unit
+
+
+def unit_text(made: Installed, target: str) -> str:
+    return UNIT.format(name=made.name, folder=escaped(made.folder), program=f'"{escaped(made.folder)}/current/model.edge"', target=target)
+
+
+def escaped(folder: str) -> str:
+    """A path inside a unit: % begins a specifier, and quotes end the word.  [systemd.unit(5), specifiers; systemd.syntax(7), quoting]"""
+    if any(letter in folder for letter in "\"'\\$ "):
+        raise EdgeError(f"path '{folder}'", "cannot stand in a systemd unit", "choose a --folder without blanks, quotes, '$' and backslashes")
+    return folder.replace("%", "%%")

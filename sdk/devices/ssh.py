@@ -1,0 +1,136 @@
+"""`ssh://pi@board:22`: the user's own OpenSSH, so that ~/.ssh/config, agents, jump hosts and known hosts are as they are.
+
+One connection serves all commands (ControlMaster) and ends with the device.  Nothing is ever asked on the terminal: keys, not passwords.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from edge.devices.device import Device, Facts, Found, Ran, Say, silent
+from edge.devices.facts import facts_over
+from edge.devices.process import run_limited
+from edge.devices.quoting import sh_line
+from edge.devices.transfer import STALL, pull_over, push_over
+from edge.devices.uri import Uri, parse_uri
+from edge.errors import DeviceFailed
+
+SCHEMES = ("ssh",)
+CONFIG = "EDGE_SSH_CONFIG"  #: a file to read instead of ~/.ssh/config (ssh -F)
+TRANSPORT_FAILED = 255  #: ssh's own exit code; a program that ends so too cannot be told from it
+OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": "10",
+    "ServerAliveInterval": "5",
+    "ServerAliveCountMax": "3",
+    "ControlMaster": "auto",
+    "ControlPersist": "60",
+    "LogLevel": "ERROR",
+    "RequestTTY": "no",
+    "RemoteCommand": "none",
+    "ForwardAgent": "no",
+}
+LONGEST_SOCKET = 80  #: a Unix socket's path may have 108 bytes, and ssh adds some while it connects
+#: what ssh says -> what it means, what helps
+SAYINGS = (
+    ("permission denied", "does not let this user in", "ssh-copy-id USER@HOST gives it your key; edge asks for no password"),
+    ("too many authentication", "does not let this user in", "name the key in ~/.ssh/config: IdentityFile and IdentitiesOnly yes"),
+    ("remote host identification has changed", "has another host key than before", "if the board was set up anew: ssh-keygen -R HOST"),
+    ("host key verification failed", "is a host not known here", "ssh to it once by hand and compare its key"),
+    ("could not resolve", "has a name nobody knows", "is it spelled right, and the board on this network?"),
+    ("connection refused", "refuses ssh", "does sshd run there? sudo systemctl enable --now ssh"),
+    ("no route to host", "cannot be reached", "is it on, and on this network?"),
+    ("timed out", "does not answer", "is it on, and on this network?"),
+    ("timeout", "does not answer", "is it on, and on this network?"),
+    ("not responding", "went away", "is it on, and on this network?"),
+)
+
+
+class Ssh:
+    """folder: private, holds the connection's socket."""
+
+    def __init__(self, uri: Uri, binary: str, folder: Path, config: str) -> None:
+        self.uri, self.folder = uri.text, folder
+        words = [binary, *(["-F", config] if config else []), *(word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}"))]
+        words += ["-o", f"ControlPath={folder}/c", *(["-p", str(uri.port)] if uri.port else []), *(["-l", uri.user] if uri.user else [])]
+        self.ssh, self.host = words, uri.host
+
+    @cached_property
+    def told(self) -> Facts:
+        return facts_over(self.uri, self.run)
+
+    def facts(self) -> Facts:
+        return self.told
+
+    def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
+        return self.start(argv, feed=[stdin], timeout=timeout)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        feed: Iterable[bytes] = (),
+        keep: Callable[[bytes], object] | None = None,
+        timeout: float = 60.0,
+        stall: float | None = None,
+    ) -> Ran:
+        words = [*self.ssh, "--", self.host, sh_line(argv)]
+        try:
+            ran = run_limited(self.uri, words, feed=feed, keep=keep, timeout=timeout, stall=stall)
+        except OSError as error:
+            raise DeviceFailed(self.uri, f"ssh cannot be started: {error.strerror}", "sudo apt-get install openssh-client") from None
+        if ran.code == TRANSPORT_FAILED:
+            raise refused(self.uri, ran.stderr)
+        return ran
+
+    def stream(self, argv: Sequence[str], *, feed: Iterable[bytes] = (), keep: Callable[[bytes], object] | None = None, stall: float = STALL) -> Ran:
+        return self.start(argv, feed=feed, keep=keep, stall=stall)
+
+    def push(self, local: Path, remote: str, say: Say = silent) -> None:
+        push_over(self.stream, self.uri, local, remote, say)
+
+    def pull(self, remote: str, local: Path, say: Say = silent) -> None:
+        pull_over(self.stream, self.uri, remote, local, say)
+
+    def close(self) -> None:
+        if (self.folder / "c").exists():
+            words = [*self.ssh, "-O", "exit", "--", self.host]
+            subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        atexit.unregister(self.close)
+
+
+def refused(uri: str, stderr: bytes) -> DeviceFailed:
+    """In our words where we know ssh's complaint, else its last line."""
+    said = stderr.decode("utf-8", "replace").strip()
+    for phrase, what, cure in SAYINGS:
+        if phrase in said.lower():
+            return DeviceFailed(uri, what, cure)
+    last = said.splitlines()[-1][:200] if said else "the connection broke"
+    return DeviceFailed(uri, last, "is it on, and on this network?")
+
+
+def open(uri: str, config: str = "") -> Device:
+    """Connects with the first command, not here.  config: a file to read instead of ~/.ssh/config."""
+    parsed, binary = parse_uri(uri), shutil.which("ssh")
+    if binary is None:
+        raise DeviceFailed(uri, "ssh is not installed here", "sudo apt-get install openssh-client")
+    folder = Path(tempfile.mkdtemp(prefix="edge-ssh-"))
+    if len(str(folder)) > LONGEST_SOCKET:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="edge-ssh-", dir="/tmp"))
+    device = Ssh(parsed, binary, folder, config or os.environ.get(CONFIG, ""))
+    atexit.register(device.close)
+    return device
+
+
+def find() -> Iterator[Found]:
+    """A network is not searched: hosts are known by their names."""
+    return iter(())

@@ -1,0 +1,184 @@
+"""Files over anything that runs a shell line with a stdin: temporary name, checksum, rename; a broken transfer goes on where it broke off."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from edge.devices.checksum import SUM, Sums, crc_of, finish, sums_of
+from edge.devices.device import MAX_PULL_BYTES, Ran, Say
+from edge.devices.scripts import failed, key_values, remote_path, script
+from edge.errors import DeviceFailed, EdgeError
+
+CHUNK = 1 << 18
+STALL = 30.0  #: seconds in which nothing moves
+SAMPLE, WORTH = 1 << 18, 0.9  #: bytes looked at, and the ratio from which packing pays
+MAX_HEADER_BYTES = 200
+
+#: dir, final, part, size, the two good sums -> "have=same", or "have=BYTES" of the part, and "gzip=yes"
+LOOK = (
+    SUM
+    + """
+mkdir -p "$1" || exit 1
+case "$(edge_sum "$2" 2>/dev/null)" in "$5"|"$6") echo have=same; exit 0;; esac
+[ -d "$2" ] && { echo "$2: Is a directory" >&2; exit 1; }
+size=0; [ -f "$3" ] && size=$(wc -c <"$3"); [ "$size" -le "$4" ] || { rm -f "$3"; size=0; }
+echo have=$((size)); command -v gzip >/dev/null 2>&1 && echo gzip=yes; exit 0
+"""
+)
+#: final, part, the two good sums, size: the part becomes the file.  22: it is not what was sent.  23: there is more to come, and it stays.
+KEEP = (
+    SUM
+    + """
+[ "$(wc -c <"$2")" -ge "$5" ] || exit 23
+case "$(edge_sum "$2")" in "$3"|"$4") ;; *) rm -f "$2"; exit 22;; esac
+chmod 755 "$2" && mv -f "$2" "$1"
+"""
+)
+#: the same with the file's rest on stdin, "gzip" or "" as sixth.  21: not written.
+RECEIVE = 'if [ "$6" = gzip ]; then gzip -dc >>"$2"; else cat >>"$2"; fi || exit 21' + KEEP
+#: file -> "SIZE SUM-LINE\n"; with SEND, then the file
+HEADER = SUM + '[ -f "$1" ] || { echo "$1: No such file" >&2; exit 1; }; echo "$(($(wc -c <"$1"))) $(edge_sum "$1")"'
+SEND = HEADER + '; cat "$1"'
+NOT_WRITTEN, NOT_THE_SAME, SHORT = 21, 22, 23
+
+
+class Stream(Protocol):
+    """Runs argv on the device; feed goes to its stdin, its stdout to keep.  stall: seconds without movement that end it."""
+
+    def __call__(
+        self, argv: Sequence[str], *, feed: Iterable[bytes] = (), keep: Callable[[bytes], object] | None = None, stall: float = STALL
+    ) -> Ran: ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file on its way.  have: bytes of it that are there.  gzip: can the device unpack?"""
+
+    remote: str
+    part: str
+    sums: Sums
+    have: int
+    gzip: bool
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Of KEEP."""
+        return self.remote, self.part, *self.sums.lines, str(self.sums.size)
+
+
+def look(stream: Stream, uri: str, local: Path, remote: str) -> Wanted | None:
+    """What is there already: None when it is this very file.  Makes its folder."""
+    remote, sums = remote_path(remote), sums_of(local)
+    folder, _, name = remote.rpartition("/")
+    part = f"{folder or '.'}/.{name}.{sums.sha256[:12]}.part"
+    ran = stream(script(LOOK, folder or ".", remote, part, str(sums.size), *sums.lines))
+    found = key_values(ran.stdout)
+    if ran.code or "have" not in found:
+        raise failed(uri, ran, f"looking at {remote}")
+    if found["have"] == "same":
+        return None
+    return Wanted(remote, part, sums, int(found["have"]) if found["have"].isdecimal() else 0, "gzip" in found)
+
+
+def push_over(stream: Stream, uri: str, local: Path, remote: str, say: Say, again: bool = True) -> None:
+    """Sends a file.  A part that is there already is kept when, with the rest, it gives the right sum; else everything is sent once more."""
+    wanted = look(stream, uri, local, remote)
+    if wanted is None:
+        return
+    packed = wanted.gzip and pays(local)
+    words = script(RECEIVE, *wanted.arguments, "gzip" * packed)
+    ran = stream(words, feed=pieces(local, wanted.have, packed, say, wanted.sums.size))
+    if ran.code == NOT_THE_SAME and wanted.have and again:
+        push_over(stream, uri, local, remote, say, again=False)
+        return
+    if ran.code == NOT_WRITTEN:
+        stream(["rm", "-f", wanted.part])
+    arrived(ran, uri, local, remote)
+
+
+def arrived(ran: Ran, uri: str, local: Path, remote: str) -> None:
+    """DeviceFailed when KEEP or RECEIVE did not end well."""
+    if ran.code == NOT_THE_SAME:
+        raise DeviceFailed(uri, f"{remote} did not arrive as it was sent", "the line or the disk damages data; send it again")
+    if ran.code == SHORT:
+        raise DeviceFailed(uri, f"{remote} broke off", "send it again: it goes on from there")
+    if ran.code:
+        raise failed(uri, ran, f"sending {local.name}")
+
+
+def pieces(local: Path, have: int, packed: bool, say: Say, size: int) -> Iterator[bytes]:
+    """The file from byte `have` on, gzipped when asked; tells how far it is."""
+    pack = zlib.compressobj(1, zlib.DEFLATED, 31) if packed else None
+    began, sent = time.monotonic(), 0
+    with local.open("rb") as file:
+        file.seek(have)
+        while chunk := file.read(CHUNK):
+            yield pack.compress(chunk) if pack else chunk
+            sent += len(chunk)
+            rate = sent / max(time.monotonic() - began, 1e-6)
+            say(f"sending {local.name}: {(have + sent) / size:.0%}, {rate / 1e6:.1f} MB/s, {(size - have - sent) / rate:.0f} s left")
+    if pack:
+        yield pack.flush()
+
+
+def pays(local: Path) -> bool:
+    """Does a piece from the middle shrink?  float32 weights hardly do, and packing them is slower than a cable."""
+    with local.open("rb") as file:
+        file.seek(max(0, local.stat().st_size // 2 - SAMPLE // 2))
+        piece = file.read(SAMPLE)
+    return len(zlib.compress(piece, 1)) < WORTH * len(piece)
+
+
+def pull_over(stream: Stream, uri: str, remote: str, local: Path, say: Say) -> None:
+    """Fetches a file into a temporary one beside `local`, checks it, renames it."""
+    try:
+        fd, name = tempfile.mkstemp(prefix=f".{local.name}.", dir=local.parent)
+    except OSError as error:
+        raise EdgeError(str(local), f"cannot be written: {error.strerror}", "choose another place") from None
+    try:
+        with os.fdopen(fd, "wb") as file:
+            arrival = Arrival(file, uri, remote)
+            ran = stream(script(SEND, remote_path(remote)), keep=arrival)
+            if ran.code:
+                raise failed(uri, ran, f"fetching {remote}")
+            arrival.check()
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(local)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+class Arrival:
+    """What `SEND` prints, as it comes: one line with size and sum, then the file."""
+
+    def __init__(self, file: BinaryIO, uri: str, remote: str) -> None:
+        self.file, self.uri, self.remote = file, uri, remote
+        self.header, self.complete, self.size, self.crc, self.digest = b"", False, 0, crc_of(b""), hashlib.sha256()
+
+    def __call__(self, chunk: bytes) -> None:
+        if not self.complete:
+            line, newline, chunk = (self.header + chunk).partition(b"\n")
+            self.header, self.complete = line[:MAX_HEADER_BYTES], bool(newline)
+        if self.complete and self.size <= MAX_PULL_BYTES:
+            self.size += len(chunk)
+            self.crc = crc_of(chunk, self.crc)
+            self.digest.update(chunk)
+            self.file.write(chunk)
+
+    def check(self) -> None:
+        length = self.size.to_bytes((self.size.bit_length() + 7) // 8, "little")
+        sums = Sums(self.size, self.digest.hexdigest(), finish(crc_of(length, self.crc)))
+        size, _, line = self.header.decode("ascii", "replace").partition(" ")
+        if self.size > MAX_PULL_BYTES:
+            raise DeviceFailed(self.uri, f"{self.remote} is larger than {MAX_PULL_BYTES >> 30} GiB", "fetch it by other means")
+        if size != str(sums.size) or line not in sums.lines:
+            raise DeviceFailed(self.uri, f"{self.remote} did not arrive as it was sent", "the line damages data; fetch it again")

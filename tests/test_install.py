@@ -1,0 +1,388 @@
+"""edge flash and edge rollback: every way to be interrupted leaves a version that runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tiny
+from edge import artifact, cli
+from edge.artifact.reader import Artifact
+from edge.devices import install, open_device, service
+from edge.devices.device import Device, Facts, Ran
+from edge.devices.install import flash, mark, rollback
+from edge.errors import CheckFailed, DeviceFailed, EdgeError
+from faults import GONE, Dying, Scripted
+
+Files = list[Artifact]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Three versions of one model."""
+    folder = tmp_path_factory.mktemp("models")
+    return [artifact.open(tiny.write(folder / f"v{i}.edge", options={"version": i})) for i in range(3)]
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
+    """This machine, with its own place for artifacts."""
+    monkeypatch.setenv("EDGE_HOME", str(tmp_path))
+    return open_device("local")
+
+
+def version(model: Artifact) -> str:
+    return install.sums_of(model.path).sha256[:12]
+
+
+def runs(root: Path) -> bool:
+    """Is there a current version, whole?"""
+    return subprocess.run([root / "current" / "model.edge", "--verify"], capture_output=True, check=False).returncode == 0
+
+
+def now(root: Path) -> str:
+    return (root / "current").readlink().name
+
+
+def test_flash_then_flash_then_rollback(models: Files, device: Device, tmp_path: Path) -> None:
+    root, names = tmp_path / "edge" / "tiny", [version(m) for m in models]
+    assert flash(device, models[0]) == install.Installed("local", "tiny", str(root), names[0], "")
+    assert flash(device, models[1]).previous == names[0]
+    assert (now(root), runs(root), (root / "previous" / "model.edge").read_bytes() == models[0].path.read_bytes()) == (names[1], True, True)
+    assert rollback(device) == install.Installed("local", "tiny", str(root), names[0], names[1])
+    assert (now(root), runs(root)) == (names[0], True)
+    assert not (root / ".lock").is_symlink()
+
+
+def test_two_good_versions_are_kept(models: Files, device: Device, tmp_path: Path) -> None:
+    for model in models:
+        flash(device, model)
+    assert {path.name for path in (tmp_path / "edge" / "tiny" / "versions").iterdir()} == {version(m) for m in models[1:]}
+
+
+def test_flashing_what_is_there_changes_nothing(models: Files, device: Device, tmp_path: Path) -> None:
+    first, second = flash(device, models[0]), flash(device, models[1])
+    assert flash(device, models[1]) == second
+    assert rollback(device).version == first.version
+
+
+def test_back_and_forth(models: Files, device: Device, tmp_path: Path) -> None:
+    for model in (models[0], models[1], models[0]):
+        flash(device, model)
+    assert [rollback(device).version for _ in range(2)] == [version(models[1]), version(models[0])]
+
+
+def test_a_damaged_version_is_sent_again(models: Files, device: Device, tmp_path: Path) -> None:
+    flash(device, models[0])
+    file = tmp_path / "edge" / "tiny" / "current" / "model.edge"
+    file.write_bytes(b"\0" * 100)
+    flash(device, models[0])
+    assert runs(tmp_path / "edge" / "tiny")
+
+
+def transport_deaths() -> list[tuple[int, bool]]:
+    return [(lives, answers) for lives in range(7) for answers in (True, False) if lives or answers]
+
+
+@pytest.mark.parametrize(("lives", "answers"), transport_deaths())
+def test_the_transport_dies_after_any_operation(models: Files, device: Device, tmp_path: Path, lives: int, answers: bool) -> None:
+    root = tmp_path / "edge" / "tiny"
+    flash(device, models[0])
+    dying = Dying(device, lives, answers)
+    try:
+        flash(dying, models[1])
+    except DeviceFailed as error:
+        assert str(error) == f"local: {GONE}"
+    assert runs(root)
+    assert now(root) in [version(m) for m in models[:2]]
+    forget_owner(root)
+    flash(device, models[1])
+    assert (now(root), rollback(device).version) == (version(models[1]), version(models[0]))
+
+
+def test_the_deaths_reach_the_end(models: Files, device: Device) -> None:
+    """The table above covers every operation of a flash."""
+    flash(device, models[0])
+    counted = Dying(device, 1000)
+    flash(counted, models[1])
+    assert counted.count == transport_deaths()[-1][0] - 1
+
+
+def forget_owner(root: Path) -> None:
+    """As if the process that held the lock had ended: here it is this one, which lives."""
+    lock = root / ".lock"
+    if lock.is_symlink():
+        boot, up, owner, _ = str(lock.readlink()).split(",")
+        lock.unlink()
+        lock.symlink_to(f"{boot},{up},{owner},{2**22 + 1}")
+
+
+COMMANDS = ("ln", "mv", "rm", "mkdir", "sync", "readlink", "df", "chmod", "cat", "gzip")
+KILLER = """#!/bin/sh
+count=$(($(/bin/cat {folder}/count) + 1)); echo $count >{folder}/count
+[ "$count" = "$(/bin/cat {folder}/last)" ] && {{ {before}kill -9 $PPID; exit 1; }}
+exec {real} "$@"
+"""
+
+
+@pytest.fixture(params=["", '{real} "$@"; '], ids=["before", "after"])
+def power(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """power(n): from now on the n-th command of the device's shell is its last, before or after it has done its work."""
+    folder = tmp_path / "power"
+    folder.mkdir()
+    for name in COMMANDS:
+        real = shutil.which(name, path="/usr/bin:/bin")
+        assert real
+        (folder / name).write_text(KILLER.format(folder=folder, real=real, before=request.param.format(real=real)))
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def cut(last: int) -> None:
+        (folder / "count").write_text("0")
+        (folder / "last").write_text(str(last))
+
+    cut(0)
+    return cut
+
+
+@pytest.mark.slow
+def test_the_power_is_cut_at_any_command(models: Files, device: Device, tmp_path: Path, power: Callable[[int], None]) -> None:
+    """Each script is killed at each of its commands; what comes after it does not happen, as no reader is left."""
+    root, cuts = tmp_path / "edge" / "tiny", 0
+    flash(device, models[0])
+    shutil.copytree(tmp_path / "edge", tmp_path / "before", symlinks=True)
+    for last in range(1, 100):
+        shutil.rmtree(tmp_path / "edge")
+        shutil.copytree(tmp_path / "before", tmp_path / "edge", symlinks=True)
+        power(last)
+        try:
+            flash(Dying(device, 1000), models[1])
+            finished = int((tmp_path / "power" / "count").read_text()) < last
+        except EdgeError:
+            finished = False
+        power(0)
+        assert runs(root), f"cut at command {last}"
+        assert now(root) in [version(m) for m in models[:2]]
+        forget_owner(root)
+        flash(device, models[1])
+        assert (now(root), rollback(device).version) == (version(models[1]), version(models[0])), f"cut at command {last}"
+        cuts = last
+        if finished:
+            break
+    assert 15 < cuts < 99
+
+
+def refusals() -> list[tuple[str, Callable[[Facts], Facts], str]]:
+    return [
+        (
+            "architecture",
+            lambda f: replace(f, machine="aarch64"),
+            "v0.edge: is for x86_64, local is aarch64 (build it for that device: edge targets lists what there is)",
+        ),
+        (
+            "feature",
+            lambda f: replace(f, features=tuple(set(f.features) - {"popcnt", "avx512f", "avx2", "sse4_2"})),
+            "v0.edge: needs what the CPU of local does not have: sse4_2 popcnt (build it for that device, or for a family with lower levels)",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("change", "message"), [r[1:] for r in refusals()], ids=[r[0] for r in refusals()])
+def test_what_cannot_run_is_not_sent(models: Files, device: Device, tmp_path: Path, change: Callable[[Facts], Facts], message: str) -> None:
+    with pytest.raises(EdgeError) as error:
+        flash(Scripted(device, lambda argv: None, change(device.facts())), models[0])
+    assert (str(error.value), error.value.exit_code, (tmp_path / "edge").exists()) == (message, 2, False)
+
+
+def says(code: int, stdout: str = "", stderr: str = "") -> Callable[[list[str]], Ran]:
+    return lambda argv: Ran(code, stdout.encode(), stderr.encode())
+
+
+def test_a_device_that_is_full(models: Files, device: Device) -> None:
+    told = "root=/x\nlock=a,1,b,2\nfree_kb=100\n"
+    full = Scripted(device, lambda argv: Ran(0, told.encode(), b"") if "tiny" in argv else Ran(0, b"", b""))
+    size = (models[0].size + (1 << 20)) / 1e6
+    with pytest.raises(DeviceFailed) as error:
+        flash(full, models[0])
+    assert str(error.value) == f"local: has 0.1 MB free, v0.edge needs {size:.1f} MB (free some space there: df -h)"
+
+
+def test_a_wrong_answer_there_is_no_new_version(models: Files, device: Device, tmp_path: Path) -> None:
+    flash(device, models[0])
+    sick = Scripted(device, lambda argv: Ran(1, b"WRONG", b"") if "--verify" in argv else None)
+    with pytest.raises(CheckFailed) as error:
+        flash(sick, models[1])
+    cure = "edge verify --on DEVICE --per-layer shows where"
+    assert str(error.value) == f"local: v1.edge computes something else there than where it was built ({cure})"
+    root = tmp_path / "edge" / "tiny"
+    assert (now(root), [p.name for p in (root / "versions").iterdir()], (root / ".lock").is_symlink()) == (
+        version(models[0]),
+        [version(models[0])],
+        False,
+    )
+
+
+def test_a_program_that_does_not_start_there(models: Files, device: Device) -> None:
+    sick = Scripted(device, lambda argv: Ran(126, b"", b"sh: model.edge: Permission denied, noexec") if "--verify" in argv else None)
+    with pytest.raises(DeviceFailed) as error:
+        flash(sick, models[0])
+    cure = "another --folder, or sudo mount -o remount,exec there"
+    assert str(error.value) == f"local: running v0.edge failed: programs may not run there ({cure})"
+
+
+def test_nothing_to_go_back_to(models: Files, device: Device, tmp_path: Path) -> None:
+    with pytest.raises(EdgeError) as error:
+        rollback(device)
+    assert str(error.value) == "local: has no model that edge flash put there (edge flash A.edge --to DEVICE)"
+    flash(device, models[0])
+    with pytest.raises(EdgeError) as error:
+        rollback(device)
+    assert str(error.value) == f"local: has no earlier version in {tmp_path}/edge/tiny (edge flash puts one there)"
+    (tmp_path / "edge" / "other").mkdir()
+    (tmp_path / "edge" / "other" / "current").symlink_to("versions/x")
+    with pytest.raises(EdgeError) as error:
+        rollback(device)
+    assert str(error.value) == "local: has several models: other, tiny (say which: --name NAME)"
+
+
+def locks() -> list[tuple[str, str, bool]]:
+    """who holds it -> is it stale?  BOOT and UP are the device's."""
+    me, pid = mark().split(",")
+    return [
+        ("another user, just now", "BOOT,UP,ann@desk,77", False),
+        ("me, and I am alive", f"BOOT,UP,{me},{pid}", False),
+        ("me, and that process has ended", f"BOOT,UP,{me},{2**22 + 1}", True),
+        ("another user, before the device rebooted", "1-2-3,UP,ann@desk,77", True),
+        ("another user, hours ago", "BOOT,-9999,ann@desk,77", True),
+        ("nobody we can read", "garbage", True),
+    ]
+
+
+@pytest.mark.parametrize(("owner", "stale"), [lock[1:] for lock in locks()], ids=[lock[0] for lock in locks()])
+def test_two_at_once(models: Files, device: Device, tmp_path: Path, owner: str, stale: bool) -> None:
+    root, up = tmp_path / "edge" / "tiny", int(float(Path("/proc/uptime").read_text().split()[0]))
+    root.mkdir(parents=True)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    (root / ".lock").symlink_to(owner.replace("BOOT", boot).replace("UP", str(up)))
+    if stale:
+        assert flash(device, models[0]).version == now(root)
+        return
+    name = owner.split(",")[2]
+    with pytest.raises(DeviceFailed) as error:
+        flash(device, models[0])
+    assert str(error.value) == f"local: {name} is flashing tiny there right now (wait, or if that has died: rm {root}/.lock there)"
+    assert not (root / "current").exists()
+
+
+def test_a_lock_that_was_taken_over_is_noticed(models: Files, device: Device, tmp_path: Path) -> None:
+    root = tmp_path / "edge" / "tiny"
+
+    def steal(argv: list[str]) -> None:
+        if "--verify" in argv:
+            (root / ".lock").unlink()
+            (root / ".lock").symlink_to("a,b,c,d")
+
+    with pytest.raises(DeviceFailed) as error:
+        flash(Scripted(device, steal), models[0])
+    assert str(error.value) == f"local: somebody else took over {root} (flash again)"
+
+
+def test_a_folder_of_ones_own(models: Files, device: Device, tmp_path: Path) -> None:
+    assert flash(device, models[0], folder=str(tmp_path / "opt")).folder == str(tmp_path / "opt" / "tiny")
+
+
+@pytest.mark.parametrize("folder", ["-x", "a\nb", "../up", "/a/../b"])
+def test_a_hostile_folder(models: Files, device: Device, folder: str) -> None:
+    with pytest.raises(EdgeError) as error:
+        flash(device, models[0], folder=folder)
+    assert str(error.value) == f"path '{' '.join(folder.split())}': is no path for a device (like /opt/edge: no '..', no '-' in front)"
+
+
+@pytest.mark.parametrize(("name", "safe"), [("net", "net"), ("-rf", "rf"), ("../x", "_x"), ("a b\n", "a_b_"), ("é" * 99, "_" * 60), ("", "model")])
+def test_a_models_name_is_a_folders_name(name: str, safe: str) -> None:
+    assert install.safe_name(name) == safe
+
+
+def test_only_busybox(models: Files, device: Device, tmp_path: Path, tool: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board whose every command is busybox's."""
+    busybox, folder = tool("busybox", "apt-get install busybox"), tmp_path / "bin"
+    folder.mkdir()
+    for name in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
+        (folder / name).symlink_to(busybox)
+    monkeypatch.setenv("PATH", str(folder))
+    for model in models[:2]:
+        flash(device, model)
+    assert rollback(device).version == version(models[0])
+    assert runs(tmp_path / "edge" / "tiny")
+
+
+MADE = install.Installed("local", "tiny", "/home/pi/edge/tiny", "abc", "")
+UNIT = """[Unit]
+Description=edge model tiny: check it against its test vectors
+ConditionPathExists=/home/pi/100%%/tiny/current/model.edge
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart="/home/pi/100%%/tiny/current/model.edge" --verify
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def test_a_unit_is_what_systemd_reads() -> None:
+    assert service.unit_text(replace(MADE, folder="/home/pi/100%/tiny"), "default.target") == UNIT
+    with pytest.raises(EdgeError) as error:
+        service.unit_text(replace(MADE, folder="/home/my pi"), "default.target")
+    assert str(error.value) == "path '/home/my pi': cannot stand in a systemd unit (choose a --folder without blanks, quotes, '$' and backslashes)"
+
+
+@pytest.mark.parametrize(
+    ("uid", "words"),
+    [("0", ["/etc/systemd/system", "edge-tiny.service", "--system"]), ("1000", ["/home/pi/.config/systemd/user", "edge-tiny.service", "--user"])],
+)
+def test_a_service_is_installed(device: Device, uid: str, words: list[str]) -> None:
+    systemd = Scripted(device, lambda argv: Ran(0, f"uid={uid}\nhome=/home/pi\n".encode(), b""))
+    assert service.install_service(systemd, MADE) == "edge-tiny.service"
+    assert systemd.seen[1][4:] == words
+
+
+@pytest.mark.parametrize(
+    ("step", "ran", "message"),
+    [
+        ("command -v", Ran(40, b"", b""), "has no systemd, so --service cannot be had (start it by its own init; the model is installed)"),
+        ("command -v", Ran(1, b"", b"sh: odd"), "asking for systemd failed: sh: odd (edge doctor DEVICE looks for the cause)"),
+        (
+            "mkdir",
+            Ran(1, b"", b"Failed to connect to bus: x"),
+            "has a systemd that does not answer this user (loginctl enable-linger there, or flash as root)",
+        ),
+        ("mkdir", Ran(1, b"", b"Job failed."), "starting edge-tiny.service failed: Job failed. (edge doctor DEVICE looks for the cause)"),
+    ],
+)
+def test_a_service_that_cannot_be_had(device: Device, step: str, ran: Ran, message: str) -> None:
+    sick = Scripted(device, lambda argv: ran if step in argv[2] else Ran(0, b"uid=0\nhome=/root\n", b""))
+    with pytest.raises(DeviceFailed) as error:
+        service.install_service(sick, MADE)
+    assert str(error.value) == f"local: {message}"
+
+
+def test_the_commands(models: Files, device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = version(models[0]), version(models[1])
+    root = tmp_path / "edge" / "tiny"
+    assert [cli.main(["flash", str(model.path), "--to", "local"]) for model in models[:2]] == [0, 0]
+    assert cli.main(["rollback", "local"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"local: {root}/current is tiny {first}, checked there",
+        f"local: {root}/current is tiny {second}, checked there; before: {first}",
+        f"local: {root}/current is tiny {first} again; it was {second}",
+    ]
+    assert cli.main(["flash", str(models[0].path), "--to", "local", "--image", "x.img"]) == 2
+    assert capsys.readouterr().err == "edge: flash: --image comes with a later issue (docs/cli.md lists what is here)\n"
