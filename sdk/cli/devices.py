@@ -1,4 +1,4 @@
-"""edge devices: what is attached to this machine, and the URI that opens it."""
+"""edge devices: what is attached to this machine, and the URI that opens it; --stop switches virtual boards off."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import argparse
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--stop", action="store_true", help="switch every virtual board off; what is on their disks stays")
 
 
 def run(args: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from edge.devices import find_devices
+    from edge.devices import find_devices, virtual
     from edge.report.table import table
 
+    if args.stop:
+        virtual.stop()
     found = list(find_devices())
     if args.json:
         print(json.dumps([asdict(device) for device in found], indent=1))

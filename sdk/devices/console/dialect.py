@@ -1,0 +1,118 @@
+"""What is spoken over the line: POSIX sh functions that are given to the board's shell after the login.
+
+The board needs sh, stty, head, dd, wc, sha256sum and base64: busybox and coreutils both have them.  Rules of the dialect:
+
+- a command goes as `ev_ SUM BASE64` and is run only if its sha256 begins with SUM: no spoilt line is ever executed;
+- an answer is one line, `TAG NUMBER WORDS SUM`; the TAG is drawn per session and never stands in what is sent, so an echo is no answer;
+- a command that comes twice with one NUMBER (because its answer was lost) has its effect once;
+- bytes for the board are read in raw mode by a reader that gives up after five silent seconds: no lost byte can leave it hanging.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shlex
+from dataclasses import dataclass
+
+SUM_CHARS = 16  #: of a sha256 in hexadecimal: 64 bits against noise, not against malice
+MAX_COMMAND_BYTES = 2700  #: as base64 within the 4,095 characters that a tty keeps of one line
+CHUNK_BYTES = 32768  #: 2.8 s at 115,200 baud: what is sent again for one bad byte, against the cost of a check
+#: how bytes are written on the wire: encoding -> (the board's decoder, the board's encoder)
+ENCODINGS = {"raw": ("cat", "cat"), "base64": ("base64 -d", "base64")}
+
+# `say_` and `ev_` are typed unprotected: SUM of an answer, then of each command, tells whether they arrived.
+BOOTSTRAP = (
+    "exec sh",
+    "stty -echo; PS1='$ ' PS2= D= T={tag}; stty -opost; S=$(stty -g)",
+    'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
+    'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) say_ got; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
+    'fail_() {{ say_ "$N" failed "$(printf %s "$*" | tr -c \' -~\' \' \')"; }}',
+    "say_ 0 ready",
+)
+
+FUNCTIONS = (
+    # A folder of our own for this session, gone with it.
+    """for d in "${TMPDIR:-/tmp}" /dev/shm "$HOME"; do [ -d "$D" ] || D=$(mktemp -d "$d/edge.XXXXXX" 2>/dev/null); done
+trap 'rm -rf "$D"' 0; trap 'exit 1' 1 15
+size_() { echo $(($(wc -c <"$1"))); }
+sum_() { s=$(sha256sum <"$1"); printf %.16s "$s"; }""",
+    # take_ COUNT SUM DECODER FILE OFFSET: COUNT bytes from the line, decoded, are FILE's bytes from OFFSET on.
+    # Surplus bytes would be read as commands: when the sum is wrong the line is emptied before the shell reads again.
+    """take_() {
+stty raw min 0 time 50; say_ "$N" go; head -c "$1" >"$D/in"; $3 <"$D/in" >"$D/chunk" 2>/dev/null
+if [ "$(sum_ "$D/chunk")" != "$2" ]; then stty time 10; cat >/dev/null; stty "$S"; say_ "$N" spoilt; return; fi
+stty "$S"
+: >>"$4"; at=$(size_ "$4")
+if [ "$at" = "$5" ]; then e=$( { cat "$D/chunk" >>"$4"; } 2>&1 ) || { fail_ "$e"; return; }
+elif [ "$at" != $(($5 + $(size_ "$D/chunk"))) ]; then fail_ "$4 changed meanwhile"; return; fi
+say_ "$N" taken; }""",
+    # give_ FILE BLOCK_BYTES INDEX ENCODER: one block of FILE.
+    """give_() { dd if="$1" bs="$2" skip="$3" count=1 2>/dev/null | $4 >"$D/give"
+say_ "$N" data $(size_ "$D/give") $(sum_ "$D/give"); cat "$D/give"; }""",
+    # run_ LINE STDIN: once a NUMBER; what it prints goes to files, fetched afterwards.  An empty line every ten seconds says that the board lives.
+    """run_() { if [ ! -e "$D/$N.code" ]; then
+if [ -e "$D/$N.begun" ]; then fail_ "the run was interrupted"; return; fi
+rm -f "$D"/*.code "$D"/*.begun; : >"$D/$N.begun"; (while sleep 10; do echo; done) & b=$!
+(eval "$1") <"$2" >"$D/stdout" 2>"$D/stderr"; echo $? >"$D/$N.code"; kill $b; fi
+say_ "$N" ran $(cat "$D/$N.code") $(size_ "$D/stdout") $(size_ "$D/stderr"); }""",
+    # pack_ FILE: a compressed copy of it, where that is possible; both sizes.
+    """pack_() { e=$( { [ -f "$1" ] && : <"$1"; } 2>&1 ) || { fail_ "$1: ${e:-No such file}"; return; }
+if gzip -c "$1" >"$D/packed" 2>/dev/null; then k=gzip; else cat "$1" >"$D/packed"; k=plain; fi
+say_ "$N" packed $k $(size_ "$D/packed") $(size_ "$1"); }""",
+    # look_ FILE SHA256 PART: is FILE that already?  Else makes its folder and drops parts of other versions.
+    """look_() { case $(sha256sum <"$1" 2>/dev/null) in "$2"*) [ -x "$1" ] && { say_ "$N" same; return; };; esac
+e=$( { mkdir -p "$(dirname "$1")" && : >>"$3"; } 2>&1 ) || { fail_ "$e"; return; }
+for f in "$1".*.part; do [ "$f" = "$3" ] || rm -f "$f"; done
+k=plain; command -v gzip >/dev/null && k=gzip; say_ "$N" other $k; }""",
+    # kept_ FILE COUNT: how much of FILE is there, and the sum of its first COUNT bytes.
+    """kept_() { if [ -f "$1" ]; then say_ "$N" kept $(size_ "$1") $(head -c "$2" "$1" | sha256sum | head -c 16); else say_ "$N" kept 0 -; fi; }""",
+    # cut_ FILE COUNT: to that length.
+    """cut_() { if e=$(dd if=/dev/null of="$1" bs=1 seek="$2" 2>&1); then say_ "$N" cut; else fail_ "$e"; fi; }""",
+    # done_ FILE SHA256 UNPACK PART: PART becomes FILE if it is what was sent; on the disk before the name changes.
+    """done_() { case $(sha256sum <"$1" 2>/dev/null) in "$2"*) rm -f "$4"; say_ "$N" done; return;; esac
+if ! e=$( { $3 <"$4" >"$1.new"; } 2>&1 ); then rm -f "$1.new"; fail_ "$e"; return; fi
+case $(sha256sum <"$1.new") in "$2"*) ;; *) rm -f "$1.new" "$4"; say_ "$N" spoilt; return;; esac
+if e=$( { chmod 755 "$1.new" && sync && mv -f "$1.new" "$1" && sync && rm -f "$4"; } 2>&1 ); then say_ "$N" done; else fail_ "$e"; fi; }""",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """number: of the command; 0 is said of none.  word, rest: what the board says."""
+
+    number: int
+    word: str
+    rest: tuple[str, ...] = ()
+
+
+def short_sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:SUM_CHARS]
+
+
+def command_line(number: int, command: str) -> bytes:
+    """One protected line."""
+    text = base64.b64encode(f"N={number}; {command}".encode())
+    return b"ev_ %s %s\n" % (short_sum(text).encode(), text)
+
+
+def call(name: str, *words: str | int) -> str:
+    """A function of the dialect with its words, quoted."""
+    return shlex.join([name, *map(str, words)])
+
+
+def answer_pattern(tag: str) -> re.Pattern[bytes]:
+    """A whole line of the board's, wherever it begins; or, without groups, the `login: ` of a board that has started anew (`Last login:` greets)."""
+    return re.compile(rb"%s ([ -~]*?) ([0-9a-f]{%d})\r?\n|(?<!Last )\blogin: $" % (tag.encode(), SUM_CHARS))
+
+
+def read_answer(found: re.Match[bytes]) -> Answer | None:
+    """None for one that the line has spoilt."""
+    said = found[1]
+    if short_sum(said).encode() != found[2]:
+        return None
+    number, *words = said.decode("ascii").split()
+    if number.isdecimal() and words:
+        return Answer(int(number), words[0], tuple(words[1:]))
+    return Answer(0, number)

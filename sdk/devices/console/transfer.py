@@ -1,0 +1,126 @@
+"""Files over the shell: compressed, chunk by chunk, each checked; what arrived stays and is not sent again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge.devices.console.dialect import CHUNK_BYTES, call, short_sum
+from edge.devices.console.shell import Shell
+from edge.devices.device import Say, silent
+from edge.errors import DeviceFailed, EdgeError
+
+GZIP = 16 + zlib.MAX_WBITS  #: zlib's word for gzip's frame; its header holds no time, so an interrupted stream can be taken up again
+FINISH_SECONDS = 600.0  #: unpacking and syncing on a slow card
+
+
+def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> None:
+    """`data` becomes the file `remote` (a checked path), mode 0755, whole or not at all."""
+    name, sha256 = place(remote), hashlib.sha256(data).hexdigest()
+    stream = compressed(data)
+    part = f"{name}.{short_sum(stream)}.part"
+    said = shell.ask(call("look_", name, sha256, part), FINISH_SECONDS)
+    if said.word == "same":
+        return
+    if said.rest != ("gzip",):  # the board cannot unpack
+        stream, part = data, f"{name}.{short_sum(data)}.part"
+    unpack = "cat" if stream is data else "gzip -dc"
+    for _ in range(2):
+        send_rest(shell, stream, part, say)
+        say("checking what arrived")
+        if shell.ask(call("done_", name, sha256, unpack, part), FINISH_SECONDS).word == "done":
+            return
+    raise DeviceFailed(shell.port.name, f"{remote} arrived damaged twice", "is the board's disk or memory failing?")
+
+
+def place(remote: str) -> str:
+    """A path that no tool takes for an option."""
+    return remote if remote.startswith("/") else f"./{remote}"
+
+
+def compressed(data: bytes) -> bytes:
+    """As gzip would; data itself when that gains nothing."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, GZIP)
+    small = packer.compress(data) + packer.flush()
+    return small if len(small) < len(data) else data
+
+
+def send_rest(shell: Shell, stream: bytes, part: str, say: Say) -> None:
+    """Sends what `part` does not hold of the stream."""
+    start, begun = kept(shell, stream, part), time.monotonic()
+    for at in range(start, len(stream), CHUNK_BYTES):
+        say(progress(at, len(stream), start, time.monotonic() - begun, shell.port.baud))
+        shell.send(stream[at : at + CHUNK_BYTES], part, at)
+
+
+def kept(shell: Shell, stream: bytes, part: str) -> int:
+    """How many bytes of `part` are the stream's, in whole chunks; the rest is cut off.  A power cut may have left anything at the end."""
+
+    def same(chunks: int) -> bool:
+        count = chunks * CHUNK_BYTES
+        return shell.ask(call("kept_", part, count)).rest[-1:] == (short_sum(stream[:count]),)
+
+    words = shell.ask(call("kept_", part, 0)).rest
+    size = int(words[0]) if words and words[0].isdecimal() else 0
+    good, most = 0, min(size, len(stream)) // CHUNK_BYTES
+    probe = most  # usually everything is good: look there first
+    while good < most:
+        if same(probe):
+            good = probe
+        else:
+            most = probe - 1
+        probe = (good + most + 1) // 2
+    if size > good * CHUNK_BYTES:
+        shell.ask(call("cut_", part, good * CHUNK_BYTES))
+    return good * CHUNK_BYTES
+
+
+def progress(at: int, total: int, start: int, seconds: float, baud: int) -> str:
+    """What is sent, how fast, how long it will still take; before anything has been measured, the wire's own rate."""
+    rate = (at - start) / seconds if at > start and seconds > 0 else baud / 10
+    left = round((total - at) / rate)
+    return f"sending, {at / total:.0%} of {total / 1e3:.0f} kB, {rate / 1e3:.1f} kB/s, {left // 60}:{left % 60:02} left"
+
+
+def pull(shell: Shell, remote: str, limit: int, say: Say = silent) -> Iterator[bytes]:
+    """The file's bytes, chunk by chunk, each checked; DeviceFailed for more than `limit`."""
+    words = shell.ask(call("pack_", place(remote)), FINISH_SECONDS).rest
+    if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):
+        raise DeviceFailed(shell.port.name, f"no good answer about {remote}", "is its shell a POSIX one?")
+    kind, size, plain = words[0], int(words[1]), int(words[2])
+    if max(size, plain) > limit:
+        raise DeviceFailed(shell.port.name, f"{remote} is larger than {limit >> 20} MiB", "is it the right file?")
+    unpacker, count, begun = zlib.decompressobj(GZIP), 0, time.monotonic()
+    for index, chunk in enumerate(shell.fetch(f"{shell.folder}/packed", size)):
+        try:
+            data = unpacker.decompress(chunk, plain - count + 1) if kind == "gzip" else chunk
+        except zlib.error:
+            break
+        count += len(data)
+        yield data
+        at = min((index + 1) * CHUNK_BYTES, size)
+        say(progress(at, size, 0, time.monotonic() - begun, shell.port.baud).replace("sending", "getting"))
+    if count != plain:
+        raise DeviceFailed(shell.port.name, f"{remote} changed while it was read", "run the same again")
+
+
+def save(chunks: Iterator[bytes], local: Path) -> None:
+    """The chunks become that file, whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=local.parent, prefix=f".{local.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                for chunk in chunks:
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(local)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise EdgeError(str(local), f"cannot be written: {error.strerror}", "another folder?") from None

@@ -1,0 +1,388 @@
+"""Virtual boards: what they are made of, who may use them, what can go wrong; and one that really boots (slow)."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge import targets
+from edge.devices import open_device, virtual
+from edge.devices.boards import machine, packages, recipe, state
+from edge.devices.boards.cpio import Cpio
+from edge.devices.boards.machine import Board
+from edge.devices.boards.state import Claim, Running
+from edge.devices.device import Found, Ran
+from edge.devices.uri import parse_uri
+from edge.errors import DeviceFailed, EdgeError, ToolFailed
+
+PI = Board("rpi4", "cortex-a72", 4)
+
+
+@pytest.fixture(autouse=True)
+def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Boards of this test alone."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "edge" / "boards"
+
+
+def message(failure: pytest.ExceptionInfo[EdgeError]) -> str:
+    return str(failure.value)
+
+
+# -- which board
+
+
+@pytest.mark.parametrize(
+    ("name", "board"),
+    [("rpi3", Board("rpi3", "cortex-a53", 4)), ("rpi4", PI), ("rpi5", Board("rpi5", "cortex-a76", 4)), ("arm64", Board("arm64", "cortex-a76", 1))],
+)
+def test_a_board_has_its_profile_s_core(name: str, board: Board) -> None:
+    assert virtual.board_of(parse_uri(f"virtual://{name}")) == board
+
+
+def test_a_profile_qemu_does_not_play() -> None:
+    boards = ", ".join(f"virtual://{name}" for name in targets.names() if targets.load(name).arch == "aarch64")
+    with pytest.raises(EdgeError) as failure:
+        open_device("virtual://x86-64")
+    assert message(failure) == f"device 'virtual://x86-64': QEMU plays no x86-64 here (boards: {boards})"
+
+
+def test_a_way_that_leads_nowhere() -> None:
+    with pytest.raises(EdgeError) as failure:
+        open_device("virtual://rpi4?via=radio")
+    assert message(failure) == "device 'virtual://rpi4?via=radio': 'radio' leads to no virtual board (via=ssh or via=serial)"
+
+
+# -- what it is made of
+
+
+def test_the_first_file_system_is_an_archive_that_cpio_reads(tmp_path: Path) -> None:
+    cpio = Cpio()
+    cpio.file("etc/deep/file", b"12345", 0o600)
+    cpio.link("bin/sh", "busybox")
+    cpio.device("dev/console", 5, 1)
+    listed = subprocess.run(["busybox", "cpio", "-t", "-v"], input=cpio.archive(), capture_output=True, check=True).stdout.decode()
+    words = [line.split() for line in listed.splitlines()]
+    assert [line[-1] for line in words] == ["etc", "etc/deep", "etc/deep/file", "bin", "busybox", "dev", "dev/console"]
+    assert [line[0] for line in words] == ["drwxr-xr-x", "drwxr-xr-x", "-rw-------", "drwxr-xr-x", "lrwxrwxrwx", "drwxr-xr-x", "crw-rw-rw-"]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Parts, as fetched, of one byte each."""
+    root = tmp_path / "root"
+    for path in (
+        "boot/vmlinuz-6.1",
+        *recipe.PROGRAMS,
+        *(f"usr/lib/aarch64-linux-gnu/{name}" for name in recipe.LIBRARIES),
+        *(f"lib/modules/6.1/kernel/{name}.ko" for name in recipe.MODULES),
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("x")
+    return packages.keep(root, tmp_path / "made")
+
+
+def test_a_board_starts_from_what_was_fetched(made: Path) -> None:
+    archive = machine.initramfs(made, "ssh-ed25519 AAAA edge\n")
+    listed = subprocess.run(["busybox", "cpio", "-t"], input=archive, capture_output=True, check=True).stdout.decode().split()
+    assert {"init", "bin/busybox", "bin/sh", "usr/sbin/dropbear", "lib/libc.so.6", "modules/virtio_blk.ko", "etc/authorized_keys"} <= set(listed)
+    assert "Image" not in listed
+
+
+def test_the_init_script_is_one_that_sh_understands() -> None:
+    subprocess.run(["busybox", "sh", "-n"], input=recipe.INIT.encode(), check=True)
+
+
+def test_a_package_that_has_lost_a_file(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "root" / "usr/sbin/dropbear").unlink()
+    with pytest.raises(ToolFailed) as failure:
+        packages.keep(tmp_path / "root", tmp_path / "again")
+    assert message(failure) == "virtual board: Debian's packages have no usr/sbin/dropbear (a newer edge may know its place)"
+
+
+# -- fetching
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """PATH is a folder of our own programs: each a script; nothing else is found."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(packages, "FOLDERS", str(folder))
+    return folder
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+OFFLINE = "echo \"E: Could not resolve 'deb.debian.org'\" >&2; exit 100"
+OTHER_SYSTEM = "virtual boards are made of Debian's packages: use Debian or Ubuntu, or copy ~/.cache/edge/boards from there"
+REACHABLE = f"is {recipe.MIRROR} reachable from here?"
+
+
+@pytest.mark.parametrize(
+    ("programs", "keys", "complaint"),
+    [
+        ({}, True, f"virtual board: apt-get is not installed ({OTHER_SYSTEM})"),
+        ({"apt-get": ""}, True, "virtual board: dpkg-deb is not installed (sudo apt-get install dpkg)"),
+        ({"apt-get": "", "dpkg-deb": ""}, False, "virtual board: Debian's keys are not here (sudo apt-get install debian-archive-keyring)"),
+        (
+            {"apt-get": OFFLINE, "dpkg-deb": ""},
+            True,
+            f"virtual board: apt-get update failed: E: Could not resolve 'deb.debian.org' ({REACHABLE})",
+        ),
+        ({"apt-get": "exit 7", "dpkg-deb": ""}, True, f"virtual board: apt-get update failed: code 7 ({REACHABLE})"),
+        (
+            {"apt-get": "", "apt-cache": "echo nothing", "dpkg-deb": ""},
+            True,
+            "virtual board: Debian's linux-image-cloud-arm64 names no kernel (a newer edge may know its name)",
+        ),
+        ({"apt-get": "exec /bin/sleep 60", "dpkg-deb": ""}, True, "virtual board: apt-get took more than 1 s (is the network slow?)"),
+    ],
+)
+def test_parts_that_cannot_be_fetched(
+    programs: dict[str, str], keys: bool, complaint: str, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, script in programs.items():
+        program(tools, name, script)
+    monkeypatch.setattr(packages, "FETCH_SECONDS", 1.0)
+    monkeypatch.setattr(recipe, "KEYRING", str(tools if not keys else tools.parent / "keys"))
+    (tmp_path / "keys").touch()
+    with pytest.raises(ToolFailed) as failure:
+        packages.parts()
+    assert message(failure) == complaint
+    assert list(packages.cache().iterdir()) == []  # nothing half fetched is left
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    with pytest.raises(ToolFailed) as failure:
+        packages.parts()
+    cure = "set XDG_CACHE_HOME to a folder you may write to"
+    assert message(failure) == f"/proc/none/edge/boards: cannot be written: No such file or directory ({cure})"
+
+
+# -- who uses it
+
+
+def test_two_users_of_one_board() -> None:
+    first = Claim("rpi4")
+    with pytest.raises(DeviceFailed) as failure:
+        open_device("virtual://rpi4")
+    assert message(failure) == f"virtual://rpi4: is used by process {os.getpid()} (wait for it, or use another board)"
+    first.release()
+    Claim("rpi4").release()
+
+
+def test_a_board_that_fails_to_start_is_free_again(tools: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(ToolFailed) as failure:
+            open_device("virtual://rpi4")
+        assert message(failure) == "virtual board: qemu-system-aarch64 is not installed (sudo apt-get install qemu-system-arm)"
+
+
+QEMU = "qemu-system-aarch64: -netdev user: Could not set up host forwarding rule"
+
+
+def test_a_qemu_that_does_not_start(tools: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tools, "qemu-system-aarch64", f"echo 'warning' >&2; echo '{QEMU}' >&2; exit 1")
+    monkeypatch.setattr(machine, "parts", lambda say: made)
+    monkeypatch.setattr(machine, "prepare", lambda made, folder: None)
+    with pytest.raises(ToolFailed) as failure:
+        open_device("virtual://rpi4")
+    assert message(failure) == f"virtual://rpi4: QEMU does not start: {QEMU} (is qemu-system-arm of this Debian?)"
+
+
+def test_a_disk_that_cannot_be_made(tools: Path, made: Path, tmp_path: Path) -> None:
+    program(tools, "ssh-keygen", "")
+    program(tools, "mke2fs", "echo 'mke2fs: No space left on device' >&2; exit 1")
+    with pytest.raises(ToolFailed) as failure:
+        machine.prepare(made, tmp_path)
+    assert message(failure) == "virtual board: mke2fs failed: mke2fs: No space left on device (is the disk full?)"
+    assert not (tmp_path / "disk.ext4").exists()
+
+
+def pretender(states: Path, name: str, script: str) -> subprocess.Popen[bytes]:
+    """A process that looks like the board."""
+    (states / name).mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen([sys.executable, "-c", script, state.disk_words(name)], stdout=subprocess.PIPE)
+    assert process.stdout and process.stdout.readline()
+    state.note(name, Running(process.pid, 1, 1))
+    return process
+
+
+def test_a_process_that_is_no_board_is_left_alone(states: Path) -> None:
+    (states / "rpi4").mkdir(parents=True)
+    state.note("rpi4", Running(os.getpid(), 1, 1))
+    assert (state.running("rpi4"), state.stop("rpi4"), list(virtual.find())) == (None, False, [])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"pid": "x", "serial": 1, "ssh": 1}', '{"pid": null, "serial": 1, "ssh": 1}'])
+def test_a_note_that_says_nothing(text: str, states: Path) -> None:
+    (states / "rpi4").mkdir(parents=True)
+    (states / "rpi4" / "board.json").write_text(text)
+    assert state.running("rpi4") is None
+
+
+def test_boards_are_found_and_stopped(states: Path) -> None:
+    process = pretender(states, "rpi4", "import time; print(1, flush=True); time.sleep(100)")
+    threading.Thread(target=process.wait).start()
+    assert list(virtual.find()) == [Found("virtual://rpi4", "virtual board, switched on")]
+    assert (virtual.stop(), virtual.stop(), list(virtual.find())) == (["rpi4"], [], [])
+
+
+def test_a_board_that_does_not_stop(states: Path) -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(100)"
+    process = pretender(states, "rpi4", deaf)
+    with pytest.raises(DeviceFailed) as failure:
+        state.stop("rpi4", seconds=0.2)
+    assert message(failure) == f"virtual://rpi4: process {process.pid} does not end (kill -9 {process.pid})"
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_a_board_that_never_answers(on: bool, states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual, "BOOT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found = Running(os.getpid(), 1, server.getsockname()[1])
+        monkeypatch.setattr(state, "running", lambda name: found if on else None)
+        with pytest.raises(DeviceFailed) as failure:
+            virtual.wait_for_ssh("rpi4", found)
+    what = "has not started within 0 s" if on else "has switched itself off"
+    assert message(failure) == f"virtual://rpi4: {what} ({states}/rpi4/console.log says why)"
+
+
+# -- one that boots: QEMU, and Debian's packages from the network or the cache
+
+
+@pytest.fixture(scope="module")
+def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for boards of these tests alone; the parts come from the user's cache, where they stay."""
+    if shutil.which("qemu-system-aarch64") is None:
+        pytest.skip("qemu-system-aarch64 is not installed (apt-get install qemu-system-arm)")
+    try:
+        packages.parts()
+    except ToolFailed as failure:
+        pytest.skip(str(failure))
+    folder = tmp_path_factory.mktemp("boards")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+        virtual.stop()
+
+
+@pytest.fixture
+def boards(booted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As `states`, the same for every test here."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(booted))
+    return booted
+
+
+WAYS = {"ssh": "virtual://rpi3", "serial": "virtual://rpi3?via=serial"}
+DATA = bytes(50_000) + random.Random(2).randbytes(70_000)  #: over the console three chunks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_board_runs_programs_and_keeps_files(way: str, boards: Path, tmp_path: Path) -> None:
+    device = open_device(WAYS[way])
+    assert device.run(["sh", "-c", "id -un; uname -m; exit 3"]) == Ran(3, b"pi\naarch64\n", b"")
+    facts = device.facts()
+    assert (facts.machine, facts.cores, facts.model) == ("aarch64", 4, "rpi3, emulated: QEMU's cortex-a53")
+    assert {"fp", "asimd"} <= set(facts.features)
+    assert "asimdhp" not in facts.features
+    (tmp_path / "a").write_bytes(DATA)
+    device.push(tmp_path / "a", f"edge/{way}")
+    device.pull(f"edge/{way}", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == DATA
+    device.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_the_plug_is_pulled_in_the_middle_of_a_transfer(way: str, boards: Path, tmp_path: Path) -> None:
+    """Twice: once over an old version, which must live; the second push goes on and ends."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"old version")
+    new.write_bytes(DATA[::-1])
+    device = open_device(WAYS[way])
+    device.push(old, f"cut/{way}")
+    device.run(["sync"])
+
+    def pull_the_plug(stage: str) -> None:
+        if not stage.startswith(("sending, 0%", "looking")):
+            state.stop("rpi3", signal.SIGKILL)
+
+    with pytest.raises(DeviceFailed):
+        device.push(new, f"cut/{way}", pull_the_plug)
+    device.close()
+    assert state.running("rpi3") is None
+    device = open_device(WAYS[way])
+    assert device.run(["cat", f"cut/{way}"]) == Ran(0, b"old version", b"")
+    device.push(new, f"cut/{way}")
+    device.pull(f"cut/{way}", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == new.read_bytes()
+    device.close()
+
+
+@pytest.mark.slow
+def test_a_full_disk(boards: Path, tmp_path: Path) -> None:
+    device = open_device(WAYS["serial"])
+    device.run(["sh", "-c", "mkdir -p full; fallocate -l 700M full/all || dd if=/dev/zero of=full/all bs=1M"], timeout=300)
+    (tmp_path / "a").write_bytes(DATA)
+    with pytest.raises(DeviceFailed) as failure:
+        device.push(tmp_path / "a", "full/a.edge")
+    assert message(failure) == "virtual://rpi3?via=serial: is full (free some space there: df -h)"
+    device.run(["rm", "-rf", "full"])
+    assert device.run(["echo", "here"]).stdout == b"here\n"
+    device.close()
+
+
+@pytest.mark.slow
+def test_a_board_that_loses_power_during_a_run(boards: Path) -> None:
+    device = open_device(WAYS["serial"])
+    threading.Timer(1.0, state.stop, ("rpi3", signal.SIGKILL)).start()
+    with pytest.raises(DeviceFailed) as failure:
+        device.run(["sleep", "100"], timeout=100)
+    gone = "the line is gone (check cable and power, then run the same again: a transfer goes on where it stopped)"
+    assert message(failure) == f"virtual://rpi3?via=serial: {gone}"
+    device.close()
+
+
+@pytest.mark.slow
+def test_a_wrong_password_on_the_console(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "PASSWORD", "strawberry")
+    with pytest.raises(DeviceFailed) as failure:
+        open_device(WAYS["serial"])
+    assert message(failure) == "virtual://rpi3?via=serial: the board refuses user 'pi' with this password (set EDGE_PASSWORD)"
+
+
+@pytest.mark.slow
+def test_an_idle_board_switches_itself_off(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    virtual.stop()
+    monkeypatch.setattr(recipe, "IDLE_SECONDS", 1)
+    device = open_device(WAYS["ssh"])
+    assert device.run(["echo", "here"]).stdout == b"here\n"
+    time.sleep(8)  # a connection that is open is no idleness
+    assert device.run(["echo", "here"]).stdout == b"here\n"
+    device.close()
+    end = time.monotonic() + 60
+    while state.running("rpi3") and time.monotonic() < end:
+        time.sleep(0.1)
+    assert state.running("rpi3") is None
