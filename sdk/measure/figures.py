@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.artifact.typed_json import encode
 
-NO_METER = "no meter on this device; comes with a later issue"
+MEASURED, MODELLED = "measured", "modelled"
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,52 @@ class Latency:
 
 @dataclass(frozen=True)
 class Energy:
-    """Millijoules an inference.  kind: "measured" or "modelled", null without a figure.  source: the meter, or why there is none."""
+    """Millijoules an inference.  kind: "measured" or "modelled", null without a figure.  source: the meter or the model, or why there is no figure.
+
+    value: measured, what the inferences took above idle, gross - idle; or gross where idle could not be measured (idle is then null).
+    low, high: the band of value.  gross: all that the meter saw.  idle: what it would have seen in the same time with nothing running.
+    samples: readings during the measured loop.  rate: of them, a second.  Only a measured figure has these.
+
+    Made by `measured`, `modelled` and `no_energy`; one that mixes the kinds is our own mistake, a ValueError.
+    """
 
     value: float | None = None
     low: float | None = None
     high: float | None = None
     kind: str | None = None
-    source: str = NO_METER
+    source: str = "not measured"
+    gross: float | None = None
+    idle: float | None = None
+    samples: int | None = None
+    rate: float | None = None
+
+    def __post_init__(self) -> None:
+        band = (self.value, self.low, self.high)
+        meter = (self.gross, self.samples, self.rate)
+        if self.kind not in (None, MEASURED, MODELLED):
+            raise ValueError(f"energy is '{self.kind}', neither measured nor modelled")
+        if (self.kind is None) != (band == (None, None, None)) or (self.kind and None in band):
+            raise ValueError("an energy has a kind, a value and a band, or none of them")
+        if self.value is not None and not (self.low or 0.0) <= self.value <= (self.high or 0.0):
+            raise ValueError(f"energy {self.value} lies outside its band {self.low} to {self.high}")
+        if (self.kind == MEASURED) == (None in meter) or (self.kind != MEASURED and (*meter, self.idle) != (None,) * 4):
+            raise ValueError("a measured energy has gross, samples and rate, any other has not")
+
+
+def measured(band: tuple[float, float, float], source: str, *, gross: float, idle: float | None, samples: int, rate: float) -> Energy:
+    """What a meter saw.  band: low, value, high.  All in mJ an inference."""
+    low, value, high = band
+    return Energy(value, low, high, MEASURED, source, gross, idle, samples, rate)
+
+
+def modelled(band: tuple[float, float, float], source: str) -> Energy:
+    """What a model of the device says.  band: low, value, high in mJ an inference."""
+    low, value, high = band
+    return Energy(value, low, high, MODELLED, source)
+
+
+def no_energy(reason: str) -> Energy:
+    return Energy(source=reason)
 
 
 @dataclass(frozen=True)
