@@ -1,0 +1,80 @@
+"""edge profile --protocol mlperf: any device that speaks MLPerf Tiny's protocol on a line, or an .edge file that does so here."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.errors import CheckFailed, EdgeError
+
+if TYPE_CHECKING:
+    from edge.artifact.reader import Artifact
+    from edge.measure.mlperf_figures import Benchmark
+
+STDOUT = Path("-")
+#: options that say something to the ordinary profile only
+FOREIGN = {"runs": 100, "warmup": 10, "min_secs": 3.0, "per_layer": False, "csv": None, "html": None}
+
+
+def run(args: argparse.Namespace) -> int:
+    from edge import report
+    from edge.artifact.reader import open_artifact
+    from edge.artifact.whole_file import write_whole
+
+    for name, default in FOREIGN.items():
+        if getattr(args, name) != default:
+            raise EdgeError("profile", f"--protocol mlperf takes no --{name.replace('_', '-')}", "the protocol fixes how is measured")
+    if not (math.isfinite(args.mlperf_secs) and 0 < args.mlperf_secs <= 3600):
+        raise EdgeError("profile", f"--mlperf-secs {args.mlperf_secs} is not between 0 and 3600")
+    if args.artifact is None and not args.input:
+        raise EdgeError("profile", "what shall the device be fed?", "an .edge file for its test vectors, or --input FILES")
+    artifact = open_artifact(args.artifact) if args.artifact else None
+    made = benchmark_of(args, artifact)
+    if args.json == STDOUT:
+        print(made.to_json(), end="")
+    else:
+        print(report.mlperf_text(made).rstrip("\n"))
+        if args.json:
+            write_whole(args.json, [made.to_json().encode()])
+    if args.strict and not made.stable:
+        raise CheckFailed(made.artifact or made.model, f"unstable: {'; '.join(made.reasons)}", "run it again on a quiet device")
+    return 0
+
+
+def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchmark:
+    from edge.artifact.program import EMULATOR
+    from edge.cli.progress import Progress
+    from edge.devices.dut import Dut
+    from edge.devices.wire import open_wire
+    from edge.measure import mlperf
+    from edge.measure.benchmark import EMULATED
+    from edge.measure.mlperf_inputs import files_of, vectors_of
+
+    inputs = files_of(args.input) if args.input else vectors_of(artifact, mlperf.RUNS) if artifact else []
+    words = ["--mlperf", "--threads", str(args.threads), *(["--level", args.level] if args.level else [])]
+    if artifact:
+        words += ["--model-id", artifact.manifest.name]
+    emulated = args.on.startswith("virtual:") or (args.on == "local" and bool(os.environ.get(EMULATOR)))
+    with Progress() as say, open_wire(args.on, artifact.path if artifact else None, words, say) as wire:
+        dut = Dut(wire)
+        if artifact and dut.model != plain(artifact.manifest.name):
+            what = f"runs '{dut.model}', not '{artifact.manifest.name}'"
+            raise EdgeError(args.on, what, "put that file there, or give --input FILES and no file")
+        return mlperf.benchmark(
+            dut,
+            inputs,
+            device=args.on,
+            artifact=artifact.path.name if artifact else None,
+            seconds=args.mlperf_secs,
+            answers=bool(args.input),
+            doubts=[EMULATED] if emulated else (),
+            say=say,
+        )
+
+
+def plain(name: str) -> str:
+    """A model's name as the runner says it (runner_mlperf.c: say_bracketed)."""
+    return "".join(chr(b) if 0x20 <= b < 0x7F and b != ord("]") else "?" for b in name.encode()[:127])

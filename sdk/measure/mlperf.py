@@ -1,0 +1,162 @@
+"""The MLPerf Tiny benchmark of a device: five runs of at least ten seconds and ten inferences each, and their median.
+
+"The benchmark needs to run for at least 10 seconds or 10 iterations"; "run 5 different input files and takes the median of the inferences/second"
+[eembc/energyrunner, README].  Both minima are kept here.  MLCommons' runner too wants five runs and ten seconds [mlcommons/tiny, benchmark/runner/script.py].
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+from edge.devices.device import Say, silent
+from edge.devices.dut import Dut, Inferred
+from edge.errors import DeviceFailed
+from edge.measure.figures import Energy
+from edge.measure.mlperf_figures import Accuracy, Answer, Benchmark, Window
+from edge.measure.mlperf_inputs import Input, check
+from edge.measure.watch import Seen, Unwatched, Watch
+
+RUNS, RULE_SECONDS, RULE_INFERENCES = 5, 10.0, 10
+WARMUP = 10  #: the protocol's default
+MARGIN = 1.05  #: a run is planned so much longer than it must be
+FIRST_SECONDS = 120.0  #: for one inference
+TRIES = 4
+MAX_INFERENCES = 10**9
+MAX_SPREAD, MAX_CLOCK = 0.05, 0.05  #: of the median; of our clock
+LATE = 0.05  #: seconds by which a line may be late in telling us
+
+
+def unwatched() -> Watch:
+    return Unwatched()
+
+
+def benchmark(
+    dut: Dut,
+    inputs: Sequence[Input],
+    *,
+    device: str,
+    artifact: str | None = None,
+    seconds: float = RULE_SECONDS,
+    answers: bool = False,
+    doubts: Sequence[str] = (),
+    watch: Callable[[], Watch] = unwatched,
+    say: Say = silent,
+) -> Benchmark:
+    """Performance, with a meter's watch energy, and with `answers` what the model says to every input.  seconds: of one run, at least.
+
+    doubts: reasons known beforehand why the figures are not stable.  A watch is made for each run; its idle is not taken off, as the benchmark's own runner does not.
+    """
+    windows: list[Window] = []
+    checked, count, clocks = 0, 0, set()
+    for number in range(RUNS):
+        given = inputs[number % len(inputs)]
+        dut.load(given.data, say)
+        count = count or calibrate(dut, seconds, say)
+        say(f"run {number + 1} of {RUNS}: {count} inferences")
+        window, ran, count = run(dut, given, count, seconds, watch)
+        checked += check(given, ran.results, device)
+        clocks.add("host" if ran.seconds is None else "device")
+        windows.append(window)
+    throughput = statistics.median(w.throughput for w in windows)
+    timer = "device" if clocks == {"device"} else "host"
+    reasons, broken = (*doubts, *unsteady(windows)), broken_rules(inputs, seconds, timer)
+    told = answers_of(dut, inputs, device, say) if answers else ()
+    return Benchmark(
+        protocol="mlperf-tiny",
+        device=device,
+        artifact=artifact,
+        dut=dut.name,
+        model=dut.model,
+        firmware=dut.profile,
+        throughput=throughput,
+        latency_ms=1e3 / throughput,
+        timer=timer,
+        energy_mj=median_energy(windows),
+        runs=tuple(windows),
+        checked=checked,
+        accuracy=accuracy_of(told),
+        answers=told,
+        stable=not reasons,
+        reasons=reasons,
+        rules_met=not broken,
+        rules_broken=broken,
+    )
+
+
+def took(ran: Inferred) -> float:
+    """Seconds by the device's clock; in energy mode by ours."""
+    return ran.span[1] - ran.span[0] if ran.seconds is None else ran.seconds
+
+
+def calibrate(dut: Dut, seconds: float, say: Say) -> int:
+    """How many inferences a run needs: more and more of them until the time they take can be told."""
+    count = 1
+    while count <= MAX_INFERENCES:
+        say(f"how long {count} inferences take")
+        took_now = took(dut.infer(count, 0, FIRST_SECONDS + seconds))
+        if took_now >= max(0.02, 0.02 * seconds):
+            return max(RULE_INFERENCES, math.ceil(count * MARGIN * seconds / took_now))
+        count *= 10
+    raise DeviceFailed(dut.wire.name, f"its timer shows {took_now:g} s after {MAX_INFERENCES} inferences", "is it the right timer?")
+
+
+def run(dut: Dut, given: Input, count: int, seconds: float, watch: Callable[[], Watch]) -> tuple[Window, Inferred, int]:
+    """One run that is long enough; the number of inferences that made it so."""
+    for _ in range(TRIES):
+        count = min(count, MAX_INFERENCES)
+        watching = watch()
+        with watching:
+            ran = dut.infer(count, WARMUP, FIRST_SECONDS + 4 * seconds * max(1, WARMUP / count))
+        if took(ran) >= seconds:
+            energy = watching.energy(Seen(ran.span, count))
+            host = ran.span[1] - ran.span[0]
+            return Window(given.name, count, took(ran), host, count / took(ran), energy), ran, count
+        count = math.ceil(count * MARGIN * seconds / max(took(ran), seconds / 100))
+    raise DeviceFailed(dut.wire.name, f"{count} inferences do not take {seconds:g} s, however many they are", "is its timer steady?")
+
+
+def unsteady(windows: Sequence[Window]) -> tuple[str, ...]:
+    """Why the figures are not to be trusted; nothing when they are."""
+    rates = [w.throughput for w in windows]
+    spread = (max(rates) - min(rates)) / statistics.median(rates)
+    off = [w for w in windows if abs(w.seconds - w.host_seconds) > MAX_CLOCK * w.host_seconds + LATE]
+    found = [f"the runs differ by {spread:.0%}"] if spread > MAX_SPREAD else []
+    return (*found, *(f"its clock showed {w.seconds:.2f} s where {w.host_seconds:.2f} s went by here" for w in off[:1]))
+
+
+def broken_rules(inputs: Sequence[Input], seconds: float, timer: str) -> tuple[str, ...]:
+    different = len({given.data for given in inputs[:RUNS]})
+    tests = (
+        (seconds < RULE_SECONDS, f"the runs are {seconds:g} s long, not {RULE_SECONDS:g}"),
+        (different < RUNS, f"{different} different inputs, not {RUNS}"),
+        (timer != "device", "timed by this machine, not by the device"),
+    )
+    return tuple(text for wrong, text in tests if wrong)
+
+
+def median_energy(windows: Sequence[Window]) -> Energy:
+    """Of the run in the middle, with its band; of the first that has none, why."""
+    energies = [w.energy_mj for w in windows]
+    missing = [energy for energy in energies if energy.value is None]
+    return missing[0] if missing else sorted(energies, key=lambda energy: energy.value or 0.0)[len(energies) // 2]
+
+
+def answers_of(dut: Dut, inputs: Sequence[Input], device: str, say: Say) -> tuple[Answer, ...]:
+    """One inference of every input."""
+    told = []
+    for number, given in enumerate(inputs):
+        say(f"input {number + 1} of {len(inputs)}: {given.name}")
+        dut.load(given.data)
+        results = dut.infer(1, 0, FIRST_SECONDS).results
+        check(given, results, device)
+        told.append(Answer(given.name, results, max(range(len(results)), key=results.__getitem__), given.label))
+    return tuple(told)
+
+
+def accuracy_of(answers: Sequence[Answer]) -> Accuracy | None:
+    """Of those whose label is known."""
+    known = [answer for answer in answers if answer.label is not None]
+    right = sum(answer.top1 == answer.label for answer in known)
+    return Accuracy(right, len(known), right / len(known)) if known else None
