@@ -23,10 +23,13 @@ def run(args: argparse.Namespace) -> int:
     from edge import report
     from edge.artifact.reader import open_artifact
     from edge.artifact.whole_file import write_whole
+    from edge.cli.later import refuse
 
     for name, default in FOREIGN.items():
         if getattr(args, name) != default:
             raise EdgeError("profile", f"--protocol mlperf takes no --{name.replace('_', '-')}", "the protocol fixes how is measured")
+    if args.energy not in ("auto", "none"):
+        refuse("profile", f"--energy {args.energy}")
     if not (math.isfinite(args.mlperf_secs) and 0 < args.mlperf_secs <= 3600):
         raise EdgeError("profile", f"--mlperf-secs {args.mlperf_secs} is not between 0 and 3600")
     if args.artifact is None and not args.input:

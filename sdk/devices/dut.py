@@ -65,7 +65,9 @@ class Dut:
                 if found:
                     self.until_ready("name", ANSWER_SECONDS)
                     return found[1]
-        said = next((line.text for line in reversed(heard) if line.text), "") or self.wire.buffer.decode(errors="replace").strip()
+        said = (
+            next((line.text for line in reversed(heard) if line.text not in ("", "m-ready")), "") or self.wire.buffer.decode(errors="replace").strip()
+        )
         if said:
             raise DeviceFailed(self.wire.name, f"what answers there does not speak MLPerf Tiny's protocol: '{said[:40]}'", BAUD_HINT)
         raise DeviceFailed(self.wire.name, "no answer to name%", BAUD_HINT)

@@ -1,7 +1,8 @@
 """The MLPerf Tiny benchmark of a device: five runs of at least ten seconds and ten inferences each, and their median.
 
 "The benchmark needs to run for at least 10 seconds or 10 iterations"; "run 5 different input files and takes the median of the inferences/second"
-[eembc/energyrunner, README].  Both minima are kept here.  MLCommons' runner too wants five runs and ten seconds [mlcommons/tiny, benchmark/runner/script.py].
+[eembc/energyrunner, README].  Both minima are kept here.  MLCommons' runner too wants five runs and ten seconds
+[mlcommons/tiny, benchmark/runner/script.py].
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ def benchmark(
     watch: Callable[[], Watch] = unwatched,
     say: Say = silent,
 ) -> Benchmark:
-    """Performance, with a meter's watch energy, and with `answers` what the model says to every input.  seconds: of one run, at least.
+    """Performance, with a meter's watch energy, and with `answers` what the model says to every input.
 
-    doubts: reasons known beforehand why the figures are not stable.  A watch is made for each run; its idle is not taken off, as the benchmark's own runner does not.
+    seconds: of one run, at least.  doubts: reasons known beforehand why the figures are not stable.  watch: makes one for each run; idle is not
+    taken off, as the benchmark's own runner does not.
     """
     windows: list[Window] = []
     checked, count, clocks = 0, 0, set()
@@ -111,10 +113,10 @@ def run(dut: Dut, given: Input, count: int, seconds: float, watch: Callable[[], 
             ran = dut.infer(count, WARMUP, FIRST_SECONDS + 4 * seconds * max(1, WARMUP / count))
         if took(ran) >= seconds:
             energy = watching.energy(Seen(ran.span, count))
-            host = ran.span[1] - ran.span[0]
-            return Window(given.name, count, took(ran), host, count / took(ran), energy), ran, count
-        count = math.ceil(count * MARGIN * seconds / max(took(ran), seconds / 100))
-    raise DeviceFailed(dut.wire.name, f"{count} inferences do not take {seconds:g} s, however many they are", "is its timer steady?")
+            return Window(given.name, count, took(ran), ran.span[1] - ran.span[0], count / took(ran), energy), ran, count
+        tried, count = count, math.ceil(count * MARGIN * seconds / max(took(ran), seconds / 100))
+    what = f"a run of {seconds:g} s was not reached: {tried} inferences took {took(ran):.3g} s"
+    raise DeviceFailed(dut.wire.name, what, "is its timer steady?")
 
 
 def unsteady(windows: Sequence[Window]) -> tuple[str, ...]:
