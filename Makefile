@@ -54,10 +54,12 @@ format: setup ## lay out and tidy the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write docs/cli.md from the commands
+docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model
 	@mkdir -p build
 	$(BIN)/python -m edge.cli.reference > build/cli.md
 	@mv build/cli.md docs/cli.md
+	$(BIN)/python benchmarks/prediction_table.py > build/prediction.md
+	@mv build/prediction.md docs/prediction.md
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)

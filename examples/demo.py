@@ -1,4 +1,5 @@
 """`make demo`: three small trained networks on real pictures, then the full-size zoo, built, checked and measured on this machine: one table.
+Then the small ones for the Raspberry Pi 4, run under QEMU, with modelled time and energy.
 
 python examples/demo.py              # everything
 python examples/demo.py --few        # of the zoo only one network a family
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import raspberry_pi
+from numpy.typing import NDArray
 
 import edge
 from edge import models
@@ -23,6 +26,8 @@ from edge.cli.progress import Progress
 from edge.report.table import table
 from edge.verify import require_good, verify
 
+Pictures = NDArray[np.float32]
+Labels = NDArray[np.int64]
 FASHION = Path(__file__).resolve().parent / "fashion"
 SMALL = ("mobilenet", "pplcnet", "fasternet")
 FEW = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "pp_lcnet_x1_0", "fasternet_t0")
@@ -31,7 +36,7 @@ SECONDS = 1.0  #: of measuring a network
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; top1: right answers of ours and of torch on the 1,000 pictures, in per cent."""
+    """One line of the table; top1: right answers of ours and of torch on the 1,000 pictures, in per cent; theirs: torch's share of 1."""
 
     name: str
     macs: int
@@ -39,6 +44,7 @@ class Row:
     arena: int
     error: float
     top1: str
+    theirs: float
     p50: float
     build: float
     stable: bool
@@ -56,35 +62,54 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--few", action="store_true", help="of the zoo only one network a family")
     few = parser.parse_args().few
-    began, rows = time.monotonic(), []
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edge-demo-") as folder, Progress() as say:
-        for row in [*small(Path(folder), say), *zoo(Path(folder), FEW if few else full_size(), say)]:
-            rows.append(row)
+        trained = list(small(Path(folder), say))
+        rows = [*trained, *zoo(Path(folder), FEW if few else full_size(), say)]
+        pis = list(raspberry(Path(folder), {row.name: row.theirs for row in trained}, say))
     print(table(HEADER, [row.cells() for row in rows]).rstrip("\n"))
-    print("\nfloat32, batch 1, one thread, this CPU at its best level; error: max|d| / max|torch| on generated inputs")
+    print("\nfloat32, batch 1, one thread, this CPU at its best level; error: max|d| / max|torch| on generated inputs\n")
+    print(raspberry_pi.text(pis, {row.name: row.theirs for row in trained}, {row.name: row.p50 for row in trained}))
     print(f"{time.monotonic() - began:.0f} s in all")
     if not all(row.stable for row in rows):
         print("* the machine was busy or its clock moved: run it again on a quiet machine before you quote the figure")
     return 0
 
 
+def load_pictures() -> tuple[Pictures, Labels]:
+    """(1000, 1, 1, 28, 28) from 0 to 1, and their classes."""
+    data = np.load(FASHION / "pictures.npz")
+    return data["pictures"].astype(np.float32)[:, None, None] / np.float32(255), data["labels"]
+
+
 def small(folder: Path, say: Progress) -> Iterator[Row]:
     """The trained ones, with their answers on 1,000 real pictures beside torch's."""
-    data = np.load(FASHION / "pictures.npz")
-    pictures, labels = data["pictures"].astype(np.float32)[:, None, None] / np.float32(255), data["labels"]
+    pictures, labels = load_pictures()
     for name in SMALL:
         done(say, f"fashion/{name}")
         path, seconds = built(f"{FASHION / 'networks.py'}:{name}", folder / f"{name}.edge", say)
         with edge.load(path) as net:
             answers = np.array([int(np.argmax(np.asarray(net(picture)))) for picture in pictures])
         ours, theirs = float((answers == labels).mean()), float((torch_answers(name, pictures) == labels).mean())
-        row = measured(f"fashion/{name}", path, seconds, say, f"{ours:.1%} / {theirs:.1%}".replace("%", ""))
         if ours != theirs:
             raise edge.CheckFailed(name, f"top-1 is {ours:.1%}, torch's is {theirs:.1%}", "edge verify shows where they part")
-        yield row
+        yield measured(f"fashion/{name}", path, seconds, say, f"{ours:.1%} / {theirs:.1%}".replace("%", ""), theirs)
 
 
-def torch_answers(name: str, pictures: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def raspberry(folder: Path, theirs: dict[str, float], say: Progress) -> Iterator[raspberry_pi.Pi]:
+    """The same three for the Raspberry Pi 4.  theirs: torch's top-1 by name."""
+    pictures, labels = load_pictures()
+    for name in (f"fashion/{name}" for name in SMALL):
+        done(say, f"{name} for the Raspberry Pi 4")
+        pi = raspberry_pi.on_pi(name, f"{FASHION / 'networks.py'}:{Path(name).name}", folder, pictures, labels, say)
+        if pi.top1 not in (None, theirs[name]):
+            raise edge.CheckFailed(
+                name, f"top-1 on the Pi's CPU is {pi.top1:.1%}, torch's is {theirs[name]:.1%}", "edge verify shows where they part"
+            )
+        yield pi
+
+
+def torch_answers(name: str, pictures: Pictures) -> Labels:
     """The class that torch gives each picture."""
     import torch
 
@@ -117,7 +142,7 @@ def built(model: str, path: Path, say: Progress) -> tuple[Path, float]:
     return path, time.monotonic() - began
 
 
-def measured(name: str, path: Path, seconds: float, say: Progress, top1: str) -> Row:
+def measured(name: str, path: Path, seconds: float, say: Progress, top1: str, theirs: float = float("nan")) -> Row:
     """Checked against its model's own outputs, then timed."""
     say(f"{name}: verifying")
     outcome = verify(path)
@@ -125,7 +150,7 @@ def measured(name: str, path: Path, seconds: float, say: Progress, top1: str) ->
     say(f"{name}: measuring")
     profile = edge.profile(path, min_secs=SECONDS)
     stable = profile.hygiene.stable
-    return Row(name, profile.macs, profile.artifact_bytes, profile.arena_bytes, outcome.worst, top1, profile.latency_ms.p50, seconds, stable)
+    return Row(name, profile.macs, profile.artifact_bytes, profile.arena_bytes, outcome.worst, top1, theirs, profile.latency_ms.p50, seconds, stable)
 
 
 def done(say: Progress, name: str) -> None:

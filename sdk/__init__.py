@@ -3,6 +3,7 @@
     art = edge.build("model.onnx", target="cpu", out="model.edge")
     net = edge.load("model.edge")
     prof = edge.profile("model.edge")
+    cost = edge.predict("model.onnx", target="rpi4")
 
 Names are looked up on first use, so that `import edge` costs milliseconds and needs neither numpy nor onnx.
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from edge.errors import EdgeError as EdgeError
     from edge.errors import ToolFailed as ToolFailed
     from edge.pipeline import build as build
+    from edge.pipeline import predict as predict
     from edge.pipeline import profile as profile
     from edge.session import load as load
 
@@ -25,6 +27,7 @@ __version__ = "0.1.0"
 PUBLIC = {
     "build": "edge.pipeline",
     "load": "edge.session",
+    "predict": "edge.pipeline",
     "profile": "edge.pipeline",
     "EdgeError": "edge.errors",
     "CheckFailed": "edge.errors",

@@ -122,6 +122,50 @@ def profile(
         return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer, device=device)
 
 
+def predict(
+    model: str | Path | torch.nn.Module,
+    target: str | None = None,
+    *,
+    threads: int = 1,
+    example_inputs: Sequence[object] | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    weights: str | Path | None = None,
+    say: Say = lambda stage: None,
+) -> plan.Prediction:
+    """Model what `model` costs on `target`, without compiling or running: milliseconds, millijoules, memory, each step and the whole.
+
+    model: as for `build`, or an .edge file, whose plan is used and whose target is the default.  threads: 0 for one a core.
+    Raises EdgeError, also where the target's profile says too little to predict from.
+    """
+    opened = artifact.open(model) if isinstance(model, str | Path) and Path(model).suffix == ".edge" else None
+    if threads < 0:
+        raise EdgeError("predict", f"--threads {threads} is below 0", "0 is one a core")
+    if target is None and opened is None:
+        raise EdgeError("predict", "a model needs a target", f"--target {'|'.join(targets.names())}")
+    profile = targets.load(target or (opened.manifest.target if opened else ""))
+    plan.machine_of(profile, profile.levels[0])  # refuse before the model is read
+    if opened:
+        _same_machine(opened, profile)
+        return plan.predict(opened.plan, profile, threads)
+    say("reading the model")
+    source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
+    say("rewriting the graph")
+    graph = passes.optimize(source.model)
+    converters.unsupported(graph, _supported(), target=profile.name)
+    say("planning")
+    return plan.predict(plan.make(graph, core_of(profile, profile.levels[0])), profile, threads)
+
+
+def _same_machine(opened: artifact.Artifact, profile: Target) -> None:
+    """A plan's tiles and layout are those of its machine: for another kind it would be another plan."""
+    built = opened.manifest.target
+    arch = targets.load(built).arch if built in targets.names() else profile.arch
+    if arch != profile.arch:
+        raise EdgeError(
+            str(opened.path), f"is built for {arch}, target '{profile.name}' is {profile.arch}", "give the model instead of the .edge file"
+        )
+
+
 def core_of(profile: Target, level: Level) -> Core:
     """What the lowerings may know of one level of a profile."""
     caches = {name: int(figure) for name, figure in profile.caches.items()}

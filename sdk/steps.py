@@ -88,7 +88,7 @@ class Step:
     constants: the names among `args` that lie in weights.bin.
     covers: names of all graph values this step computes, the last one being `name`.
     chunks: independent pieces of work that threads may claim.
-    macs: multiply-adds; bytes: read and written, each tensor once.  cycles: of one core, modelled, not measured.
+    macs: multiply-adds; bytes: read and written, each tensor once.
     """
 
     name: str
@@ -104,7 +104,6 @@ class Step:
     chunks: int = 1
     macs: int = 0
     bytes: int = 0
-    cycles: int = 0
 
 
 @dataclass(frozen=True)

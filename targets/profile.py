@@ -13,7 +13,20 @@ UNITS: dict[str, dict[str, float]] = {
     "lanes": {"lanes": 1},
     "registers": {"registers": 1},
     "cores": {"cores": 1},
+    "stream": {"GB/s": 1e9},
+    "cached stream": {"B/cycle": 1},
+    "share": {"of peak": 1},
+    "hiding": {"hidden": 1},
+    "keeping": {"kept": 1},
+    "time": {"us": 1e-6},
+    "power": {"W": 1},
+    "operation": {"pJ/MAC": 1e-12},
+    "movement": {"pJ/B": 1e-12},
 }
+#: the largest value of a quantity that has one
+MOST = {"share": 1.0, "hiding": 1.0, "keeping": 1.0}
+#: kinds of kernels that reach different shares of a core's peak; `efficiency` has a figure for each
+CLASSES = ("pointwise", "convolution", "depthwise", "fc", "elementwise")
 FACTORS = {unit: factor for row in UNITS.values() for unit, factor in row.items()}
 
 
@@ -35,6 +48,16 @@ class Figure:
 
     def __int__(self) -> int:
         return int(float(self))
+
+    @property
+    def least(self) -> float:
+        """The low end of the band in the base unit; the value where there is no band."""
+        return (self.value if self.low is None else self.low) * FACTORS[self.unit]
+
+    @property
+    def most(self) -> float:
+        """The high end of the band in the base unit; the value where there is no band."""
+        return (self.value if self.high is None else self.high) * FACTORS[self.unit]
 
     def __str__(self) -> str:
         band = f" ({self.low:g} to {self.high:g})" if self.low is not None and self.high is not None else ""
@@ -60,12 +83,29 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Bandwidth:
+    """Bytes read plus bytes written between a memory and one core, and all cores together: a second (dram) or a cycle (l2, l3).
+
+    all: None where every core has its own.
+    """
+
+    one: Figure
+    all: Figure | None = None
+
+
+@dataclass(frozen=True)
 class Profile:
     """A device to build for.
 
     runner, library: compiler triples of the static program and of the shared library.
     baseline: -mcpu of the code that runs before a level is chosen, so that it can refuse with a sentence.  block: channels packed side by side.
     caches: by name (l1d, l2, l3), of one core where private.  clock, cores: None where the name covers many machines.
+    What a prediction needs, each empty where it is not known:
+    bandwidth: of l2, l3 and dram.  efficiency: the share of `flops` that each of CLASSES reaches with its data at hand.
+    overlap: how much of the shorter of arithmetic and traffic hides behind the longer.
+    together: the share of its rate that a core keeps while all others work: shared caches, heat.
+    overhead: of a step, and of each thread that joins in.
+    power: of the whole board, `idle`, with `one` and with `all` cores at work; and the energy of a `mac`, a byte from a `cache`, a byte of `dram`.
     host: this machine itself.  sha256: of the profile's files, in the order they extend each other.
     """
 
@@ -80,6 +120,12 @@ class Profile:
     caches: dict[str, Figure] = field(default_factory=dict)
     clock: Figure | None = None
     cores: Figure | None = None
+    bandwidth: dict[str, Bandwidth] = field(default_factory=dict)
+    efficiency: dict[str, Figure] = field(default_factory=dict)
+    overlap: Figure | None = None
+    together: Figure | None = None
+    overhead: dict[str, Figure] = field(default_factory=dict)
+    power: dict[str, Figure] = field(default_factory=dict)
     host: bool = False
     sha256: str = ""
 
@@ -93,6 +139,12 @@ def figures(profile: Profile) -> Iterator[tuple[str, Figure]]:
         yield f"levels.{level.name}.flops", level.flops
     yield from ((f"caches.{name}", figure) for name, figure in profile.caches.items())
     yield from ((key, figure) for key, figure in (("clock", profile.clock), ("cores", profile.cores)) if figure)
+    for name, both in profile.bandwidth.items():
+        yield from ((f"bandwidth.{name}.{key}", figure) for key, figure in (("one", both.one), ("all", both.all)) if figure)
+    yield from ((f"efficiency.{name}", figure) for name, figure in profile.efficiency.items())
+    yield from ((key, figure) for key, figure in (("overlap", profile.overlap), ("together", profile.together)) if figure)
+    yield from ((f"overhead.{name}", figure) for name, figure in profile.overhead.items())
+    yield from ((f"power.{name}", figure) for name, figure in profile.power.items())
 
 
 def to_dict(profile: Profile) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from edge.errors import EdgeError
 from edge.targets import schema
-from edge.targets.profile import Figure, Level, Profile
+from edge.targets.profile import Bandwidth, Figure, Level, Profile
 
 SHIPPED = Path(__file__).parent / "profiles"
 LARGEST = 64 * 1024  #: bytes of one profile
@@ -107,6 +107,9 @@ def profile(name: str, content: Mapping[str, Any], digest: str) -> Profile:
     def optional(key: str) -> Figure | None:
         return Figure(**content[key]) if key in content else None
 
+    def named(key: str) -> dict[str, Figure]:
+        return {name: Figure(**value) for name, value in content.get(key, {}).items()}
+
     return Profile(
         name=name,
         description=content["description"],
@@ -116,9 +119,15 @@ def profile(name: str, content: Mapping[str, Any], digest: str) -> Profile:
         baseline=content["baseline"],
         block=Figure(**content["block"]),
         levels=tuple(level(key, value) for key, value in content["levels"].items()),
-        caches={key: Figure(**value) for key, value in content.get("caches", {}).items()},
+        caches=named("caches"),
         clock=optional("clock"),
         cores=optional("cores"),
+        bandwidth={key: Bandwidth(**{of: Figure(**figure) for of, figure in both.items()}) for key, both in content.get("bandwidth", {}).items()},
+        efficiency=named("efficiency"),
+        overlap=optional("overlap"),
+        together=optional("together"),
+        overhead=named("overhead"),
+        power=named("power"),
         host=content.get("host", False),
         sha256=digest,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 from edge.errors import did_you_mean
-from edge.targets.profile import UNITS
+from edge.targets.profile import MOST, UNITS
 
 Rule = Callable[[str, object], Iterator[str]]
 
@@ -115,7 +115,7 @@ def number(key: str, value: object) -> Iterator[str]:
 
 def figure(quantity: str) -> Rule:
     """{ value, unit, source } with an optional low..high band that holds the value."""
-    units = tuple(UNITS[quantity])
+    units, most = tuple(UNITS[quantity]), MOST.get(quantity, math.inf)
 
     def unit(key: str, value: object) -> Iterator[str]:
         if value not in units:
@@ -134,5 +134,7 @@ def figure(quantity: str) -> Rule:
             yield f"{key}: low and high come together"
         elif not found and not all(a <= b for a, b in pairwise([value.get("low", 0), value["value"], value.get("high", math.inf)])):
             yield f"{key}: value must lie between low and high"
+        elif not found and max(value["value"], value.get("high", 0)) > most:
+            yield f"{key}: is a share, {most:g} at most"
 
     return check

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
+from edge.targets.profile import CLASSES
 from edge.targets.rules import Rule, choice, figure, flag, list_of, table, table_of, text, word
 
 #: /proc/cpuinfo's spelling.  XSAVE is implied: AVX state is only used where the kernel saves it.
@@ -32,6 +34,12 @@ LEVEL_RULES: dict[str, Rule] = {
     "flops": figure("rate"),
     "qemu_cpu": CPU,
 }
+BOTH = ("one", "all")
+POWER_RULES = {name: figure("power") for name in ("idle", *BOTH)} | {
+    "mac": figure("operation"),
+    "cache": figure("movement"),
+    "dram": figure("movement"),
+}
 RULES: dict[str, Rule] = {
     "description": text,
     "extends": NAME,
@@ -45,6 +53,15 @@ RULES: dict[str, Rule] = {
     "caches": table({"l1d": figure("size"), "l2": figure("size"), "l3": figure("size")}),
     "clock": figure("clock"),
     "cores": figure("cores"),
+    "bandwidth": table(
+        {name: table({key: figure("cached stream") for key in BOTH}) for name in ("l2", "l3")}
+        | {"dram": table({key: figure("stream") for key in BOTH})}
+    ),
+    "efficiency": table({name: figure("share") for name in CLASSES}),
+    "overlap": figure("hiding"),
+    "together": figure("keeping"),
+    "overhead": table({"step": figure("time"), "thread": figure("time")}),
+    "power": table(POWER_RULES),
 }
 NEEDS = ("description", "arch", "runner", "library", "baseline", "block", "levels")
 LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "flops")
@@ -58,9 +75,18 @@ def mistakes(content: object) -> list[str]:
 def missing(merged: Mapping[str, object]) -> list[str]:
     """What is still missing once a file and all it extends are put together."""
     found = [f"{key}: is missing" for key in NEEDS if key not in merged]
-    levels = merged.get("levels", {})
-    assert isinstance(levels, dict), "checked by `mistakes`"
+    levels, streams = merged.get("levels", {}), merged.get("bandwidth", {})
+    assert isinstance(levels, dict) and isinstance(streams, dict), "checked by `mistakes`"
     found += [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]
+    found += [f"bandwidth.{name}.one: is missing" for name, both in streams.items() if "one" not in both]
     known = FEATURES.get(str(merged.get("arch")), X86_FEATURES + ARM_FEATURES)
     foreign = ((name, feature) for name, level in levels.items() for feature in level.get("features", ()) if feature not in known)
-    return found + [f"levels.{name}.features: {merged.get('arch')} has no '{feature}'" for name, feature in foreign]
+    found += [f"levels.{name}.features: {merged.get('arch')} has no '{feature}'" for name, feature in foreign]
+    return found + [line for name, both in streams.items() for line in falling(f"bandwidth.{name}", both)] + falling("power", merged.get("power", {}))
+
+
+def falling(where: str, held: object) -> list[str]:
+    """More cores at work move no less and draw no less."""
+    assert isinstance(held, dict), "checked by `mistakes`"
+    there = [key for key in ("idle", *BOTH) if key in held]
+    return [f"{where}.{b}: is below {where}.{a}" for a, b in pairwise(there) if held[a]["value"] > held[b]["value"]]

@@ -1,6 +1,6 @@
 """`make conformance`: every network of the zoo, built for this machine and for any 64-bit Arm, checked whole and layer by layer.
 
-    python tests/conformance.py                                       # all of it, about half an hour
+    python tests/conformance.py                                       # all of it; under QEMU the largest take minutes each
     python tests/conformance.py --only 'mobilenet_v1*' --target arm64 # some of it; both may be repeated
 
 What this machine cannot run goes through QEMU, once on each CPU that the target's levels name.  A line a run as it goes, a table at the end; exit

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.devices.arrival import pull_over
 from edge.devices.device import Device, Facts, Ran, Say, silent
 from edge.devices.local import Local
-from edge.devices.transfer import pull_over, push_over
+from edge.devices.transfer import push_over
 from edge.errors import DeviceFailed
 
 GONE = "went away"

@@ -112,7 +112,7 @@ def test_the_bytes_do_not_depend_on_the_place(
 
 
 REFUSALS: list[tuple[str, str]] = [
-    ("--target cqu", "target 'cqu': unknown (did you mean 'cpu'? targets: cpu, x86-64)"),
+    ("--target cqu", "target 'cqu': unknown (did you mean 'cpu'? targets: arm64, cpu, rpi-zero2w, rpi3, rpi4, rpi5, x86-64)"),
     ("--target cpu --precision int8", "--precision int8: comes with a later issue (fp32 is built today)"),
     ("--target cpu --precision fp23", "--precision fp23: unknown precision (did you mean 'fp32'?)"),
     ("--target cpu --format onxx", "--format onxx: unknown format (did you mean 'onnx'?)"),

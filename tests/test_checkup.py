@@ -106,6 +106,10 @@ def test_the_targets_that_fit() -> None:
     assert (checks.processor(PI).status, checks.processor(PI).detail[:14]) == (OK, "runs --target ")
 
 
+def test_a_board_writes_nothing_to_the_terminal() -> None:
+    assert str(checks.meter(PI, told(meter="/sys/\x1b[2J\n"))) == "ok      meter         /sys/ [2J"
+
+
 def test_every_note_has_a_cure_or_none_is_known() -> None:
     assert [line for finding, line in findings() if finding.status != OK and not finding.cure] == ["note    time          not readable there"]
     assert {finding.status for finding, _ in findings()} == {OK, NOTE, MISSING}

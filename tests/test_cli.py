@@ -38,7 +38,6 @@ def edge(*words: str) -> subprocess.CompletedProcess[str]:
             " (install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64)",
         ),
         ("compare a.json b.json --fail-on p50>5%", "edge: compare: this command comes with a later issue (docs/cli.md lists what is here)"),
-        ("predict zoo:x --target rpi4", "edge: predict: this command comes with a later issue (docs/cli.md lists what is here)"),
         ("compare a.json", "edge: compare: the following arguments are required: B.json (see edge compare --help)"),
         ("flash a.edge --too x", "edge: flash: unknown option '--too' (did you mean '--to'?)"),
     ],

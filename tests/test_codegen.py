@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edge
-from compiled import V2, V3, V4
+from compiled import LEVELS
 from edge import codegen, passes, plan
 from edge.codegen.text import LONGEST, c_comment, c_string
 from edge.ops.activation import literal
@@ -122,7 +122,7 @@ WEIGHTS = {"w": (16, 16, 1, 1), "v": (16, 16, 1, 1)}
 
 def emitted() -> dict[str, str]:
     graph = passes.optimize(small(NET, WEIGHTS))
-    plans = {name: plan.make(graph, core) for name, core in (("v4", V4), ("v3", V3), ("v2", V2))}
+    plans = {name: plan.make(graph, core) for name, core in (("v4", LEVELS["v4"].core), ("v3", LEVELS["v3"].core), ("v2", LEVELS["v2"].core))}
     return codegen.emit(plans, dict.fromkeys(plans, ()), "test", 16, codegen.Vectors())
 
 
@@ -140,7 +140,7 @@ def test_the_text_is_the_same_every_time() -> None:
 
 
 def test_weights_lie_where_the_steps_say() -> None:
-    made: Plan = plan.make(passes.optimize(small(NET, WEIGHTS)), V4)
+    made: Plan = plan.make(passes.optimize(small(NET, WEIGHTS)), LEVELS["v4"].core)
     packed = codegen.packed_weights(made)
     for constant in made.constants.values():
         assert constant.offset % 64 == 0
@@ -148,7 +148,7 @@ def test_weights_lie_where_the_steps_say() -> None:
 
 
 def test_levels_that_disagree_on_memory_are_our_mistake() -> None:
-    made = plan.make(passes.optimize(small(NET, WEIGHTS)), V4)
+    made = plan.make(passes.optimize(small(NET, WEIGHTS)), LEVELS["v4"].core)
     with pytest.raises(AssertionError, match="levels must share memory and weights"):
         codegen.emit({"a": made, "b": replace(made, arena_bytes=1)}, {"a": (), "b": ()}, "test", 16, codegen.Vectors())
 

@@ -1,6 +1,6 @@
 """What goes wrong between here and a board: each ends in one clear line, and the board runs what it ran before.
 
-Faults of ssh itself (keys, hosts) are in test_ssh.py, of the adb server in test_adb.py; power cuts at every command in test_install.py.
+Faults of ssh itself (keys, hosts) are in test_ssh.py, of the adb server in test_adb.py; power cuts at every command in test_power.py.
 """
 
 from __future__ import annotations
@@ -150,6 +150,7 @@ FAULTS = [
         ("a program that says nothing", when("--bench", 5), "profile", "NEW.EDGE: it ended with code 5 and said nothing"),
         ("a measurement of nothing", when("--bench", 0, NOTHING), "profile", "NEW.EDGE: it measured nothing (build it again with this edge)"),
         ("a folder that is odd", when("versions", 1, "", "sh: odd"), "flash", f"local: preparing failed: sh: odd ({CURE})"),
+        ("a folder with escapes in it", when("versions", 0, "root=/x\x1b[2J\nlock=a,b,c,d\n"), "flash", f"local: preparing failed: code 0 ({CURE})"),
         ("a switch that is odd", when("current/previous previous", 1, "", "mv: odd"), "flash", f"local: switching failed: mv: odd ({CURE})"),
         ("an output that is too short", short_output, "run", "NEW.EDGE: wrote 1 values of output 'z' (build it again with this edge)"),
         ("a board that talks nonsense", when("--bench", 0, "Hm?"), "profile", "NEW.EDGE: it printed no JSON but 'Hm?' (build it again)"),

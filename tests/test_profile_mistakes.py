@@ -11,8 +11,10 @@ from edge import targets
 from edge.errors import EdgeError
 
 FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
+WATT = '{ value = 1, unit = "W", source = "data sheet" }'
 CACHES = "(known: l1d, l2, l3)"
 KEYS = "description, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores"
+KEYS += ", bandwidth, efficiency, overlap, together, overhead, power"
 
 
 @pytest.fixture
@@ -76,6 +78,23 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
             'extends = "cpu"\n[levels.v5]\ncpu = "x"',
             "b.toml: " + "; ".join(f"levels.v5.{key}: is missing" for key in ("features", "lanes", "registers", "flops")),
         ),
+        (
+            f'extends = "rpi4"\n[power]\none = {FIGURE}',
+            "b.toml: power.one.unit: must be W, not 'KiB'",
+        ),
+        (f'extends = "rpi4"\n[power]\none = {WATT}', "b.toml: power.one: is below power.idle"),
+        (f'extends = "rpi4"\n[power]\nidle = {WATT.replace("1", "7")}', "b.toml: power.one: is below power.idle"),
+        (f'extends = "rpi4"\n[power]\nbusy = {WATT}', "b.toml: unknown key 'power.busy' (known: idle, one, all, mac, cache, dram)"),
+        (f'extends = "rpi4"\n[bandwidth.dram]\nall = {WATT.replace("W", "GB/s")}', "b.toml: bandwidth.dram.all: is below bandwidth.dram.one"),
+        (f'extends = "rpi4"\n[bandwidth.l2]\none = {WATT.replace("W", "GB/s")}', "b.toml: bandwidth.l2.one.unit: must be B/cycle, not 'GB/s'"),
+        (f'extends = "rpi4"\n[bandwidth.l3]\nall = {WATT.replace("W", "B/cycle")}', "b.toml: bandwidth.l3.one: is missing"),
+        (f'extends = "rpi4"\n[bandwidth.l4]\nall = {WATT}', "b.toml: unknown key 'bandwidth.l4' (known: l2, l3, dram)"),
+        (f'extends = "rpi4"\noverlap = {WATT.replace("1", "1.5").replace("W", "hidden")}', "b.toml: overlap: is a share, 1 at most"),
+        (
+            f'extends = "rpi4"\n[efficiency]\nfc = {WATT.replace("1", "0.5, low = 0.1, high = 1.2").replace("W", "of peak")}',
+            "b.toml: efficiency.fc: is a share, 1 at most",
+        ),
+        (f'extends = "rpi4"\n[efficiency]\nfcc = {WATT}', "b.toml: unknown key 'efficiency.fcc' (did you mean 'fc'?)"),
         ('extends = "rpi9"', "targets/profiles/rpi9.toml: no such profile (edge targets lists those that come with edge)"),
         ('extends = "b"', "b.toml: extends itself: b -> b (take one 'extends' out)"),
         ("a = [", "b.toml: is not TOML: Invalid value (at end of document)"),

@@ -15,6 +15,7 @@ import pytest
 
 from edge import cli, targets
 from edge.errors import EdgeError
+from edge.plan.machine import machine_of
 from edge.targets import host, schema
 from edge.targets.profile import Figure, figures, to_dict
 from house import ROOT
@@ -46,6 +47,21 @@ def test_a_figure_in_base_units(figure: Figure, amount: int) -> None:
     assert (int(figure), float(figure)) == (amount, float(amount))
 
 
+@pytest.mark.parametrize(("low", "high", "ends"), [(None, None, (2e9, 2e9)), (1.5, 3.0, (1.5e9, 3e9))])
+def test_the_ends_of_a_figure(low: float | None, high: float | None, ends: tuple[float, float]) -> None:
+    figure = Figure(2, "GHz", "s", low, high)
+    assert (figure.least, figure.most) == ends
+
+
+@pytest.mark.parametrize("name", ["rpi-zero2w", "rpi3", "rpi4", "rpi5"])
+def test_a_board_has_every_figure_that_a_prediction_needs(name: str) -> None:
+    """A figure from memory, chosen or derived says so: ~ in its source."""
+    profile = targets.load(name)
+    assert machine_of(profile, profile.levels[0]).power is not None
+    vague = [key for key, figure in figures(profile) if "from memory" in figure.source and "~" not in figure.source]
+    assert vague == []
+
+
 def test_levels_of_x86_64() -> None:
     profile = targets.load("x86-64")
     assert [(v.name, int(v.lanes), int(v.registers)) for v in profile.levels] == [
@@ -66,9 +82,10 @@ def test_every_figure_has_a_source_of_some_length(name: str) -> None:
     assert [key for key, figure in figures(targets.load(name)) if len(figure.source) < 10] == []
 
 
-def test_figures_are_all_figures() -> None:
+@pytest.mark.parametrize("name", ["cpu", "rpi4", "rpi5"])
+def test_figures_are_all_figures(name: str) -> None:
     """`figures` lists them by hand: as many as the profile holds."""
-    profile = targets.load("cpu")
+    profile = targets.load(name)
     assert json.dumps(to_dict(profile)).count('"source"') == len(list(figures(profile)))
 
 

@@ -10,9 +10,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.artifact.manifest import DTYPES
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
 from edge.steps import Buffer, Constant, Plan, State, Step
+
+MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
+MOST_BLOCK = 1 << 10
+COUNTED = ("macs", "bytes", "chunks", "channels")
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,29 @@ def plan_from_json(value: object, where: str, weights: NDArray[np.uint8] | None 
         raise EdgeError(where, "; ".join(wrong[:8]), "build it again with this edge")
     parts = {f.name: getattr(kept, f.name) for f in fields(kept)}
     parts["constants"] = {name: with_data(c, where, weights) for name, c in kept.constants.items()}
-    return Plan(**parts)
+    plan = Plan(**parts)
+    if wrong := mistakes(plan):
+        raise EdgeError(where, "; ".join(wrong[:8]), "build it again with this edge")
+    return plan
+
+
+def mistakes(plan: Plan) -> list[str]:
+    """What types alone do not say: names that are not there, and numbers that no step or buffer can have."""
+    wrong = []
+    for name, buffer in plan.buffers.items():
+        size = math.prod(buffer.shape)
+        blocked = buffer.layout.block != 0
+        if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
+            wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
+        if buffer.dtype not in DTYPES:
+            wrong.append(f"buffer '{name}' has dtype '{buffer.dtype}'")
+    for step in plan.steps:
+        named = {step.output, *(view.buffer for view in step.inputs)} - plan.buffers.keys()
+        wrong += [f"step '{step.name}' names '{name}', which is not there" for name in sorted(named)]
+        counts = [("macs", step.macs), ("bytes", step.bytes), ("chunks", step.chunks), *(("channels", view.channels) for view in step.inputs)]
+        counts += [(key, n) for key, value in step.params for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int)]
+        wrong += [f"step '{step.name}': {key} {n}" for key, n in counts if not -MOST <= n <= MOST or (n < 0 and key in COUNTED)]
+    return wrong
 
 
 def stored(c: Constant) -> StoredConstant:

@@ -23,14 +23,14 @@ VERBS = {
     "verify": "compare an .edge file with its model, whole and per layer",
     "run": "feed arrays or a picture to an .edge file",
     "profile": "measure latency and memory, whole and per layer",
-    "flash": "put an .edge file on a device, checked there, the old one kept",
+    "flash": "put an .edge file on a device, checked there, the old one kept; or on an SD card or into its image",
     "rollback": "go back to the model a device had before",
     "devices": "list the devices that are attached",
+    "predict": "say what a model would cost on a device that is not here",
     "doctor": "check this machine, or a device, for what building and measuring need",
 }
 LATER = {
     "compare": "compare two profiles and fail on a regression",
-    "predict": "say what a model would cost on a device that is not here",
 }
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
 INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE

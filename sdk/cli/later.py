@@ -13,7 +13,6 @@ from edge.errors import EdgeError
 #: the words each command takes, as the contract spells them
 ARGUMENTS = {
     "compare": ("A.json", "B.json", "--fail-on", "--json"),
-    "predict": ("MODEL", "--target", "--json"),
 }
 FLAGS = ("--json",)
 

@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 
 from edge.devices.adb_link import CONNECT_SECONDS, Link, refused
+from edge.devices.arrival import HEADER, pull_over
 from edge.devices.device import MAX_OUTPUT_BYTES, Device, Facts, Found, Ran, Say, silent
 from edge.devices.facts import facts_over
 from edge.devices.quoting import sh_line
 from edge.devices.scripts import script
-from edge.devices.transfer import HEADER, KEEP, STALL, arrived, look, pieces, pull_over
+from edge.devices.transfer import KEEP, STALL, arrived, look, pieces
 from edge.devices.uri import parse_uri
 from edge.errors import DeviceFailed, EdgeError, one_line
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from edge.devices.arrival import pull_over
 from edge.devices.device import Device, Facts, Found, Ran, Say, silent
 from edge.devices.facts import facts_over
 from edge.devices.process import run_limited
-from edge.devices.transfer import STALL, pull_over, push_over
+from edge.devices.transfer import STALL, push_over
 from edge.devices.uri import parse_uri
 from edge.errors import DeviceFailed
 
@@ -18,7 +19,7 @@ SCHEMES = ("local",)
 
 
 class Local:
-    """Relative paths begin in the home folder, as they do over ssh."""
+    """Relative paths begin where `edge` was started."""
 
     def __init__(self) -> None:
         self.uri = "local"
@@ -44,7 +45,7 @@ class Local:
     ) -> Ran:
         """As a shell would answer: 127 for a program that is not there, 126 for one that cannot be run."""
         try:
-            return run_limited(self.uri, argv, feed=feed, keep=keep, timeout=timeout, stall=stall, folder=Path.home())
+            return run_limited(self.uri, argv, feed=feed, keep=keep, timeout=timeout, stall=stall)
         except FileNotFoundError as error:
             return Ran(127, b"", f"{argv[0]}: {error.strerror}".encode())
         except OSError as error:

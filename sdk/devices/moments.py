@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from edge.devices.device import Device
 from edge.devices.scripts import failed, script
+from edge.errors import one_line
 
 SYSTEM = "/sys/devices/system/cpu/cpu0/cpufreq"
 MARK = "@edge-moment "
@@ -97,7 +98,7 @@ def moment_of(line: str) -> Moment:
         int(number("used") or 0),
         int(number("idle") or 0),
         number("load"),
-        said.get("governor", "")[:40] or None,
+        one_line(said.get("governor", ""))[:40] or None,
         number("clock", 1e-3),
         number("limit", 1e-3),
         number("heat", 1e-3),

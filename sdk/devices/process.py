@@ -9,7 +9,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import IO
 
 from edge.devices.device import MAX_OUTPUT_BYTES, Ran
@@ -70,7 +69,6 @@ def run_limited(
     stall: float | None = None,
     limit: int = MAX_OUTPUT_BYTES,
     environment: dict[str, str] | None = None,
-    folder: Path | None = None,
 ) -> Ran:
     """Runs argv to its end.  feed: for its stdin.  keep: told stdout piece by piece, instead of keeping it.
 
@@ -78,7 +76,7 @@ def run_limited(
     """
     began = time.monotonic()
     with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=folder, start_new_session=True, bufsize=0
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True, bufsize=0
     ) as child:
         flow = Flow(child, feed, keep, limit)
         try:

@@ -54,8 +54,8 @@ def failed(where: str, ran: Ran, doing: str) -> DeviceFailed:
 
 def remote_path(path: str) -> str:
     """A path on a device, as a user or we name it: no option, no control character, no '..'."""
-    if not path or path.startswith("-") or not path.isprintable() or len(path) > 1000 or ".." in path.split("/"):
-        raise EdgeError(f"path '{path[:80]}'", "is no path for a device", "like /opt/edge: no '..', no '-' in front")
+    if not path or path.startswith(("-", "~")) or not path.isprintable() or len(path) > 1000 or ".." in path.split("/"):
+        raise EdgeError(f"path '{path[:80]}'", "is no path for a device", "like /opt/edge: no '..', no '-' or '~' in front")
     return path
 
 

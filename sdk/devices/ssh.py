@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from edge.devices.arrival import pull_over
 from edge.devices.device import Device, Facts, Found, Ran, Say, silent
 from edge.devices.facts import facts_over
 from edge.devices.process import run_limited
 from edge.devices.quoting import sh_line
-from edge.devices.transfer import STALL, pull_over, push_over
+from edge.devices.transfer import STALL, push_over
 from edge.devices.uri import Uri, parse_uri
 from edge.errors import DeviceFailed
 

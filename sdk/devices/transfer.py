@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from edge.devices.checksum import SUM, Sums, crc_of, finish, sums_of
-from edge.devices.device import MAX_PULL_BYTES, Ran, Say
+from edge.devices.checksum import SUM, Sums, sums_of
+from edge.devices.device import Ran, Say
 from edge.devices.scripts import failed, key_values, remote_path, script
-from edge.errors import DeviceFailed, EdgeError
+from edge.errors import DeviceFailed
 
 CHUNK = 1 << 18
-STALL = 30.0  #: seconds in which nothing moves
+STALL = 120.0  #: seconds in which nothing moves: a slow board takes some to hash what it got; a dead line is noticed by its transport
 SAMPLE, WORTH = 1 << 18, 0.9  #: bytes looked at, and the ratio from which packing pays
-MAX_HEADER_BYTES = 200
 
 #: dir, final, part, size, the two good sums -> "have=same", or "have=BYTES" of the part, and "gzip=yes"
 LOOK = (
@@ -44,9 +40,6 @@ chmod 755 "$2" && mv -f "$2" "$1"
 )
 #: the same with the file's rest on stdin, "gzip" or "" as sixth.  21: not written.
 RECEIVE = 'if [ "$6" = gzip ]; then gzip -dc >>"$2"; else cat >>"$2"; fi || exit 21' + KEEP
-#: file -> "SIZE SUM-LINE\n"; with SEND, then the file
-HEADER = SUM + '[ -f "$1" ] || { echo "$1: No such file" >&2; exit 1; }; echo "$(($(wc -c <"$1"))) $(edge_sum "$1")"'
-SEND = HEADER + '; cat "$1"'
 NOT_WRITTEN, NOT_THE_SAME, SHORT = 21, 22, 23
 
 
@@ -135,50 +128,3 @@ def pays(local: Path) -> bool:
         file.seek(max(0, local.stat().st_size // 2 - SAMPLE // 2))
         piece = file.read(SAMPLE)
     return len(zlib.compress(piece, 1)) < WORTH * len(piece)
-
-
-def pull_over(stream: Stream, uri: str, remote: str, local: Path, say: Say) -> None:
-    """Fetches a file into a temporary one beside `local`, checks it, renames it."""
-    try:
-        fd, name = tempfile.mkstemp(prefix=f".{local.name}.", dir=local.parent)
-    except OSError as error:
-        raise EdgeError(str(local), f"cannot be written: {error.strerror}", "choose another place") from None
-    try:
-        with os.fdopen(fd, "wb") as file:
-            arrival = Arrival(file, uri, remote)
-            ran = stream(script(SEND, remote_path(remote)), keep=arrival)
-            if ran.code:
-                raise failed(uri, ran, f"fetching {remote}")
-            arrival.check()
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(local)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-class Arrival:
-    """What `SEND` prints, as it comes: one line with size and sum, then the file."""
-
-    def __init__(self, file: BinaryIO, uri: str, remote: str) -> None:
-        self.file, self.uri, self.remote = file, uri, remote
-        self.header, self.complete, self.size, self.crc, self.digest = b"", False, 0, crc_of(b""), hashlib.sha256()
-
-    def __call__(self, chunk: bytes) -> None:
-        if not self.complete:
-            line, newline, chunk = (self.header + chunk).partition(b"\n")
-            self.header, self.complete = line[:MAX_HEADER_BYTES], bool(newline)
-        if self.complete and self.size <= MAX_PULL_BYTES:
-            self.size += len(chunk)
-            self.crc = crc_of(chunk, self.crc)
-            self.digest.update(chunk)
-            self.file.write(chunk)
-
-    def check(self) -> None:
-        length = self.size.to_bytes((self.size.bit_length() + 7) // 8, "little")
-        sums = Sums(self.size, self.digest.hexdigest(), finish(crc_of(length, self.crc)))
-        size, _, line = self.header.decode("ascii", "replace").partition(" ")
-        if self.size > MAX_PULL_BYTES:
-            raise DeviceFailed(self.uri, f"{self.remote} is larger than {MAX_PULL_BYTES >> 30} GiB", "fetch it by other means")
-        if size != str(sums.size) or line not in sums.lines:
-            raise DeviceFailed(self.uri, f"{self.remote} did not arrive as it was sent", "the line damages data; fetch it again")

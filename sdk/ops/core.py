@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REMAINDER = 1.02  #: what a tile of another size at the end may cost before it is worth its code, which also spills more easily
+
 
 @dataclass(frozen=True)
 class Core:
@@ -44,6 +46,7 @@ def matrix_tile(core: Core, pixels: int, blocks: int, *, overlap: bool = False, 
             full, rest = divmod(pixels, mr)
             widths = [(nv, blocks // nv)] + ([(blocks % nv, 1)] if blocks % nv else [])
             cost = sum(count * (full * cycles(core, mr, n) + (cycles(core, mr if overlap else rest, n) if rest else 0)) for n, count in widths)
+            cost *= REMAINDER if core.by_element and rest and not overlap else 1
             if cost < best - 1e-9 or (abs(cost - best) <= 1e-9 and mr * nv > found[0] * found[1]):
                 best, found = cost, (mr, nv)
     return found
@@ -56,8 +59,8 @@ def _fits_broadcast(core: Core, mr: int, nv: int) -> bool:
 
 
 def _fits_by_element(core: Core, mr: int, nv: int) -> bool:
-    """The sums, a vector of inputs for every pixel, the weights, and one to spare: without it LLVM spills where few channels are unrolled."""
-    return mr * nv + mr + nv < core.registers
+    """The sums, a vector of inputs for every pixel, and weights in pairs; more than twelve pixels LLVM spills all the same."""
+    return mr * nv + mr + 2 * nv < core.registers and mr <= 12
 
 
 def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
@@ -67,7 +70,7 @@ def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
 
 def _cycles_by_element(core: Core, mr: int, nv: int) -> float:
     """One input channel, in instructions: FMAs, but no fewer than hide their latency; loads in pairs, an input serving four channels; the loop."""
-    return max(mr * nv, 8) + mr / 8 + nv / 2 + 1.25
+    return max(mr * nv, 8) + mr / 8 + nv / 2 + (6 + nv) / 8
 
 
 def _cycles_planar(core: Core, mr: int, nv: int) -> float:

@@ -1,5 +1,7 @@
-"""Graph -> steps: grouping (what stays in registers), lowering by `edge.ops`, memory."""
+"""Graph -> steps: grouping (what stays in registers), lowering by `edge.ops`, memory; and what the steps will cost on a device."""
 
+from edge.plan.machine import machine_of
 from edge.plan.making import make
+from edge.plan.prediction import Prediction, modelled_energy, predict
 
-__all__ = ["make"]
+__all__ = ["Prediction", "machine_of", "make", "modelled_energy", "predict"]

@@ -15,7 +15,6 @@ from edge.ops.core import Core
 from edge.ops.group import input_name
 from edge.plan.grouping import grouped
 from edge.plan.memory import placed
-from edge.plan.prediction import modelled_cycles
 from edge.steps import Plan
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ def make(model: ir.Model, core: Core) -> Plan:
             constants[name] = replace(constant, offset=at)
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
     inputs, outputs = (tuple(value.name or "" for value in values) for values in (graph.inputs, graph.outputs))
-    steps = tuple(replace(step, cycles=modelled_cycles(step, core)) for step in build.steps)
-    return Plan(graph.name or "model", steps, buffers, constants, inputs, outputs, arena, delivered=delivered)
+    return Plan(graph.name or "model", tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered)
 
 
 def _static(value: ir.Value, role: str) -> tuple[int, ...]:

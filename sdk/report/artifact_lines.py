@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from edge import targets
 from edge.artifact import Artifact
 from edge.artifact.typed_json import encode
-from edge.errors import one_line
+from edge.errors import EdgeError, one_line
+from edge.plan import predict
 from edge.report.table import millions, size, table
 
 PARAMETERS = ("kh", "kw", "sh", "sw", "mr", "nv", "tr", "tw")  #: of a step, on a terminal: its window and register tile; --json has them all
@@ -57,7 +59,7 @@ def ops_table(artifact: Artifact) -> str:
 
 
 def steps_table(artifact: Artifact) -> str:
-    rows = []
+    rows, times = [], modelled_ms(artifact)
     for number, step in enumerate(artifact.plan.steps):
         buffer = artifact.plan.buffers[step.output]
         params = " ".join(f"{k}={v}" for k, v in step.params if k in PARAMETERS)
@@ -68,7 +70,7 @@ def steps_table(artifact: Artifact) -> str:
                 step.op,
                 millions(step.macs),
                 size(step.bytes),
-                f"{step.cycles / 1e3:.1f}",
+                times[number],
                 step.kernel,
                 shape,
                 params,
@@ -76,7 +78,16 @@ def steps_table(artifact: Artifact) -> str:
                 step.source,
             )
         )
-    return table((">", "op", ">MMAC", ">bytes", ">kcycles, modelled", "kernel", "output", "window, tile", "name", "source"), rows)
+    return table((">", "op", ">MMAC", ">bytes", ">ms, modelled", "kernel", "output", "window, tile", "name", "source"), rows)
+
+
+def modelled_ms(artifact: Artifact) -> list[str]:
+    """Of every step on one core of the artifact's target; '-' where that target is not known here, or says too little."""
+    try:
+        found = predict(artifact.plan, targets.load(artifact.manifest.target))
+    except EdgeError:
+        return ["-"] * len(artifact.plan.steps)
+    return [f"{layer.ms.value:.3f}" for layer in found.layers]
 
 
 def files_table(artifact: Artifact) -> str:

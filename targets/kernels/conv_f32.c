@@ -74,6 +74,13 @@ INLINE void conv_tap(vf acc[CONV_MR][CONV_NV], const float *w, struct conv_f32 a
     if (a.count[1]) conv_view(acc, a.x[1] + image * a.x_image[1] + pixel, w, a, a.from[1], a.count[1], x0, mr, nv, edge);
 }
 
+/* the sum of one output, activated, with its residual, to its place */
+INLINE void conv_finish(struct conv_f32 a, size_t at, vf sum) {
+    vf v = activate(sum, a.act);
+    if (a.residual) v = activate(v + load(a.residual + at), a.act2);
+    store(a.y + at, v);
+}
+
 INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, int mr, int nv, int edge) {
     vf acc[CONV_MR][CONV_NV];
     const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, tap = (size_t)(a.count[0] + a.count[1]) * B;
@@ -91,13 +98,20 @@ INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, i
             ROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 0);
         }
     }
-    const size_t plane = (size_t)a.oh * a.ow * B, at = image * a.y_image + block * plane + (size_t)(oy * a.ow + ox) * B;
-    UNROLLED for (int n = 0; n < nv; n++) {
-        UNROLLED for (int p = 0; p < mr; p++) {
-            vf v = activate(acc[p][n], a.act);
-            if (a.residual) v = activate(v + load(a.residual + at + n * plane + p * B), a.act2);
-            store(a.y + at + n * plane + p * B, v);
+    const size_t plane = (size_t)a.oh * a.ow * B;
+    const size_t at = image * a.y_image + block * plane + (size_t)(oy * a.ow + ox) * B;
+    if (BY_ELEMENT && is_long(a.act)) {  /* one after the other, from memory: all at a time would not fit the registers */
+        UNROLLED for (int n = 0; n < nv; n++) {
+            UNROLLED for (int p = 0; p < mr; p++) store(a.y + at + n * plane + p * B, acc[p][n]);
         }
+        forget();
+        UNROLLED for (int n = 0; n < nv; n++) {
+            ROLLED for (int p = 0; p < mr; p++) conv_finish(a, at + n * plane + p * B, load(a.y + at + n * plane + p * B));
+        }
+        return;
+    }
+    UNROLLED for (int n = 0; n < nv; n++) {
+        UNROLLED for (int p = 0; p < mr; p++) conv_finish(a, at + n * plane + p * B, acc[p][n]);
     }
 }
 

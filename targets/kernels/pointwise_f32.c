@@ -18,48 +18,65 @@ struct pointwise_f32 {
 
 enum { POINTWISE_MR = 16, POINTWISE_NV = 4 };
 
-/* acc[p][n] += x[p*B + l] * w[n*panel + (l - first)*B ..] for the lanes l from first on, all of one block of input channels */
-INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w, size_t panel, int first, int lanes, int mr, int nv) {
+/* acc[p][n] += x[p*B + l] * w[n][(l - first)*B ..] for the lanes l from first on, all of one block of input channels; w moves behind them */
+INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w[POINTWISE_NV], int first, int lanes, int mr, int nv) {
     vf block[POINTWISE_MR];
     if (BY_ELEMENT) {
         UNROLLED for (int p = 0; p < mr; p++) block[p] = load(x + p * B);
     }
     UNROLL4 for (int l = 0; l < lanes; l++) {
         vf weight[POINTWISE_NV];
-        UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
+        UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w[n] + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
             vf value = splat(BY_ELEMENT ? block[p][first + l] : x[p * B + first + l]);
             UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
         }
     }
+    UNROLLED for (int n = 0; n < nv; n++) w[n] += lanes * B;
+}
+
+/* the sum of one output, activated, with its residual, to its place */
+INLINE void pointwise_finish(struct pointwise_f32 a, size_t at, vf sum) {
+    vf v = activate(sum, a.act);
+    if (a.residual) v = activate(v + load(a.residual + at), a.act2);
+    store(a.y + at, v);
 }
 
 INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, int block, int mr, int nv) {
     vf acc[POINTWISE_MR][POINTWISE_NV];
+    const float *w[POINTWISE_NV];
     const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B;
     UNROLLED for (int n = 0; n < nv; n++) {
         vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);
         UNROLLED for (int p = 0; p < mr; p++) acc[p][n] = bias;
+        w[n] = own_pointer(a.w + (block + n) * panel);
     }
-    const float *w = a.w + block * panel;
     UNROLLED for (int v = 0; v < 2; v++) {
         const int lane = a.from[v] % B, head = lane ? least(B - lane, a.count[v]) : 0, full = (a.count[v] - head) / B, tail = (a.count[v] - head) % B;
         const float *x = a.x[v] + image * a.x_image[v] + a.from[v] / B * plane + pixel * B;
         if (head) {
-            pointwise_lanes(acc, x, w, panel, lane, head, mr, nv);
-            x += plane, w += head * B;
+            pointwise_lanes(acc, x, w, lane, head, mr, nv);
+            x += plane;
         }
-        ROLLED for (int c = 0; c < full; c++, x += plane, w += B * B) pointwise_lanes(acc, x, w, panel, 0, B, mr, nv);
-        if (tail) pointwise_lanes(acc, x, w, panel, 0, tail, mr, nv);
-        w += tail * B;
+        BLOCKS for (int c = 0; c < full; c++, x += plane) {
+            if (BY_ELEMENT) forget();  /* of two blocks a turn each loads at its own place: all at once would not fit the registers */
+            pointwise_lanes(acc, own_pointer(x), w, 0, B, mr, nv);
+        }
+        if (tail) pointwise_lanes(acc, x, w, 0, tail, mr, nv);
     }
     const size_t at = image * a.y_image + block * plane + pixel * B;
-    UNROLLED for (int n = 0; n < nv; n++) {
-        UNROLLED for (int p = 0; p < mr; p++) {
-            vf v = activate(acc[p][n], a.act);
-            if (a.residual) v = activate(v + load(a.residual + at + n * plane + p * B), a.act2);
-            store(a.y + at + n * plane + p * B, v);
+    if (BY_ELEMENT && is_long(a.act)) {  /* one after the other, from memory: all at a time would not fit the registers */
+        UNROLLED for (int n = 0; n < nv; n++) {
+            UNROLLED for (int p = 0; p < mr; p++) store(a.y + at + n * plane + p * B, acc[p][n]);
         }
+        forget();
+        UNROLLED for (int n = 0; n < nv; n++) {
+            ROLLED for (int p = 0; p < mr; p++) pointwise_finish(a, at + n * plane + p * B, load(a.y + at + n * plane + p * B));
+        }
+        return;
+    }
+    UNROLLED for (int n = 0; n < nv; n++) {
+        UNROLLED for (int p = 0; p < mr; p++) pointwise_finish(a, at + n * plane + p * B, acc[p][n]);
     }
 }
 

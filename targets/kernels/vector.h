@@ -29,10 +29,12 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 #ifdef __clang__
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #define UNROLL4 _Pragma("clang loop unroll_count(4)")
+#define UNROLL2 _Pragma("clang loop unroll_count(2)")
 #define ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLLED _Pragma("GCC unroll 32")
 #define UNROLL4 _Pragma("GCC unroll 4")
+#define UNROLL2 _Pragma("GCC unroll 2")
 #define ROLLED _Pragma("GCC unroll 1")
 #endif
 
@@ -46,10 +48,20 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 #endif
 #endif
 enum { BY_ELEMENT = EDGE_BY_ELEMENT };
+#if EDGE_BY_ELEMENT
+#define BLOCKS UNROLL2
+#else
+#define BLOCKS ROLLED
+#endif
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
 INLINE vf splat(float s) { return s - (vf){0}; }
+/* The same address, of which the compiler forgets how it came about: from a pointer of its own LLVM loads two registers at once, ldp reaches 1 kB. */
+INLINE const float *own_pointer(const float *p) {
+    if (BY_ELEMENT) __asm__("" : "+r"(p));
+    return p;
+}
 /* Loads behind it are made anew: what one tile keeps in registers does not add to the next one's. */
 INLINE void forget(void) { __asm__ volatile("" ::: "memory"); }
 INLINE int least(int a, int b) { return a < b ? a : b; }
@@ -117,6 +129,12 @@ struct act {
     int kind;
     float a, b;
 };
+
+/* Does it need more than a few registers for itself? */
+INLINE int is_long(struct act f) {
+    return f.kind == ACT_ELU || f.kind == ACT_SIGMOID || f.kind == ACT_SILU || f.kind == ACT_TANH || f.kind == ACT_GELU || f.kind == ACT_GELU_TANH ||
+           f.kind == ACT_ERF || f.kind == ACT_EXP || f.kind == ACT_LOG;
+}
 
 INLINE vf vsqrt(vf v) {
     vf r;

@@ -1,0 +1,100 @@
+"""One at a time: the lock on a model's folder on a device, and when nobody holds it any more."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from edge.devices import install_scripts as scripts
+from edge.devices.device import Device, Say
+from edge.devices.scripts import failed, key_values, remote_path, script
+from edge.errors import CheckFailed, DeviceFailed
+
+LOCK_SECONDS = 3600  #: after that nobody can still be at work: 40 MB over a serial line take an hour
+
+
+@dataclass(frozen=True)
+class Held:
+    """The folder while its lock is ours.  there: is the new version's file there already?"""
+
+    root: str
+    lock: str
+    there: bool
+    free_bytes: int
+
+
+@contextmanager
+def held(device: Device, folder: str, name: str, version: str, say: Say) -> Iterator[Held]:
+    """The folder for ourselves alone.  When something goes wrong a new version that is not good is removed and the lock given back."""
+    place = begin(device, folder, name, version, say)
+    good, bad = False, ""
+    try:
+        yield place
+        good = True
+    except CheckFailed:
+        bad = "" if place.there else version
+        raise
+    finally:
+        if not good:
+            with suppress(DeviceFailed):  # the device may be gone; the next one of us sees that we are too
+                device.run(script(scripts.LEAVE, place.root, place.lock, bad))
+
+
+def begin(device: Device, folder: str, name: str, version: str, say: Say) -> Held:
+    """Takes the lock; a stale one is broken once."""
+    words = script(scripts.BEGIN, remote_path(folder) if folder else "", name, mark(), version)
+    for attempt in (1, 2):
+        ran = device.run(words)
+        told = key_values(ran.stdout)
+        if ran.code or not told.get("root", "").startswith("/") or not told["root"].isprintable():
+            raise failed(device.uri, ran, "preparing")
+        if "lock" in told:
+            free = told.get("free_kb", "")
+            return Held(told["root"], told["lock"], "there" in told, int(free) << 10 if free.isdecimal() else 0)
+        seen = told.get("held", "")
+        if attempt == 2 or not stale(seen, told):
+            raise DeviceFailed(
+                device.uri, f"{who(seen)} is flashing {name} there right now", f"wait, or if that has died: rm {told['root']}/.lock there"
+            )
+        say(f"taking over from {who(seen)}, who is gone")
+        device.run(script(scripts.BREAK, told["root"], seen))
+    raise AssertionError("two attempts end in a lock or an error")
+
+
+def mark() -> str:
+    """`user@host,pid`: who we are, for others who find our lock."""
+    return f"{safe_name(getpass.getuser())}@{safe_name(socket.gethostname())},{os.getpid()}"
+
+
+def stale(seen: str, told: dict[str, str]) -> bool:
+    """The device has rebooted since; or it is too long ago, by the clock that nobody sets; or it was a process of ours that has ended."""
+    boot, up, owner, pid = (seen.split(",") + [""] * 4)[:4]
+    now = told.get("up", "")
+    if boot != told.get("boot") or not (up.isdecimal() and now.isdecimal()) or int(now) - int(up) > LOCK_SECONDS:
+        return True
+    return owner == mark().split(",")[0] and pid.isdecimal() and not alive(int(pid))
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def who(seen: str) -> str:
+    words = seen.split(",")
+    return words[2] if len(words) > 2 else "somebody"
+
+
+def safe_name(name: str) -> str:
+    """A model's or user's name as the name of a folder: letters, digits, '.', '_' and '-', not at the front."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:60].lstrip("-.") or "model"

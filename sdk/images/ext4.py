@@ -1,0 +1,162 @@
+"""Files of the ext4 root partition, through debugfs of e2fsprogs: no mount, no root.
+
+debugfs reads a script with words split at blanks; every path and name we give it is made of letters that mean nothing to it (`PLAIN`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from edge.errors import EdgeError, ToolFailed
+from edge.images import tools
+from edge.images.volumes import Volume
+
+TOOLS = ("debugfs", "e2fsck")
+MAX_TEXT = 1 << 20
+PLAIN = re.compile(r"(/[A-Za-z0-9@_][A-Za-z0-9@_.-]*)+")
+NEEDS_RECOVERY, WIDE = 0x4, 0x80  #: of the incompatible features: a full journal, 64-bit numbers
+DAMAGED = "it is damaged: write a fresh copy of the image"
+
+
+@dataclass(frozen=True)
+class File:
+    """data, with mode and owner root; or, with `link`, a symbolic link to that."""
+
+    data: bytes = b""
+    mode: int = 0o644
+    link: str = ""
+
+
+def check(volume: Volume) -> int:
+    """The superblock fits the partition, the journal is empty, e2fsck finds nothing wrong.  Gives the free bytes."""
+    block = volume.read(1024, 1024)
+    if len(block) < 1024 or block[56:58] != b"\x53\xef":
+        raise EdgeError(volume.shown, "its Linux partition holds no ext4 file system", "give an image of Raspberry Pi OS, Ubuntu or Debian")
+    words: tuple[int, ...] = struct.unpack("<256I", block)
+    incompatible = words[24]
+    high, free_high = (words[84], words[86]) if incompatible & WIDE else (0, 0)
+    blocks, reserved, free = high << 32 | words[1], words[2], free_high << 32 | words[3]
+    size = 1024 << min(words[6], 16)
+    if not 0 < blocks * size <= volume.partition.size:
+        raise EdgeError(volume.shown, "its file system is larger than its partition", DAMAGED)
+    if incompatible & NEEDS_RECOVERY:
+        raise EdgeError(volume.shown, "its root file system was not unmounted cleanly", "boot it once and shut it down, or use a fresh image")
+    try:
+        tools.run(["e2fsck", "-f", "-n", device(volume)], volume.folder)
+    except tools.Missing:
+        raise
+    except ToolFailed as error:
+        raise EdgeError(volume.shown, f"e2fsck finds fault with its root partition: {error.what}", DAMAGED) from None
+    return max(0, free - reserved) * size
+
+
+def exists(volume: Volume, path: str) -> bool:
+    return stat(volume, path) is not None
+
+
+def stat(volume: Volume, path: str) -> tuple[str, int] | None:
+    """(type, size) of what lies at a path, or None.  type: "regular", "directory", "symlink", …"""
+    try:
+        said = tools.run(["debugfs", "-R", f"stat {plain(path)}", device(volume)], volume.folder).decode(errors="replace")
+    except ToolFailed as error:
+        if "not found" in error.what or "not a directory" in error.what.lower():
+            return None
+        raise
+    kind, size = re.search(r"\bType: (\w+)", said), re.search(r"\bSize: (\d+)", said)
+    return (kind[1], int(size[1])) if kind and size else ((kind[1], 0) if kind else None)
+
+
+def read(volume: Volume, path: str, limit: int = MAX_TEXT) -> bytes | None:
+    """A file of at most `limit` bytes, or None when there is none.  A sparse file may claim terabytes, so its size is asked first."""
+    found = stat(volume, path)
+    if found is None or found[0] != "regular":
+        return None
+    if found[1] > limit:
+        raise EdgeError(volume.shown, f"its {path} has {found[1]} bytes", DAMAGED)
+    part = volume.folder / "read"
+    try:
+        tools.run(["debugfs", "-R", f"dump {plain(path)} {part.name}", device(volume)], volume.folder)
+        return part.read_bytes()
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def link(volume: Volume, path: str) -> str:
+    """Where a symbolic link points, '' when there is none."""
+    if (stat(volume, path) or ("", 0))[0] != "symlink":
+        return ""
+    said = tools.run(["debugfs", "-R", f"stat {plain(path)}", device(volume)], volume.folder).decode(errors="replace")
+    target = re.search(r'^Fast link dest: "(.{0,60})"', said, re.MULTILINE)
+    return target[1] if target else ""
+
+
+def write(volume: Volume, files: Mapping[str, File]) -> None:
+    """Files and links at absolute paths, over those that are there; folders are made.  Read back and compared by hash."""
+    parts = []
+    try:
+        for number, file in enumerate(files.values()):
+            parts.append(volume.folder / f"part{number}")
+            parts[-1].write_bytes(file.data)
+        script = volume.folder / "script"
+        parts.append(script)
+        script.write_text("".join(f"{line}\n" for line in commands(volume, files)))
+        tools.run(["debugfs", "-w", "-f", script.name, device(volume)], volume.folder)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+    for path, file in files.items():
+        if not file.link and not same(read(volume, path, len(file.data)), file.data):
+            raise ToolFailed(volume.shown, f"{path} does not read back as it was written", "is the root partition full?")
+
+
+def commands(volume: Volume, files: Mapping[str, File]) -> Iterator[str]:
+    """debugfs makes and removes by name in the folder it stands in: of a path it may take the last part only, or the whole as a name."""
+    made: set[str] = {"/"}
+    for number, (path, file) in enumerate(files.items()):
+        place = PurePosixPath(plain(path))
+        for folder in map(str, reversed(place.parents)):
+            if folder not in made and not exists(volume, folder):
+                yield from ("cd /", f"mkdir {folder.removeprefix('/')}")
+                yield from owned(folder, 0o040755)
+            made.add(folder)
+        yield f"cd {place.parent}"
+        if exists(volume, path):
+            yield f"rm {place.name}"
+        if file.link:
+            yield f"symlink {place.name} {plain_target(file.link)}"
+        else:
+            yield f"write part{number} {place.name}"
+            yield from owned(path, 0o100000 | file.mode)
+
+
+def owned(path: str, mode: int) -> Iterator[str]:
+    """Root's, and with this mode: debugfs gives a new file those of whoever runs it."""
+    yield f"sif {path} mode 0{mode:o}"
+    yield f"sif {path} uid 0"
+    yield f"sif {path} gid 0"
+
+
+def same(found: bytes | None, wanted: bytes) -> bool:
+    return found is not None and hashlib.sha256(found).digest() == hashlib.sha256(wanted).digest()
+
+
+def device(volume: Volume) -> str:
+    return f"{volume.image}?offset={volume.partition.start}"
+
+
+def plain_target(target: str) -> str:
+    """The same of a link's target, which may be relative and begin with `../`."""
+    plain("/" + target.removeprefix("../").removeprefix("/"))
+    return target
+
+
+def plain(path: str) -> str:
+    """The path, when debugfs reads it as one word; our own bug otherwise, for callers build it from checked names."""
+    if not PLAIN.fullmatch(path):
+        raise ValueError(f"not a plain path: {path!r}")
+    return path

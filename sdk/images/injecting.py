@@ -1,0 +1,88 @@
+"""Puts a model and a first-boot configuration into the working copy of an image: checked before, and again after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.errors import EdgeError
+from edge.images import ext4, fat, tools
+from edge.images.boot_kinds import Image, configure, has_systemd, kind_of
+from edge.images.first_boot import FirstBoot
+from edge.images.partitions import boot_and_root, read_partitions
+from edge.images.payload import Payload, files
+from edge.images.volumes import Volume
+
+PROGRAMS = ("/bin/busybox", "/usr/bin/dash", "/bin/dash", "/usr/bin/bash", "/bin/bash")
+MAX_PROGRAM = 8 << 20
+MACHINES = {3: "x86-32", 62: "x86-64", 40: "Arm-32", 183: "Arm-64"}  #: ELF's e_machine
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Injected:
+    """kind: of first-boot configuration, '' when none was asked for.  path: of the model on the card."""
+
+    kind: str
+    path: str
+
+
+def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstBoot, say: Say) -> Injected:
+    """Changes the image `name` in the folder.  shown: what the user calls it."""
+    tools.need(*fat.TOOLS, *ext4.TOOLS)
+    say("checking the image")
+    with in_the_words_of(shown, folder / name):
+        boot_part, root_part = boot_and_root(read_partitions(folder / name), str(folder / name))
+    boot, root = Volume(folder, name, boot_part, shown), Volume(folder, name, root_part, shown)
+    fat.check(boot)
+    free = ext4.check(root)
+    if free < len(payload.data) + (1 << 20):
+        raise EdgeError(shown, f"its root partition has {free / 1e6:.0f} MB free, the model {len(payload.data) / 1e6:.0f} MB", "use a larger image")
+    require_fit(root, payload.data)
+    image = looked_at(boot, root)
+    if payload.service and not has_systemd(image):
+        raise EdgeError("--service", f"{shown} has no systemd", "leave it out; the small Debian image checks every model at its start anyway")
+    kind = kind_of(image, shown) if config.anything else ""
+    wanted = configure(config, kind, image) if kind else None
+    say("writing the model")
+    ext4.write(root, files(payload, ext4.link(root, f"{payload.home}/current")) | dict(wanted.root if wanted else {}))
+    if wanted and wanted.boot:
+        fat.write(boot, wanted.boot)
+    say("checking what was written")
+    fat.check(boot)
+    ext4.check(root)
+    return Injected(kind, payload.path)
+
+
+def require_fit(root: Volume, data: bytes) -> None:
+    """A program for a PC on a Pi's card, or the other way round, would never start.  An image with no program we know is left to the user."""
+    for path in PROGRAMS:
+        program = ext4.read(root, path, MAX_PROGRAM)
+        if program and machine_of(program):
+            if machine_of(program)[:3] != machine_of(data)[:3]:  # a 64-bit Arm kernel under 32-bit programs is common: Arm is Arm
+                what = f"is a system for {machine_of(program)}, the model was built for {machine_of(data) or 'something else'}"
+                raise EdgeError(root.shown, what, "build it with --target arm64 for a Raspberry Pi")
+            return
+
+
+def machine_of(program: bytes) -> str:
+    """The processor an ELF file is for, '' when it is none we know."""
+    return MACHINES.get(int.from_bytes(program[18:20], "little"), "") if program[:4] == b"\x7fELF" else ""
+
+
+def looked_at(boot: Volume, root: Volume) -> Image:
+    names = fat.names(boot)
+    cmdline = fat.read(boot, "cmdline.txt").decode("utf-8", "replace") if "cmdline.txt" in names else ""
+    fstab = (ext4.read(root, "/etc/fstab") or b"").decode("utf-8", "replace")
+    return Image(frozenset(names), cmdline, fstab, lambda path: ext4.exists(root, path))
+
+
+@contextmanager
+def in_the_words_of(shown: str, inner: Path) -> Iterator[None]:
+    """Messages about the working copy name what the user gave."""
+    try:
+        yield
+    except EdgeError as error:
+        raise type(error)(shown if error.where == str(inner) else error.where, error.what, error.cure) from None

@@ -1,0 +1,76 @@
+"""Where a model lies on a card, and what starts it: the same folders as `edge flash --to` makes, so that either finds what the other put there.
+
+/opt/edge/NAME/versions/SHA12/model.edge
+/opt/edge/NAME/versions/SHA12/previous    -> ../SHA12 of the version before, if there was one
+/opt/edge/NAME/current                    -> versions/SHA12
+/opt/edge/NAME/previous                   -> current/previous
+/etc/systemd/system/edge-NAME.service     with --service only
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from edge.images.ext4 import File
+
+FOLDER = "/opt/edge"
+UNITS = "/etc/systemd/system"
+WANTS = f"{UNITS}/multi-user.target.wants"
+VERSION_LETTERS = 12  #: of the artifact's sha256
+
+
+@dataclass(frozen=True)
+class Payload:
+    """name: made safe for a path.  data: the artifact.  service: does systemd let it check itself at every start?"""
+
+    name: str
+    data: bytes
+    service: bool = False
+
+    @property
+    def version(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()[:VERSION_LETTERS]
+
+    @property
+    def home(self) -> str:
+        return f"{FOLDER}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        return f"{self.home}/versions/{self.version}/model.edge"
+
+
+def safe_name(name: str) -> str:
+    """A model's name may hold anything; a folder's and a systemd unit's may not."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:60].lstrip("-.") or "model"
+
+
+def files(payload: Payload, current: str) -> dict[str, File]:
+    """What goes onto the root partition.  current: where the link of that name points now, '' without one."""
+    home, before = payload.home, current.rpartition("/")[2]
+    made = {payload.path: File(payload.data, 0o755), f"{home}/current": File(link=f"versions/{payload.version}")}
+    made[f"{home}/previous"] = File(link="current/previous")
+    if re.fullmatch(f"[0-9a-f]{{{VERSION_LETTERS}}}", before) and before != payload.version:
+        made[f"{home}/versions/{payload.version}/previous"] = File(link=f"../{before}")
+    if payload.service:
+        unit = f"edge-{payload.name}.service"
+        made[f"{UNITS}/{unit}"] = File(UNIT.format(name=payload.name, home=home).encode())
+        made[f"{WANTS}/{unit}"] = File(link=f"{UNITS}/{unit}")
+    return made
+
+
+#: the name has letters, digits, . - and _ only, so it needs no escaping here
+UNIT = """[Unit]
+Description=edge model {name}: check it against its test vectors
+ConditionPathExists={home}/current/model.edge
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={home}/current/model.edge --verify
+
+[Install]
+WantedBy=multi-user.target
+"""

@@ -1,0 +1,112 @@
+"""The programs of Debian that know FAT and ext4: run by argv, with a time limit and a limit on what they may say.
+
+The bytes they read come from an image that somebody else made, so neither their output nor their patience is unbounded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from edge.errors import ToolFailed
+
+#: program -> the Debian package that has it
+PACKAGES = {
+    "mcopy": "mtools",
+    "mdir": "mtools",
+    "mtype": "mtools",
+    "mkfs.fat": "dosfstools",
+    "fsck.fat": "dosfstools",
+    "mke2fs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "debugfs": "e2fsprogs",
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+}
+SYSTEM_FOLDERS = "/usr/sbin:/sbin"  #: Debian leaves them out of a user's PATH, and mke2fs lives there
+SECONDS = 600
+MAX_OUTPUT = 1 << 20
+#: nothing of the user's configuration or language changes what a tool does or says
+PLAIN = {"LC_ALL": "C", "MTOOLSRC": os.devnull, "MTOOLS_SKIP_CHECK": "1", "E2FSPROGS_FAKE_TIME": "1700000000", "SOURCE_DATE_EPOCH": "1700000000"}
+
+
+class Missing(ToolFailed):
+    """A program is not installed: the image is not to blame."""
+
+
+def path_of(program: str) -> str:
+    """Where the program lies; ToolFailed with the command that installs it otherwise."""
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")
+    if path is None:
+        raise Missing(program, "is not installed", f"sudo apt-get install {PACKAGES[program]}")
+    return path
+
+
+def need(*programs: str) -> None:
+    """ToolFailed that names every missing program's package at once, before any work is done."""
+    missing = [program for program in programs if not shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")]
+    if missing:
+        packages = sorted({PACKAGES[program] for program in missing})
+        raise Missing(", ".join(missing), "not installed", f"sudo apt-get install {' '.join(packages)}")
+
+
+def run(
+    argv: Sequence[str],
+    folder: Path,
+    *,
+    limit: int = MAX_OUTPUT,
+    extra: Mapping[str, str] | None = None,
+) -> bytes:
+    """Runs a program in `folder` and gives its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr."""
+    with tempfile.TemporaryFile() as errors:
+        with process_of(argv, folder, errors, extra) as process:
+            said = process.stdout.read(limit + 1) if process.stdout else b""
+            if len(said) > limit:
+                raise ToolFailed(argv[0], f"gave more than {limit} bytes", "the image is damaged or not a card's")
+            code = process.wait()
+        errors.seek(0)
+        complaints = [line for line in errors.read(MAX_OUTPUT).decode(errors="replace").splitlines() if line.strip()]
+    # debugfs gives 0 whatever happens: what it says besides its banner is the failure.
+    if argv[0] == "debugfs":
+        complaints = [line for line in complaints if not line.startswith("debugfs 1.")]
+        code = code or int(bool(complaints))
+    if code:
+        raise ToolFailed(argv[0], complaints[-1] if complaints else last_line(said) or f"ended with {code}")
+    return said
+
+
+@contextmanager
+def process_of(
+    argv: Sequence[str], folder: Path, errors: IO[bytes] | int, extra: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A started program; it ends with the block or the time, whatever it is doing."""
+    environment = {**os.environ, **PLAIN, **(extra or {})}
+    start = [path_of(argv[0]), *argv[1:]]
+    with subprocess.Popen(start, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process:
+        clock = threading.Timer(SECONDS, process.kill)
+        clock.start()
+        try:
+            yield process
+        finally:
+            clock.cancel()
+            process.kill()
+
+
+@contextmanager
+def started(argv: Sequence[str], folder: Path) -> Iterator[IO[bytes]]:
+    """The output of a program as it comes; who reads it judges whether it is whole."""
+    with process_of(argv, folder, subprocess.DEVNULL) as process:
+        yield process.stdout or io.BytesIO()
+
+
+def last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
