@@ -34,10 +34,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "ACCEPT_SECONDS", 2.0)
     monkeypatch.setattr(login, "PATIENCE_SECONDS", 2.0)
     monkeypatch.setattr(shell, "ANSWER_SECONDS", 3.0)
+    monkeypatch.setattr(shell, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(shell, "ALIVE_SECONDS", 3.0)
     monkeypatch.setattr(
-        dialect, "FUNCTIONS", tuple(text.replace("time 50", "time 10").replace("time 10; cat", "time 2; cat") for text in dialect.FUNCTIONS)
+        dialect,
+        "FUNCTIONS",
+        tuple(text.replace("time 50", "time 10").replace("time 10; cat", "time 2; cat") for text in dialect.FUNCTIONS),
     )
-    monkeypatch.setattr(shell, "FUNCTIONS", dialect.FUNCTIONS)
 
 
 @pytest.fixture
@@ -302,7 +305,6 @@ def test_a_program_that_does_not_end(home: Path) -> None:
 @pytest.mark.parametrize("lost", ["the answer", "the run"])
 def test_a_run_whose_answer_is_lost_is_not_run_again(lost: str, home: Path, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program may take an hour; after a while of silence the board is asked what became of it."""
-    monkeypatch.setattr(shell, "ALIVE_SECONDS", 2.0)
     deaf = False
 
     def fault(way: str, count: int, data: bytes) -> bytes:

@@ -224,7 +224,7 @@ def lies(opened: SerialDevice, monkeypatch: pytest.MonkeyPatch, **answers: tuple
     ask = opened.shell.ask
 
     def answer(command: str, seconds: float = 0.0, payload: bytes = b"", lives: bool = False) -> Answer:
-        word, *rest = answers.get(command.split("_")[0], ("",))
+        word, *rest = answers.get(command.removeprefix("long_ ").split("_")[0], ("",))
         return Answer(1, word, tuple(rest)) if word else ask(command, seconds, payload, lives)
 
     monkeypatch.setattr(opened.shell, "ask", answer)
@@ -263,6 +263,7 @@ def test_files_of_this_machine(opened: SerialDevice, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
+        ({"done": ("late",)}, f"URI: the board no longer answers on this line ({AGAIN})"),
         ({"done": ("spoilt",)}, "URI: A.edge arrived damaged twice (is the board's disk or memory failing?)"),
         ({"take": ("spoilt",)}, "URI: 12 bytes were damaged on the line 5 times in a row (a better cable, a lower baud rate?)"),
     ],
@@ -347,13 +348,18 @@ def test_a_command_is_protected_by_its_sum() -> None:
     ("said", "meant"),
     [
         (b"tag 7 kept 12 abc", Answer(7, "kept", ("12", "abc"))),
-        (b"tag got", Answer(0, "got")),
+        (b"tag spoilt", Answer(0, "spoilt")),
         (b"tag 7", Answer(0, "7")),
     ],
 )
 def test_an_answer_is_read(said: bytes, meant: Answer) -> None:
     found = answer_pattern("tag").search(b"noise %s %s\nmore" % (said, short_sum(said[4:]).encode()))
     assert found and read_answer(found) == meant
+
+
+def test_a_command_has_arrived() -> None:
+    found = answer_pattern("tag").search(b"noise\ntag got\n")
+    assert found and read_answer(found) == Answer(0, "got")
 
 
 def test_a_spoilt_answer_is_none() -> None:
@@ -364,4 +370,4 @@ def test_a_spoilt_answer_is_none() -> None:
 @pytest.mark.parametrize(("text", "again"), [(b"board login: ", True), (b"Last login: ", False), (b"login: pi", False)])
 def test_a_login_says_that_the_board_has_restarted(text: bytes, again: bool) -> None:
     found = answer_pattern("tag").search(text)
-    assert (found is not None) == again
+    assert bool(found and found[3]) == again

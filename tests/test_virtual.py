@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +18,7 @@ from edge.devices.boards import machine, packages, recipe, state
 from edge.devices.boards.cpio import Cpio
 from edge.devices.boards.machine import Board
 from edge.devices.boards.state import Claim, Running
-from edge.devices.device import Found, Ran
+from edge.devices.device import Found
 from edge.devices.uri import parse_uri
 from edge.errors import DeviceFailed, EdgeError, ToolFailed
 
@@ -67,7 +63,8 @@ def test_a_way_that_leads_nowhere() -> None:
 # -- what it is made of
 
 
-def test_the_first_file_system_is_an_archive_that_cpio_reads(tmp_path: Path) -> None:
+def test_the_first_file_system_is_an_archive_that_cpio_reads(tool: Callable[[str, str], str]) -> None:
+    tool("busybox", "apt-get install busybox")
     cpio = Cpio()
     cpio.file("etc/deep/file", b"12345", 0o600)
     cpio.link("bin/sh", "busybox")
@@ -93,14 +90,16 @@ def made(tmp_path: Path) -> Path:
     return packages.keep(root, tmp_path / "made")
 
 
-def test_a_board_starts_from_what_was_fetched(made: Path) -> None:
+def test_a_board_starts_from_what_was_fetched(made: Path, tool: Callable[[str, str], str]) -> None:
+    tool("busybox", "apt-get install busybox")
     archive = machine.initramfs(made, "ssh-ed25519 AAAA edge\n")
     listed = subprocess.run(["busybox", "cpio", "-t"], input=archive, capture_output=True, check=True).stdout.decode().split()
     assert {"init", "bin/busybox", "bin/sh", "usr/sbin/dropbear", "lib/libc.so.6", "modules/virtio_blk.ko", "etc/authorized_keys"} <= set(listed)
     assert "Image" not in listed
 
 
-def test_the_init_script_is_one_that_sh_understands() -> None:
+def test_the_init_script_is_one_that_sh_understands(tool: Callable[[str, str], str]) -> None:
+    tool("busybox", "apt-get install busybox")
     subprocess.run(["busybox", "sh", "-n"], input=recipe.INIT.encode(), check=True)
 
 
@@ -266,123 +265,3 @@ def test_a_board_that_never_answers(on: bool, states: Path, monkeypatch: pytest.
             virtual.wait_for_ssh("rpi4", found)
     what = "has not started within 0 s" if on else "has switched itself off"
     assert message(failure) == f"virtual://rpi4: {what} ({states}/rpi4/console.log says why)"
-
-
-# -- one that boots: QEMU, and Debian's packages from the network or the cache
-
-
-@pytest.fixture(scope="module")
-def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for boards of these tests alone; the parts come from the user's cache, where they stay."""
-    if shutil.which("qemu-system-aarch64") is None:
-        pytest.skip("qemu-system-aarch64 is not installed (apt-get install qemu-system-arm)")
-    try:
-        packages.parts()
-    except ToolFailed as failure:
-        pytest.skip(str(failure))
-    folder = tmp_path_factory.mktemp("boards")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(folder))
-        yield folder
-        virtual.stop()
-
-
-@pytest.fixture
-def boards(booted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """As `states`, the same for every test here."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(booted))
-    return booted
-
-
-WAYS = {"ssh": "virtual://rpi3", "serial": "virtual://rpi3?via=serial"}
-DATA = bytes(50_000) + random.Random(2).randbytes(70_000)  #: over the console three chunks
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-def test_a_board_runs_programs_and_keeps_files(way: str, boards: Path, tmp_path: Path) -> None:
-    device = open_device(WAYS[way])
-    assert device.run(["sh", "-c", "id -un; uname -m; exit 3"]) == Ran(3, b"pi\naarch64\n", b"")
-    facts = device.facts()
-    assert (facts.machine, facts.cores, facts.model) == ("aarch64", 4, "rpi3, emulated: QEMU's cortex-a53")
-    assert {"fp", "asimd"} <= set(facts.features)
-    assert "asimdhp" not in facts.features
-    (tmp_path / "a").write_bytes(DATA)
-    device.push(tmp_path / "a", f"edge/{way}")
-    device.pull(f"edge/{way}", tmp_path / "b")
-    assert (tmp_path / "b").read_bytes() == DATA
-    device.close()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
-def test_the_plug_is_pulled_in_the_middle_of_a_transfer(way: str, boards: Path, tmp_path: Path) -> None:
-    """Twice: once over an old version, which must live; the second push goes on and ends."""
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.write_bytes(b"old version")
-    new.write_bytes(DATA[::-1])
-    device = open_device(WAYS[way])
-    device.push(old, f"cut/{way}")
-    device.run(["sync"])
-
-    def pull_the_plug(stage: str) -> None:
-        if not stage.startswith(("sending, 0%", "looking")):
-            state.stop("rpi3", signal.SIGKILL)
-
-    with pytest.raises(DeviceFailed):
-        device.push(new, f"cut/{way}", pull_the_plug)
-    device.close()
-    assert state.running("rpi3") is None
-    device = open_device(WAYS[way])
-    assert device.run(["cat", f"cut/{way}"]) == Ran(0, b"old version", b"")
-    device.push(new, f"cut/{way}")
-    device.pull(f"cut/{way}", tmp_path / "back")
-    assert (tmp_path / "back").read_bytes() == new.read_bytes()
-    device.close()
-
-
-@pytest.mark.slow
-def test_a_full_disk(boards: Path, tmp_path: Path) -> None:
-    device = open_device(WAYS["serial"])
-    device.run(["sh", "-c", "mkdir -p full; fallocate -l 700M full/all || dd if=/dev/zero of=full/all bs=1M"], timeout=300)
-    (tmp_path / "a").write_bytes(DATA)
-    with pytest.raises(DeviceFailed) as failure:
-        device.push(tmp_path / "a", "full/a.edge")
-    assert message(failure) == "virtual://rpi3?via=serial: is full (free some space there: df -h)"
-    device.run(["rm", "-rf", "full"])
-    assert device.run(["echo", "here"]).stdout == b"here\n"
-    device.close()
-
-
-@pytest.mark.slow
-def test_a_board_that_loses_power_during_a_run(boards: Path) -> None:
-    device = open_device(WAYS["serial"])
-    threading.Timer(1.0, state.stop, ("rpi3", signal.SIGKILL)).start()
-    with pytest.raises(DeviceFailed) as failure:
-        device.run(["sleep", "100"], timeout=100)
-    gone = "the line is gone (check cable and power, then run the same again: a transfer goes on where it stopped)"
-    assert message(failure) == f"virtual://rpi3?via=serial: {gone}"
-    device.close()
-
-
-@pytest.mark.slow
-def test_a_wrong_password_on_the_console(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "PASSWORD", "strawberry")
-    with pytest.raises(DeviceFailed) as failure:
-        open_device(WAYS["serial"])
-    assert message(failure) == "virtual://rpi3?via=serial: the board refuses user 'pi' with this password (set EDGE_PASSWORD)"
-
-
-@pytest.mark.slow
-def test_an_idle_board_switches_itself_off(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    virtual.stop()
-    monkeypatch.setattr(recipe, "IDLE_SECONDS", 1)
-    device = open_device(WAYS["ssh"])
-    assert device.run(["echo", "here"]).stdout == b"here\n"
-    time.sleep(8)  # a connection that is open is no idleness
-    assert device.run(["echo", "here"]).stdout == b"here\n"
-    device.close()
-    end = time.monotonic() + 60
-    while state.running("rpi3") and time.monotonic() < end:
-        time.sleep(0.1)
-    assert state.running("rpi3") is None

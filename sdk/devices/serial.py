@@ -46,7 +46,7 @@ class SerialDevice:
         source = self.put("stdin", stdin) if stdin else "/dev/null"
         if len(line.encode()) > MAX_COMMAND_BYTES // 2:  # quoting it once more may double it
             line = f". {shlex.quote(self.put('line', line.encode()))}"
-        said = self.shell.ask(call("run_", line, source), timeout, lives=True)
+        said = self.shell.ask(call("long_", "run_", line, source), timeout, lives=True)
         if said.word == "late":
             raise DeviceFailed(self.shell.port.name, f"'{argv[0]}' has not ended within {timeout:g} s", "is the board busy, or the program stuck?")
         if len(said.rest) != 3 or not all(word.isdecimal() for word in said.rest):

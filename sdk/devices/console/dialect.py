@@ -3,7 +3,8 @@
 The board needs sh, stty, head, dd, wc, sha256sum and base64: busybox and coreutils both have them.  Rules of the dialect:
 
 - a command goes as `ev_ SUM BASE64` and is run only if its sha256 begins with SUM: no spoilt line is ever executed;
-- an answer is one line, `TAG NUMBER WORDS SUM`; the TAG is drawn per session and never stands in what is sent, so an echo is no answer;
+- a command that has arrived is answered by `TAG got`, one that is done by one line `TAG NUMBER WORDS SUM`;
+- the TAG is drawn per session and never stands in what is sent, so that an echo is no answer;
 - a command that comes twice with one NUMBER (because its answer was lost) has its effect once;
 - bytes for the board are read in raw mode by a reader that gives up after five silent seconds: no lost byte can leave it hanging.
 """
@@ -27,7 +28,8 @@ BOOTSTRAP = (
     "exec sh",
     "stty -echo; PS1='$ ' PS2= D= T={tag}; stty -opost; S=$(stty -g)",
     'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
-    'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) say_ got; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
+    "got_() {{ printf '\\n%s got\\n' \"$T\"; }}",
+    'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) got_; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
     'fail_() {{ say_ "$N" failed "$(printf %s "$*" | tr -c \' -~\' \' \')"; }}',
     "say_ 0 ready",
 )
@@ -38,6 +40,9 @@ FUNCTIONS = (
 trap 'rm -rf "$D"' 0; trap 'exit 1' 1 15
 size_() { echo $(($(wc -c <"$1"))); }
 sum_() { s=$(sha256sum <"$1"); printf %.16s "$s"; }""",
+    # long_ FUNCTION WORDS: while it works, the terminal echoes what is typed, so that one can hear that the board lives.  No process of ours runs
+    # beside it: busybox's shell takes the end of one for the end of its input.
+    """long_() { stty echo; "$@"; stty "$S"; }""",
     # take_ COUNT SUM DECODER FILE OFFSET: COUNT bytes from the line, decoded, are FILE's bytes from OFFSET on.
     # Surplus bytes would be read as commands: when the sum is wrong the line is emptied before the shell reads again.
     """take_() {
@@ -51,11 +56,11 @@ say_ "$N" taken; }""",
     # give_ FILE BLOCK_BYTES INDEX ENCODER: one block of FILE.
     """give_() { dd if="$1" bs="$2" skip="$3" count=1 2>/dev/null | $4 >"$D/give"
 say_ "$N" data $(size_ "$D/give") $(sum_ "$D/give"); cat "$D/give"; }""",
-    # run_ LINE STDIN: once a NUMBER; what it prints goes to files, fetched afterwards.  An empty line every ten seconds says that the board lives.
+    # run_ LINE STDIN: once a NUMBER; what it prints goes to files, fetched afterwards.
     """run_() { if [ ! -e "$D/$N.code" ]; then
 if [ -e "$D/$N.begun" ]; then fail_ "the run was interrupted"; return; fi
-rm -f "$D"/*.code "$D"/*.begun; : >"$D/$N.begun"; (while sleep 10; do echo; done) & b=$!
-(eval "$1") <"$2" >"$D/stdout" 2>"$D/stderr"; echo $? >"$D/$N.code"; kill $b; fi
+rm -f "$D"/*.code "$D"/*.begun; : >"$D/$N.begun"
+(eval "$1") <"$2" >"$D/stdout" 2>"$D/stderr"; echo $? >"$D/$N.code"; fi
 say_ "$N" ran $(cat "$D/$N.code") $(size_ "$D/stdout") $(size_ "$D/stderr"); }""",
     # pack_ FILE: a compressed copy of it, where that is possible; both sizes.
     """pack_() { e=$( { [ -f "$1" ] && : <"$1"; } 2>&1 ) || { fail_ "$1: ${e:-No such file}"; return; }
@@ -97,19 +102,32 @@ def command_line(number: int, command: str) -> bytes:
     return b"ev_ %s %s\n" % (short_sum(text).encode(), text)
 
 
-def call(name: str, *words: str | int) -> str:
+def call(*words: str | int) -> str:
     """A function of the dialect with its words, quoted."""
-    return shlex.join([name, *map(str, words)])
+    return shlex.join(map(str, words))
+
+
+def lessons() -> list[str]:
+    """FUNCTIONS in as few commands as they fit in: every command costs a slow board a dozen processes."""
+    found: list[str] = []
+    for text in FUNCTIONS:
+        if found and len(found[-1]) + len(text) < MAX_COMMAND_BYTES - 100:
+            found[-1] += f"\n{text}"
+        else:
+            found.append(text)
+    return found
 
 
 def answer_pattern(tag: str) -> re.Pattern[bytes]:
-    """A whole line of the board's, wherever it begins; or, without groups, the `login: ` of a board that has started anew (`Last login:` greets)."""
-    return re.compile(rb"%s ([ -~]*?) ([0-9a-f]{%d})\r?\n|(?<!Last )\blogin: $" % (tag.encode(), SUM_CHARS))
+    """A whole line of the board's, wherever it begins; or, in group 3, the `login: ` of a board that has started anew (`Last login:` greets)."""
+    return re.compile(rb"%s (?:got|([ -~]*?) ([0-9a-f]{%d}))\r?\n|((?<!Last )\blogin: $)" % (tag.encode(), SUM_CHARS))
 
 
 def read_answer(found: re.Match[bytes]) -> Answer | None:
     """None for one that the line has spoilt."""
     said = found[1]
+    if said is None:
+        return Answer(0, "got")
     if short_sum(said).encode() != found[2]:
         return None
     number, *words = said.decode("ascii").split()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from edge.devices.console import dialect
-from edge.devices.console.dialect import BOOTSTRAP, CHUNK_BYTES, ENCODINGS, FUNCTIONS, Answer, call
+from edge.devices.console.dialect import BOOTSTRAP, CHUNK_BYTES, ENCODINGS, Answer, call
 from edge.devices.console.port import Port
 from edge.devices.device import Ran
 from edge.devices.scripts import failed
@@ -18,7 +18,8 @@ from edge.errors import DeviceFailed
 
 ACCEPT_SECONDS = 7.0  #: in which the board says that a command has arrived: its reader of raw bytes gives up after five
 ANSWER_SECONDS = 15.0  #: for a command that only moves bytes about
-ALIVE_SECONDS = 35.0  #: a running board says something every ten
+PROBE_SECONDS = 15.0  #: of silence of a working board, after which something is typed that its terminal echoes
+ALIVE_SECONDS = 45.0  #: of silence in spite of that, after which it is gone
 SYNCS = 4
 #: how a chunk is tried: bad luck first, then a line that is not 8-bit clean, which is remembered
 ATTEMPTS = {"raw": ("raw", "raw", "base64", "base64", "base64"), "base64": ("base64",) * 5}
@@ -49,7 +50,7 @@ class Shell:
 
     def teach(self) -> None:
         """Give the board the functions that everything else is made of."""
-        for text in FUNCTIONS:
+        for text in dialect.lessons():
             said = self.ask(f'{text}\nsay_ "$N" learnt "$D"')
         self.folder = " ".join(said.rest)
         if not re.fullmatch(r"/[\w./-]+", self.folder):
@@ -60,7 +61,7 @@ class Shell:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             found = self.port.until(self.pattern, left)
-            if found and found[1] is None:
+            if found and found[3]:
                 if word == "ready":
                     return None
                 raise DeviceFailed(self.port.name, "the board has restarted", AGAIN)
@@ -95,17 +96,20 @@ class Shell:
         raise self.lost()
 
     def answered(self, payload: bytes, seconds: float, lives: bool) -> Answer | None:
-        end = time.monotonic() + seconds
+        end, quiet = time.monotonic() + seconds, 0.0
         while (left := end - time.monotonic()) > 0:
             came = self.port.came
-            said = self.hear("", min(left, ALIVE_SECONDS) if lives else left, self.number)
+            said = self.hear("", min(left, PROBE_SECONDS) if lives else left, self.number)
+            quiet = quiet + PROBE_SECONDS if self.port.came == came else 0.0
             if said and said.word == "go":
                 self.port.write(payload)
                 end += 2 * 10 * len(payload) / self.port.baud
+            elif (said and said.word == "alive") or quiet >= ALIVE_SECONDS:
+                return Answer(0, "silent")  # the shell reads again, so the answer was lost; or nobody is there
             elif said:
                 return said
-            elif self.port.came == came and left > ALIVE_SECONDS:
-                return Answer(0, "silent")
+            elif lives:
+                self.port.write(b"say_ %d alive\n" % self.number)
         return None
 
     def resync(self) -> None:
@@ -114,7 +118,7 @@ class Shell:
             word = f"sync{secrets.token_hex(4)}"
             self.port.write(b"\x03")
             self.port.drain()
-            self.port.write(b"\nsay_ 0 %s\n" % word.encode())
+            self.port.write(b'\nstty "$S"; say_ 0 %s\n' % word.encode())
             said = self.hear(word, ACCEPT_SECONDS)
             if said and said.word == word:
                 return

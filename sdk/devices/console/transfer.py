@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.devices.console.dialect import CHUNK_BYTES, call, short_sum
+from edge.devices.console.dialect import CHUNK_BYTES, Answer, call, short_sum
 from edge.devices.console.shell import Shell
 from edge.devices.device import Say, silent
 from edge.errors import DeviceFailed, EdgeError
@@ -24,7 +24,7 @@ def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> None:
     name, sha256 = place(remote), hashlib.sha256(data).hexdigest()
     stream = compressed(data)
     part = f"{name}.{short_sum(stream)}.part"
-    said = shell.ask(call("look_", name, sha256, part), FINISH_SECONDS)
+    said = worked(shell, "look_", name, sha256, part)
     if said.word == "same":
         return
     if said.rest != ("gzip",):  # the board cannot unpack
@@ -33,9 +33,17 @@ def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> None:
     for _ in range(2):
         send_rest(shell, stream, part, say)
         say("checking what arrived")
-        if shell.ask(call("done_", name, sha256, unpack, part), FINISH_SECONDS).word == "done":
+        if worked(shell, "done_", name, sha256, unpack, part).word == "done":
             return
     raise DeviceFailed(shell.port.name, f"{remote} arrived damaged twice", "is the board's disk or memory failing?")
+
+
+def worked(shell: Shell, *words: str) -> Answer:
+    """The answer to something that reads or writes a whole file there."""
+    said = shell.ask(call("long_", *words), FINISH_SECONDS, lives=True)
+    if said.word == "late":
+        raise shell.lost()
+    return said
 
 
 def place(remote: str) -> str:
@@ -89,7 +97,7 @@ def progress(at: int, total: int, start: int, seconds: float, baud: int) -> str:
 
 def pull(shell: Shell, remote: str, limit: int, say: Say = silent) -> Iterator[bytes]:
     """The file's bytes, chunk by chunk, each checked; DeviceFailed for more than `limit`."""
-    words = shell.ask(call("pack_", place(remote)), FINISH_SECONDS).rest
+    words = worked(shell, "pack_", place(remote)).rest
     if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):
         raise DeviceFailed(shell.port.name, f"no good answer about {remote}", "is its shell a POSIX one?")
     kind, size, plain = words[0], int(words[1]), int(words[2])
