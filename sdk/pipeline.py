@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from edge.verify.expected import check_program, expected_outputs
 if TYPE_CHECKING:
     import torch
 
-    from edge.measure.figures import Profile
+    from edge.measure.figures import Energy, Profile
     from edge.targets.profile import Level
     from edge.targets.profile import Profile as Target
 
@@ -112,14 +113,47 @@ def build(
 
 
 def profile(
-    path: str | Path, on: str = "local", *, runs: int = 100, warmup: int = 10, min_secs: float = 3.0, threads: int = 1, per_layer: bool = False
+    path: str | Path,
+    on: str = "local",
+    *,
+    runs: int = 100,
+    warmup: int = 10,
+    min_secs: float = 3.0,
+    threads: int = 1,
+    per_layer: bool = False,
+    energy: str = "auto",
+    level: str | None = None,
+    say: Say = lambda stage: None,
 ) -> Profile:
-    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.  on: a device, "ssh://pi@board" for one."""
+    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.
+
+    on: a device, "ssh://pi@board" for one.  energy: "auto", "none" or a meter (docs/meters.md); where nothing measures, it is modelled if the
+    target's profile has figures of power.  level: force an ISA level.  say: told how far a transfer is.
+    """
+    from edge import meters
     from edge.devices import opened
     from edge.measure import bench
 
     with opened(on) as device:
-        return bench(path, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer, device=device)
+        there = None if on == "local" else meters.There(device, parallel=not on.startswith("serial"))
+        clock = meters.device_clock(there, on) if there and energy != "none" else meters.SAME
+        watch = meters.watch(energy, there, clock=clock)
+        found = bench(path, runs, warmup, min_secs, threads, per_layer, level, device=device, say=say, watch=watch)
+    return found if energy == "none" or found.energy_mj.kind else replace(found, energy_mj=_modelled(path, found))
+
+
+def _modelled(path: str | Path, found: Profile) -> Energy:
+    """What the target's profile says of the energy, where no meter did; or both reasons why there is no figure."""
+    from edge.measure.figures import modelled, no_energy
+
+    try:
+        target = targets.load(found.target)
+    except EdgeError as error:
+        return no_energy(f"{found.energy_mj.source}; {error}")
+    value, low, high, source = plan.modelled_energy(artifact.open(path).plan, target, found.threads)
+    if value is None or low is None or high is None:
+        return no_energy(f"{found.energy_mj.source}; {source}")
+    return modelled((low, value, high), source)
 
 
 def predict(

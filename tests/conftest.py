@@ -6,11 +6,15 @@ FILE has one `TEST: REASON` a line, both with shell wildcards; `#` begins a comm
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from instrument_players import Plug
 
 SKIPS = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -26,6 +30,22 @@ def tool() -> Callable[[str, str], str]:
         return path
 
     return find
+
+
+@pytest.fixture
+def plug() -> Iterator[Plug]:
+    """plug(answer) is a serial line at whose end answer(heard) speaks; closed after the test."""
+    from instrument_players import Cable  # here: this file also serves tests that lie elsewhere
+
+    cables: list[Cable] = []
+
+    def make(answer: Callable[[bytes], bytes]) -> Cable:
+        cables.append(Cable(answer))
+        return cables[-1]
+
+    yield make
+    for cable in cables:
+        cable.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

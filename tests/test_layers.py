@@ -12,7 +12,7 @@ import pytest
 from house import ROOT, modules
 
 TORCH_HOMES = ("models", "nn")  #: the layers that are about torch; others reach them, and torch, inside a function
-EXTRAS = ("torch", "onnxruntime", "PIL")
+EXTRAS = ("torch", "onnxruntime", "PIL", "serial", "ppk2_api", "joulescope")
 WRONG_ROOTS = ("sdk", "targets", "converters")
 
 

@@ -160,7 +160,11 @@ def test_the_profile_has_what_the_contract_names(profile: measure.Profile, edge_
         "low": None,
         "high": None,
         "kind": None,
-        "source": "no meter on this device; comes with a later issue",
+        "source": "not asked for",
+        "gross": None,
+        "idle": None,
+        "samples": None,
+        "rate": None,
     }
     assert {"stable", "reasons"} <= set(value["hygiene"])
     assert [set(layer) for layer in value["layers"]] == [{"name", "op", "ms", "macs", "bytes"}] * 3
@@ -273,11 +277,10 @@ def test_profile_json_on_stdout_is_alone(edge_file: Path, capsys: Out) -> None:
 
 
 def refusals() -> list[tuple[list[str], int, str]]:
-    later = "comes with a later issue (docs/cli.md lists what is here)"
     nowhere = "device 'rpi4': is no device (devices: local, ssh, serial, serial+socket, adb, virtual)"
     return [
         (["profile", "FILE", "--on", "rpi4"], 2, nowhere),
-        (["profile", "FILE", "--energy", "rapl"], 2, f"profile: --energy rapl {later}"),
+        (["profile", "FILE", "--energy", "rapl1"], 2, "--energy: no meter 'rapl1' (did you mean 'rapl'?)"),
         (["profile", "FILE", "--runs", "0"], 2, "profile: --runs 0 is not between 1 and 10000000"),
         (["profile", "FILE", "--min-secs", "nan"], 2, "profile: --min-secs nan is not between 0 and 86400"),
         (["profile", "FILE", "--level", "v9"], 3, "FILE: level 'v9' is not in this file (--info lists its levels)"),

@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", metavar="NAME", help="force an ISA level of the file, e.g. v3")
     parser.add_argument("--per-layer", action="store_true", help="time every step as well")
     parser.add_argument("--strict", action="store_true", help="exit code 1 when the figures are not stable")
-    parser.add_argument("--energy", default="auto", metavar="METER", help="auto, none or a meter (auto)")
+    parser.add_argument("--energy", default="auto", metavar="METER", help="auto, none, or a meter as docs/meters.md spells it (auto)")
     parser.add_argument("--protocol", choices=("bench", "mlperf"), default="bench", help="mlperf: MLPerf Tiny's (docs/mlperf.md)")
     parser.add_argument("--input", type=Path, action="append", metavar="FILE", help="mlperf: a raw input, or a folder of them with y_labels.csv")
     parser.add_argument("--mlperf-secs", type=float, default=10.0, help=argparse.SUPPRESS)  # the rules' window; shorter in tests
@@ -32,24 +32,20 @@ def run(args: argparse.Namespace) -> int:
         from edge.cli import profile_mlperf
 
         return profile_mlperf.run(args)
-    from edge import measure, report
+    from edge import pipeline, report
     from edge.artifact.whole_file import write_whole
-    from edge.cli.later import refuse
     from edge.cli.progress import Progress
-    from edge.devices import opened
     from edge.errors import CheckFailed, EdgeError
 
     if args.artifact is None or args.input:
         raise EdgeError("profile", "needs A.edge" if args.artifact is None else "--input is for --protocol mlperf", "see edge profile --help")
-    if args.energy not in ("auto", "none"):
-        refuse("profile", f"--energy {args.energy}")
     limits = {"runs": (1, 10**7), "warmup": (0, 10**7), "min_secs": (0, 86400), "threads": (0, 256)}
     for name, (low, high) in limits.items():
         if not low <= getattr(args, name) <= high:
             raise EdgeError("profile", f"--{name.replace('_', '-')} {getattr(args, name)} is not between {low} and {high}")
     options = {name: getattr(args, name) for name in (*limits, "per_layer", "level")}
-    with Progress() as say, opened(args.on) as device:
-        profile = measure.bench(args.artifact, device=device, say=say, **options)
+    with Progress() as say:
+        profile = pipeline.profile(args.artifact, args.on, energy=args.energy, say=say, **options)
     if args.json != STDOUT:
         print(report.profile_text(profile).rstrip("\n"))
     for path, text in (

@@ -7,5 +7,20 @@ from edge.measure.benchmark import bench
 from edge.measure.counting import count
 from edge.measure.counts import CountedLayer, Counts, Executed
 from edge.measure.figures import Energy, Hygiene, Latency, Layer, Machine, Profile
+from edge.measure.watch import Unwatched, Watch
 
-__all__ = ["CountedLayer", "Counts", "Energy", "Executed", "Hygiene", "Latency", "Layer", "Machine", "Profile", "bench", "count"]
+__all__ = [
+    "CountedLayer",
+    "Counts",
+    "Energy",
+    "Executed",
+    "Hygiene",
+    "Latency",
+    "Layer",
+    "Machine",
+    "Profile",
+    "Unwatched",
+    "Watch",
+    "bench",
+    "count",
+]

@@ -17,10 +17,12 @@ from edge.devices.local import Local
 from edge.devices.moments import moments_of, watch_words
 from edge.devices.remote import place_of
 from edge.errors import ToolFailed
-from edge.measure.figures import Energy, Layer, Machine, Profile
+from edge.measure.figures import Layer, Machine, Profile
 from edge.measure.hygiene import hygiene_of
 from edge.measure.statistics import latency_of, settled_at
+from edge.measure.watch import Samples, Seen, Unwatched, Watch
 
+NOT_WATCHED = Unwatched()
 EMULATED = "emulated: its time is not a device's time"
 
 
@@ -37,7 +39,10 @@ class Timed:
 
 @dataclass(frozen=True)
 class Benched:
-    """What `--bench --json` prints (targets/runtime/runner_bench.c).  switches: involuntary context switches during each run."""
+    """What `--bench --json` prints (targets/runtime/runner_bench.c).  switches: involuntary context switches during each run.
+
+    loop_ns, idle_ns: begin and end by CLOCK_MONOTONIC, of the measured runs and of the sleeps around them.
+    """
 
     name: str
     target: str
@@ -51,6 +56,13 @@ class Benched:
     latencies_ns: tuple[int, ...]
     switches: tuple[int, ...]
     layers: tuple[Timed, ...]
+    loop_ns: tuple[int, int] = (0, 0)
+    idle_ns: tuple[tuple[int, int], ...] = ()
+    samples: Samples | None = None
+
+    def seen(self) -> Seen:
+        spans = [(start * 1e-9, end * 1e-9) for start, end in (self.loop_ns, *self.idle_ns)]
+        return Seen(spans[0], len(self.latencies_ns), tuple(spans[1:]), self.samples)
 
 
 def bench(
@@ -64,9 +76,11 @@ def bench(
     level: str | None = None,
     device: Device | None = None,
     say: Say = silent,
+    watch: Watch = NOT_WATCHED,
 ) -> Profile:
     """At least `runs` inferences and `min_secs` seconds after `warmup` ones.  threads: 0 for one a CPU.  level: force an ISA level.
 
+    device: None for this machine.  watch: what measures the energy.
     Runs at the beginning that are not yet as fast as the later ones count as warm-up too.
     """
     device = device or Local()
@@ -77,7 +91,8 @@ def bench(
     words = {"--runs": max(1, runs), "--warmup": warmup, "--min-secs": min_secs, "--threads": threads}
     arguments = ["--bench", "--json", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
-    ended = place_of(device, say)(artifact.path, arguments, {}, watch_words())
+    with watch:
+        ended = place_of(device, say)(artifact.path, [*arguments, *watch.arguments], {}, watch_words())
     moments, stderr = moments_of(ended.stderr)
     wrong: list[str] = []
     got = decode(Benched, parsed(artifact.path, said(artifact.path, replace(ended, stderr=stderr))), "its --bench JSON", wrong)
@@ -106,7 +121,7 @@ def bench(
         arena_bytes=m.arena_bytes,
         weights_bytes=m.weights_bytes,
         macs=m.macs,
-        energy_mj=Energy(),
+        energy_mj=watch.energy(got.seen()),
         hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled, doubts=doubts),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes) for t in got.layers),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),

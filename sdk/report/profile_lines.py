@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from edge.errors import one_line
-from edge.measure import Latency, Profile
+from edge.measure import Energy, Latency, Profile
 from edge.report.table import millions, size, table
 
 
 def profile_text(p: Profile) -> str:
     """Cold and steady state apart; then what it costs; then whether to believe it."""
     late = p.latency_ms
-    energy = "-" if p.energy_mj.value is None else f"{p.energy_mj.value:.3f} mJ ({p.energy_mj.kind})"
     lines = [
         f"{one_line(p.artifact)}  {p.precision}, level {p.level}, {p.threads} thread{'s' * (p.threads != 1)}, on {p.device}: {p.machine.cpu}",
         "",
@@ -22,7 +21,7 @@ def profile_text(p: Profile) -> str:
         f"       min   {late.min:10.3f} ms    mean {late.mean:.3f}   std {late.std:.3f}   {late.count} runs",
         f"speed        {p.macs / late.p50 / 1e6 if late.p50 else 0:10.2f} GMAC/s",
         f"memory       {p.peak_rss_mb:10.2f} MB peak    arena {size(p.arena_bytes)}, weights {size(p.weights_bytes)}, file {size(p.artifact_bytes)}",
-        f"energy       {energy}    {p.energy_mj.source}",
+        f"energy       {energy_words(p.energy_mj)}",
         "stable       yes" if p.hygiene.stable else f"stable       NO: {'; '.join(p.hygiene.reasons)}",
     ]
     if p.layers:
@@ -35,6 +34,16 @@ def interval_lines(late: Latency) -> list[str]:
     named = (("p50", late.p50_ci95), ("p90", late.p90_ci95), ("p99", late.p99_ci95))
     spans = [f"{name} {span[0]:.3f} to {span[1]:.3f}" for name, span in named if span]
     return [f"  95 % sure  {'   '.join(spans)} ms"] if spans else []
+
+
+def energy_words(e: Energy) -> str:
+    """The figure, its kind and band; of a measured one what it was made of."""
+    if e.value is None:
+        return f"         -       {e.source}"
+    text = f"{e.value:10.4g} mJ    {e.kind}, {e.low:.4g} to {e.high:.4g}"
+    if e.gross is not None and e.rate is not None:
+        text += f"; gross {e.gross:.4g}" + ("" if e.idle is None else f", idle {e.idle:.4g}") + f"; {e.rate:.0f} readings a second"
+    return f"{text}; {e.source}"
 
 
 def layers_table(p: Profile) -> str:

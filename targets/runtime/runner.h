@@ -3,7 +3,7 @@
 #define EDGE_RUNNER_H
 #include "model.h"
 
-enum { RUNNER_MAX_FILES = 32 };
+enum { RUNNER_MAX_FILES = 32, RUNNER_MAX_SAMPLES = 8 };
 enum { EXIT_GOOD = 0, EXIT_CHECK_FAILED = 1, EXIT_USAGE = 2, EXIT_DEVICE = 3 };
 
 struct named_file {
@@ -15,7 +15,8 @@ struct named_file {
 struct options {
     int bench, per_layer, json, verify, info, count, stream, help;
     long runs, warmup, threads, vector; /* vector: -1 when not asked for */
-    double min_secs;
+    long sample_ms;
+    double min_secs, idle_secs;
     const char *level, *trace;
     int mlperf;
     long baud;
@@ -23,6 +24,8 @@ struct options {
     const char *file;
     struct named_file inputs[RUNNER_MAX_FILES], outputs[RUNNER_MAX_FILES];
     int n_inputs, n_outputs;
+    const char *samples[RUNNER_MAX_SAMPLES]; /* files to read while measuring */
+    int n_samples;
 };
 
 /* The model and one buffer for each of its inputs and outputs. */
@@ -52,6 +55,14 @@ int find_tensor(const struct named_file *file, const struct edge_tensor *tensors
 
 /* Fills every input from test vector number `vector`. Returns 1, or 0 with the mistake printed. */
 int fill_inputs(struct session *session, int vector);
+
+/* Reads the files of --sample in a thread, from start to stop; *made is NULL where there are none, and all take NULL. start gives an exit code. */
+struct sampler;
+int sampler_start(struct sampler **made, const struct options *options);
+void sampler_stop(struct sampler *sampler);
+void sampler_print(const struct sampler *sampler);
+void sampler_free(struct sampler *sampler);
+void sleep_until(uint64_t ns);
 
 /* Prints `edge: …` and a newline to stderr. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -11,6 +11,8 @@ enum { MAX_KEPT = 200000, LAYER_RUNS = 100 };
 
 struct measured {
     uint64_t first_ns, warmup_ns;
+    uint64_t loop_ns[2], idle_ns[2][2]; /* begin and end; idle before and after */
+    struct sampler *sampler;
     uint64_t *ns;  /* count long */
     int *switches; /* involuntary context switches during each run */
     long count;
@@ -40,7 +42,14 @@ static uint64_t once(struct session *s) {
     return edge_now_ns() - start;
 }
 
+static void rest(const struct options *o, uint64_t *span) {
+    span[0] = edge_now_ns();
+    if (o->idle_secs > 0) sleep_until(span[0] + (uint64_t)(o->idle_secs * 1e9));
+    span[1] = edge_now_ns();
+}
+
 static void measure(struct session *s, const struct options *o, long room, struct measured *m) {
+    rest(o, m->idle_ns[0]);
     m->first_ns = once(s);
     for (long i = 0; i < o->warmup; i++) m->warmup_ns += once(s);
     const uint64_t start = edge_now_ns(), least = (uint64_t)(o->min_secs * 1e9);
@@ -51,6 +60,10 @@ static void measure(struct session *s, const struct options *o, long room, struc
         m->switches[m->count++] = (int)(after - before);
         before = after;
     }
+    m->loop_ns[0] = start;
+    m->loop_ns[1] = edge_now_ns();
+    rest(o, m->idle_ns[1]);
+    sampler_stop(m->sampler);
     for (; m->layer_ns && m->layer_runs < LAYER_RUNS && m->layer_runs < o->runs; m->layer_runs++)
         edge_run_timed(s->model, s->inputs, s->outputs, m->layer_ns);
     for (int i = 0; m->layer_ns && m->layer_runs && i < s->program->n_steps; i++) m->layer_ns[i] /= (uint64_t)m->layer_runs;
@@ -67,7 +80,13 @@ static void print_json(const struct session *s, const struct options *o, const s
     for (long i = 0; i < m->count; i++) printf("%s%llu", i ? "," : "", (unsigned long long)m->ns[i]);
     printf("], \"switches\": [");
     for (long i = 0; i < m->count; i++) printf("%s%d", i ? "," : "", m->switches[i]);
-    printf("], \"layers\": [");
+    printf("], \"loop_ns\": [%llu, %llu]", (unsigned long long)m->loop_ns[0], (unsigned long long)m->loop_ns[1]);
+    printf(", \"idle_ns\": [");
+    for (int i = 0; o->idle_secs > 0 && i < 2; i++)
+        printf("%s[%llu, %llu]", i ? ", " : "", (unsigned long long)m->idle_ns[i][0], (unsigned long long)m->idle_ns[i][1]);
+    printf("]");
+    sampler_print(m->sampler);
+    printf(", \"layers\": [");
     for (int i = 0; m->layer_ns && i < s->program->n_steps; i++) {
         const struct edge_step *step = &edge_model_steps(s->model)[i];
         printf("%s{\"name\": ", i ? ", " : "");
@@ -120,6 +139,8 @@ int run_bench(struct session *s, const struct options *o) {
     const long room = o->runs > MAX_KEPT ? o->runs : MAX_KEPT;
     struct measured m = {0};
     if (!fill_inputs(s, 0)) return EXIT_USAGE;
+    const int code = sampler_start(&m.sampler, o);
+    if (code != EXIT_GOOD) return code;
     m.ns = malloc((size_t)room * sizeof *m.ns);
     m.switches = malloc((size_t)room * sizeof *m.switches);
     if (o->per_layer) m.layer_ns = calloc((size_t)s->program->n_steps, sizeof *m.layer_ns);
@@ -128,7 +149,11 @@ int run_bench(struct session *s, const struct options *o) {
         measure(s, o, room, &m);
         if (o->json) print_json(s, o, &m);
         else print_table(s, o, &m);
-    } else complain("no memory to keep %ld runs (ask for fewer --runs)", room);
+    } else {
+        sampler_stop(m.sampler);
+        complain("no memory to keep %ld runs (ask for fewer --runs)", room);
+    }
+    sampler_free(m.sampler);
     free(m.ns);
     free(m.switches);
     free(m.layer_ns);

@@ -4,7 +4,7 @@
 
 #include "runner.h"
 
-enum kind { FLAG, COUNT, SECONDS, TEXT, INPUT, OUTPUT };
+enum kind { FLAG, COUNT, SECONDS, TEXT, INPUT, OUTPUT, SAMPLE };
 
 struct option {
     const char *name;
@@ -21,6 +21,9 @@ static const struct option table[] = {
     {"--min-secs", SECONDS, FIELD(min_secs), "S  measure for at least so long (3)"},
     {"--per-layer", FLAG, FIELD(per_layer), "time each step as well"},
     {"--threads", COUNT, FIELD(threads), "N  0 for one a CPU (1)"},
+    {"--idle-secs", SECONDS, FIELD(idle_secs), "S  sleep so long before and after measuring (0)"},
+    {"--sample", SAMPLE, 0, "FILE  read its number while measuring, e.g. a meter's; up to 8 files; shown by --json"},
+    {"--sample-ms", COUNT, FIELD(sample_ms), "N  so often (10)"},
     {"--json", FLAG, FIELD(json), "print JSON and nothing else"},
     {"--input", INPUT, 0, "[NAME=]FILE  raw little-endian values or .npy"},
     {"--output", OUTPUT, 0, "[NAME=]FILE  .npy where the name ends so, else raw"},
@@ -52,6 +55,12 @@ static int add_file(struct named_file *files, int *count, const char *word) {
     return 1;
 }
 
+static int add_sample(struct options *options, const char *word) {
+    if (options->n_samples == RUNNER_MAX_SAMPLES) return 0;
+    options->samples[options->n_samples++] = word;
+    return 1;
+}
+
 static int store(const struct option *option, const char *word, struct options *options) {
     char *field = (char *)options + option->at;
     char *end = NULL;
@@ -62,12 +71,13 @@ static int store(const struct option *option, const char *word, struct options *
     case TEXT: *(const char **)(void *)field = word; return 1;
     case INPUT: return add_file(options->inputs, &options->n_inputs, word);
     case OUTPUT: return add_file(options->outputs, &options->n_outputs, word);
+    case SAMPLE: return add_sample(options, word);
     }
     return 0;
 }
 
 int parse_options(int count, char **words, struct options *options) {
-    *options = (struct options){.runs = 100, .warmup = 10, .threads = 1, .vector = -1, .min_secs = 3};
+    *options = (struct options){.runs = 100, .warmup = 10, .threads = 1, .vector = -1, .min_secs = 3, .sample_ms = 10};
     for (int i = 1; i < count; i++) {
         const struct option *option = NULL;
         for (size_t k = 0; k < sizeof table / sizeof table[0]; k++)

@@ -63,6 +63,7 @@ int run_info(const struct session *s, const struct options *options) {
     print_json_string(s->program->target);
     printf(", \"level\": \"%s\", ", edge_level(s->model));
     print_names(s);
+    printf("\"now_ns\": %llu, ", (unsigned long long)edge_now_ns()); /* so that another machine can compare clocks */
     printf("\"steps\": %d, \"arena_bytes\": %zu, \"weights_bytes\": %zu, ", s->program->n_steps, s->program->arena_bytes, s->program->weights_bytes);
     print_tensors("inputs", s->program->inputs, s->program->n_inputs);
     printf(", ");

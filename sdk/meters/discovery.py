@@ -1,0 +1,107 @@
+"""Which meters there are, which of them are here, and the one that was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import re
+from functools import cache
+
+import edge.meters
+from edge.artifact.program import EMULATOR
+from edge.errors import EdgeError, did_you_mean
+from edge.measure.watch import Unwatched, Watch
+from edge.meters.clock import SAME, Clock
+from edge.meters.meter import Meter
+from edge.meters.place import Here, Place
+from edge.meters.sampling import Sampler
+from edge.meters.trace import Probe
+from edge.meters.watching import MAX_FILES, HostWatch, RunnerWatch, Yielding
+
+WORD = re.compile(r"(?P<name>[a-z0-9_]+)(?::(?P<port>[^@]*))?(?:@(?P<volts>[0-9]+(?:\.[0-9]+)?))?")
+
+
+@cache
+def meters() -> dict[str, Meter]:
+    """Every file of this folder that has META, by its name."""
+    table = {}
+    for module in pkgutil.iter_modules(edge.meters.__path__, "edge.meters."):
+        loaded = importlib.import_module(module.name)
+        if hasattr(loaded, "META"):
+            name = module.name.rpartition(".")[2]
+            table[name] = Meter(name, loaded.META, getattr(loaded, "find", None), getattr(loaded, "connect", None))
+    return table
+
+
+def names() -> list[str]:
+    return sorted(meters())
+
+
+def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], list[str]]:
+    """The machine's own meters, best first, and one line for each that is there and cannot be used.  Instruments on a cable are not looked for."""
+    found, reasons = [], []
+    for meter in sorted(meters().values(), key=lambda meter: (meter.meta.rank or 0, meter.name)):
+        if meter.find is None:
+            continue
+        try:
+            probe = meter.find(place or Here())
+        except EdgeError as error:
+            reasons.append(str(error))
+        except OSError as error:
+            reasons.append(f"{meter.name}: {error.filename or ''}: {error.strerror}")
+        else:
+            if probe is not None:
+                found.append((meter, probe))
+    return found, reasons
+
+
+def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock = SAME) -> Watch:
+    """auto: the best meter here, or none and the reason why.  none: nothing.  A meter that is named must be there: EdgeError else.
+
+    place: where the model will run.  clock: from that machine's clock to ours (`clock.compare`), for what is recorded from here.
+    """
+    place = place or Here()
+    if word == "none":
+        return Unwatched()
+    if word == "auto":
+        return automatic(place, idle_secs, clock)
+    match = WORD.fullmatch(word)
+    meter = meters().get(match["name"]) if match else None
+    if not match or not meter:
+        known = ["auto", "none", *names()]
+        raise EdgeError("--energy", f"no meter '{word}'", did_you_mean(word.partition(":")[0], known) or ", ".join(known))
+    if meter.connect:
+        return HostWatch(meter.connect(match["port"] or "", float(match["volts"]) if match["volts"] else None), idle_secs, clock)
+    if match["port"] is not None or match["volts"] is not None:
+        raise EdgeError("--energy", f"{meter.name} is read on the machine itself and takes no port", f"--energy {meter.name}")
+    assert meter.find is not None, f"{meter.name}: a meter has find or connect"
+    try:
+        probe = meter.find(place)
+    except OSError as error:
+        raise EdgeError(meter.name, f"{error.filename or ''}: {error.strerror}") from None
+    if probe is None:
+        here = ", ".join(found.name for found, _ in discover(place)[0])
+        raise EdgeError(meter.name, "is not on this machine", f"here: {here}" if here else "here is no meter")
+    return watching(probe, place, idle_secs, clock)
+
+
+def automatic(place: Place, idle_secs: float, clock: Clock) -> Watch:
+    if isinstance(place, Here) and os.environ.get(EMULATOR):
+        return Unwatched(f"not measured: {EMULATOR} is set, and an emulator's energy is not the device's")
+    found, reasons = discover(place)
+    if not found:
+        return Unwatched("; ".join(["no meter here", *reasons]))
+    try:
+        return Yielding(watching(found[0][1], place, idle_secs, clock))
+    except EdgeError as error:
+        return Unwatched(str(error))
+
+
+def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock) -> Watch:
+    """Files are read by the runner, beside the model and on its clock; what a command tells is asked from here."""
+    if 0 < len(probe.paths) <= MAX_FILES:
+        return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs)
+    if not place.parallel:
+        raise EdgeError(probe.source, "is asked from here, and the line to the device carries one thing at a time", "use ssh, or an instrument")
+    return HostWatch(Sampler(probe, place), idle_secs, clock)

@@ -1,0 +1,225 @@
+"""The runner samples files while it measures, and `edge profile` makes energy of them: from files to report."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import meter_trees as trees
+import tiny
+from edge import measure, meters, report
+from edge.cli import main
+from edge.measure.figures import Energy, modelled, no_energy
+from edge.meters import Here
+
+QUICK = {"runs": 20, "warmup": 1, "min_secs": 0.3}
+Outcome = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def edge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write(tmp_path_factory.mktemp("energy") / "tiny.edge")
+
+
+def bench(path: Path, *words: str) -> Outcome:
+    argv = [str(path), "--bench", "--runs", "5", "--min-secs", "0.1", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_runner_tells_when_it_ran_and_when_it_slept(edge_file: Path) -> None:
+    said = json.loads(bench(edge_file, "--json", "--idle-secs", "0.05").stdout)
+    before, loop, after = said["idle_ns"][0], said["loop_ns"], said["idle_ns"][1]
+    marks = [*before, *loop, *after]
+    assert marks == sorted(marks)
+    assert [end - start >= 50_000_000 for start, end in (before, after)] == [True, True]
+    assert loop[1] - loop[0] >= 100_000_000
+    assert loop[1] - loop[0] >= sum(said["latencies_ns"])
+    assert "samples" not in said
+
+
+def test_the_runner_tells_its_clock(edge_file: Path) -> None:
+    before = time.monotonic_ns()
+    said = json.loads(subprocess.run([str(edge_file), "--info"], capture_output=True, text=True, check=True).stdout)
+    assert before <= said["now_ns"] <= time.monotonic_ns()
+
+
+def test_without_being_told_it_does_not_sleep(edge_file: Path) -> None:
+    assert json.loads(bench(edge_file, "--json").stdout)["idle_ns"] == []
+
+
+def test_the_runner_samples_files(edge_file: Path, tmp_path: Path) -> None:
+    for name, text in (("a", "12\n"), ("b", "-7"), ("c", " 262143328850 \n\n")):
+        (tmp_path / name).write_text(text)
+    files = [word for name in "abc" for word in ("--sample", str(tmp_path / name))]
+    said = json.loads(bench(edge_file, "--json", "--idle-secs", "0.05", *files, "--sample-ms", "2").stdout)
+    t, values = said["samples"]["t_ns"], said["samples"]["values"]
+    assert [set(column) for column in values] == [{12}, {-7}, {262143328850}]
+    assert {len(column) for column in values} == {len(t)}
+    assert len(t) >= 5
+    assert t == sorted(set(t))
+    assert (t[0] <= said["loop_ns"][0], t[-1] >= said["idle_ns"][1][1], said["samples"]["missed"]) == (True, True, 0)
+
+
+def holds(runner: subprocess.Popen[str], path: Path) -> bool:
+    """The runner has opened the file."""
+    try:
+        return any(link.readlink() == path for link in Path(f"/proc/{runner.pid}/fd").iterdir())
+    except OSError:  # a file it closed just now, or it has ended
+        return False
+
+
+@pytest.mark.parametrize("vanish", [True, False])
+def test_a_file_that_goes_bad_meanwhile_is_missed_and_not_the_end(edge_file: Path, tmp_path: Path, vanish: bool) -> None:
+    """The runner holds the file open: garbage is a reading that fails, a removed file still answers."""
+    path = tmp_path / "a"
+    path.write_text("5")
+    argv = [str(edge_file), "--bench", "--runs", "1", "--min-secs", "0", "--idle-secs", "0.5", "--json", "--sample", str(path), "--sample-ms", "1"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as runner:
+        while not holds(runner, path) and runner.poll() is None:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        if vanish:
+            path.unlink()
+        else:
+            path.write_text("garbage")
+        said = json.loads(runner.communicate(timeout=60)[0])
+    assert set(said["samples"]["values"][0]) <= {5}
+    assert (said["samples"]["missed"] > 0) == (not vanish)
+
+
+MISTAKES = [
+    ("DIR/none", "No such file or directory"),
+    ("DIR", "Is a directory"),
+    ("/dev/zero", "holds no whole number"),
+    ("/dev/null", "holds no whole number"),
+    ("DIR/pipe", "Illegal seek"),
+    *((f"DIR/bad{i}", "holds no whole number") for i in range(6)),
+]
+BAD = (b"", b"1.5", b"9" * 30, b"\xff\xfe", b"7 8", b"5\0 6")
+
+
+@pytest.mark.parametrize(("path", "why"), MISTAKES)
+def test_a_file_that_cannot_be_sampled_is_one_line(edge_file: Path, tmp_path: Path, path: str, why: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for i, text in enumerate(BAD):
+        (tmp_path / f"bad{i}").write_bytes(text)
+    path = path.replace("DIR", str(tmp_path))
+    done = bench(edge_file, "--json", "--sample", path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"edge: --sample {path}: {why}\n")
+
+
+def test_eight_files_and_no_more(edge_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    words = ["--sample", f"{tmp_path}/a"]
+    assert len(json.loads(bench(edge_file, "--json", *words * 8).stdout)["samples"]["values"]) == 8
+    done = bench(edge_file, "--json", *words * 9)
+    help_text = "FILE  read its number while measuring, e.g. a meter's; up to 8 files; shown by --json"
+    assert (done.returncode, done.stderr) == (2, f"edge: --sample: '{tmp_path}/a' is not good ({help_text})\n")
+
+
+def test_sanitizers_are_quiet_while_sampling(tmp_path: Path, tool: Callable[[str, str], str]) -> None:
+    tool("gcc", "apt-get install gcc")
+    (tmp_path / "a").write_text("5")
+    path = tiny.write(tmp_path / "sane.edge", executable=tiny.runner(*tiny.SANITIZE).read_bytes())
+    for word in (f"{tmp_path}/a", f"{tmp_path}/none"):
+        done = bench(path, "--json", "--idle-secs", "0.01", "--sample", f"{tmp_path}/a", "--sample", word, "--sample-ms", "0", "--threads", "2")
+        assert (done.returncode, done.stderr) in ((0, ""), (2, f"edge: --sample {tmp_path}/none: No such file or directory\n"))
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Here:
+    """A board of 3.131 W, whatever it does."""
+    return Here(trees.lay(tmp_path / "board", trees.ina2xx()))
+
+
+def test_a_profile_has_the_boards_millijoules(edge_file: Path, board: Here) -> None:
+    """Constant power: gross is watts times the loop, net is nothing, and the band says by how much that may be wrong."""
+    got = measure.bench(edge_file, **QUICK, watch=meters.watch("auto", board, idle_secs=0.1))  # type: ignore[arg-type]
+    energy = got.energy_mj
+    assert (energy.kind, energy.source) == ("measured", "ina2xx: ina219")
+    assert energy.gross == pytest.approx(energy.idle, rel=1e-9)
+    assert energy.value == pytest.approx(0, abs=1e-9)
+    assert (energy.gross or 0) >= 3.131 * got.latency_ms.mean * (1 - 1e-9)
+    assert energy.samples is not None
+    assert energy.samples >= 5
+    assert "measured" in report.profile_text(got)
+
+
+def watts_of(got: measure.Profile) -> float:
+    """The power during the loop, whose length follows from the readings and their rate."""
+    energy = got.energy_mj
+    assert energy.gross is not None
+    assert energy.samples is not None
+    assert energy.rate is not None
+    return energy.gross * 1e-3 * got.latency_ms.count / (energy.samples / energy.rate)
+
+
+def test_a_counter_that_really_runs(edge_file: Path, tmp_path: Path) -> None:
+    """A thread keeps two counters going at 10 W each, as well as it gets to run."""
+    tree = trees.lay(tmp_path, trees.rapl())
+    files = [os.open(tree / f"sys/class/powercap/intel-rapl:0{zone}/energy_uj", os.O_WRONLY) for zone in ("", ":1")]
+    over, first = threading.Event(), time.monotonic()
+
+    def consume() -> None:
+        while not over.wait(0.001):
+            for file in files:  # in place and of one length: a reader never sees half of it
+                os.pwrite(file, f"{int((time.monotonic() - first) * 10e6):015d}\n".encode(), 0)
+
+    thread = threading.Thread(target=consume)
+    thread.start()
+    try:
+        time.sleep(0.1)
+        got = measure.bench(edge_file, **QUICK, watch=meters.watch("auto", Here(tree), idle_secs=0.2))  # type: ignore[arg-type]
+    finally:
+        over.set()
+        thread.join()
+        for file in files:
+            os.close(file)
+    energy = got.energy_mj
+    assert energy.source == "rapl: package-0, dram"
+    assert watts_of(got) == pytest.approx(20, rel=0.25)
+
+
+def test_a_command_is_asked_from_here(edge_file: Path, tmp_path: Path) -> None:
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
+    trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
+    options = QUICK | {"min_secs": 0.6}
+    got = measure.bench(edge_file, **options, watch=meters.watch("pi5_pmic", Here(tmp_path), idle_secs=0.3))  # type: ignore[arg-type]
+    watts = 1.1451 * sum(amps * volts for amps, volts in trees.RAILS.values()) + 0.5879
+    assert got.energy_mj.source.startswith("pi5_pmic: rails, by a fit")
+    assert watts_of(got) == pytest.approx(watts, rel=1e-6)
+
+
+def test_the_command_line_says_what_is_missing(edge_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever this machine has: none is always null, and a meter that cannot be here is refused."""
+    assert main(["profile", str(edge_file), "--runs", "2", "--min-secs", "0", "--energy", "none", "--json"]) == 0
+    energy = json.loads(capsys.readouterr().out)["energy_mj"]
+    assert (energy["value"], energy["kind"], energy["source"]) == (None, None, "not asked for")
+    assert main(["profile", str(edge_file), "--energy", "ppk2"]) == 2
+    assert capsys.readouterr().err.startswith("edge: ppk2: measures amperes only")
+
+
+def figures() -> list[tuple[Energy, str]]:
+    whole = Energy(1.5, 1.25, 1.75, "measured", "rapl: package-0", 2.5, 1.0, 300, 99.9)
+    return [
+        (whole, "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5, idle 1; 100 readings a second; rapl: package-0"),
+        (replace(whole, idle=None), "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5; 100 readings a second; rapl: package-0"),
+        (modelled((1.0, 2.0, 3.0), "model of rpi4"), "         2 mJ    modelled, 1 to 3; model of rpi4"),
+        (no_energy("no meter here"), "         -       no meter here"),
+    ]
+
+
+@pytest.mark.parametrize(("energy", "words"), figures())
+def test_the_report_says_which_kind_it_is(edge_file: Path, energy: Energy, words: str) -> None:
+    got = replace(measure.bench(edge_file, runs=2, min_secs=0), energy_mj=energy)
+    assert f"\nenergy       {words}\n" in report.profile_text(got)
+    assert np.isfinite(got.latency_ms.p50)

@@ -1,0 +1,236 @@
+"""The meters of a device, the one that is chosen, and what becomes of what the runner read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import meter_trees as trees
+from edge import meters
+from edge.errors import EdgeError, ToolFailed
+from edge.measure.watch import Samples, Seen
+from edge.meters import Here, There, Trace, discover
+from edge.meters.clock import Clock
+from edge.meters.watching import HostWatch, RunnerWatch
+
+
+@dataclass
+class Shell:
+    """A device whose shell is this machine's: what it was told, and what it answers."""
+
+    root: Path
+    deny: str = "\0"
+
+    def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> Answer:
+        path = self.root / argv[-1].lstrip("/")
+        if self.deny in argv[-1]:
+            return Answer(1, b"", f"{argv[0]}: {argv[-1]}: Permission denied\n".encode())
+        if list(argv[:-1]) == ["cat", "--"] and path.is_file():
+            return Answer(0, path.read_bytes(), b"")
+        if list(argv[:-1]) == ["ls", "-1", "--"] and path.is_dir():
+            return Answer(0, "".join(f"{entry.name}\n" for entry in path.iterdir()).encode(), b"")
+        known = argv[0] in ("cat", "ls")
+        said = f"{argv[0]}: {argv[-1]}: No such file or directory" if known else f"sh: {argv[0]}: not found"
+        return Answer(1 if known else 127, b"", said.encode())
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def test_a_device_has_the_same_meters(tmp_path: Path) -> None:
+    trees.lay(tmp_path, trees.ina2xx())
+    place = There(Shell(tmp_path))
+    assert trees.only(place) == trees.only(Here(tmp_path))
+    assert trees.watts_of(place) == pytest.approx(3.131)
+    assert place.at("/sys/x") == "/sys/x"
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_rapl_that_only_root_may_read_says_what_to_do(tmp_path: Path, remote: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permissions do not stop root, who runs tests in CI: the refusal is played."""
+    trees.lay(tmp_path, trees.rapl())
+    place: Here | There = There(Shell(tmp_path, deny="energy_uj")) if remote else Here(tmp_path)
+    if not remote:
+        opened = Path.open
+
+        def denied(self: Path, mode: str = "r") -> object:
+            if self.name == "energy_uj":
+                raise PermissionError(13, "Permission denied", str(self))
+            return opened(self, mode)
+
+        monkeypatch.setattr(Path, "open", denied)
+    cure = "sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj, until the next boot"
+    words = "denied" if remote else "Permission denied"
+    assert discover(place) == ([], [f"rapl: /sys/class/powercap/intel-rapl:0/energy_uj: {words} ({cure})"])
+
+
+def test_a_command_that_is_missing_or_hangs_is_a_reason(tmp_path: Path) -> None:
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0"})
+    assert discover(There(Shell(tmp_path))) == ([], ["pi5_pmic: vcgencmd: not found"])
+    trees.program(tmp_path, "vcgencmd", "exit 3")
+    assert discover(Here(tmp_path)) == ([], ["pi5_pmic: vcgencmd: ended with code 3"])
+    trees.program(tmp_path, "vcgencmd", "exec sleep 5")
+    with pytest.raises(TimeoutError, match=re.escape("no answer in 0.05 s")):
+        Here(tmp_path).run(["vcgencmd"], timeout=0.05)
+    with pytest.raises(OSError, match="ended with code 1"):
+        There(Answering(Answer(1, b"", b"strange"))).read("/x")
+
+
+@dataclass(frozen=True)
+class Answering:
+    answer: Answer
+
+    def run(self, argv: Sequence[str], *, timeout: float = 60.0) -> Answer:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("rapll", "--energy: no meter 'rapll' (did you mean 'rapl'?)"),
+        ("§", "--energy: no meter '§' (auto, none, battery, ina2xx, ina3221, joulescope, lpm01a, pi5_pmic, ppk2, rapl)"),
+        ("rapl", "rapl: is not on this machine (here: ina2xx)"),
+        ("ina2xx:/dev/ttyUSB0", "--energy: ina2xx is read on the machine itself and takes no port (--energy ina2xx)"),
+        ("pi5_pmic", "pi5_pmic: vcgencmd: ended with code 3"),
+    ],
+)
+def test_a_meter_that_was_asked_for_must_be_there(tmp_path: Path, word: str, line: str) -> None:
+    trees.lay(tmp_path, trees.ina2xx())
+    if word == "pi5_pmic":
+        trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0"})
+        trees.program(tmp_path, "vcgencmd", "exit 3")
+    with pytest.raises(EdgeError) as caught:
+        meters.watch(word, Here(tmp_path))
+    assert str(caught.value) == line
+
+
+def test_here_is_no_meter(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError) as caught:
+        meters.watch("rapl", Here(tmp_path))
+    assert str(caught.value) == "rapl: is not on this machine (here is no meter)"
+    assert meters.watch("auto", Here(tmp_path)).energy(Seen((0, 1), 1)).source == "no meter here"
+    assert meters.watch("none", Here(tmp_path)).energy(Seen((0, 1), 1)).source == "not asked for"
+    trees.lay(tmp_path, trees.battery(status="Full"))
+    source = meters.watch("auto", Here(tmp_path)).energy(Seen((0, 1), 1)).source
+    assert source == "no meter here; battery: battery is 'Full', not discharging (unplug the charger)"
+
+
+def test_an_emulator_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_EMULATOR", "qemu-x86_64")
+    source = meters.watch("auto", Here(trees.lay(tmp_path, trees.ina2xx()))).energy(Seen((0, 1), 1)).source
+    assert source == "not measured: EDGE_EMULATOR is set, and an emulator's energy is not the device's"
+
+
+def test_the_runner_is_told_what_to_read(tmp_path: Path) -> None:
+    watch = meters.watch("rapl", Here(trees.lay(tmp_path, trees.rapl())), idle_secs=0.5)
+    zones = [f"{tmp_path}/sys/class/powercap/intel-rapl:{zone}/energy_uj" for zone in ("0", "0:1")]
+    assert watch.arguments == ("--sample", zones[0], "--sample", zones[1], "--sample-ms", "10", "--idle-secs", "0.5")
+
+
+def test_more_files_than_the_runner_reads_are_read_here(tmp_path: Path) -> None:
+    zones = {f"/sys/class/powercap/intel-rapl:{n}": n for n in range(9)}
+    files = {
+        f"{zone}/{file}": value for zone in zones for file, value in (("name", "package-1"), ("energy_uj", 5), ("max_energy_range_uj", trees.WRAP))
+    }
+    watch = meters.watch("rapl", Here(trees.lay(tmp_path, dict(files))))
+    assert isinstance(watch, HostWatch)
+    assert watch.arguments == ("--idle-secs", "1")
+
+
+def seen(shape: str, hz: float = 100) -> Seen:
+    """What a runner would send of one file in mW: idle 1 s, a loop of 8 s, idle 1 s."""
+    t = trees.even(hz, 10.5)
+    values = tuple(round(1e6 * trees.SHAPES[shape].watts(x)) for x in t)
+    return Seen((1.0, 9.0), 80, ((0.0, 0.9), (9.1, 10.0)), Samples(tuple(int(x * 1e9) for x in t), (values,), 0))
+
+
+def test_the_runners_readings_become_energy(tmp_path: Path) -> None:
+    watch = meters.watch("auto", Here(trees.lay(tmp_path, trees.ina2xx())))
+    energy = watch.energy(seen("ramp"))
+    assert energy.gross == pytest.approx(1e3 / 80 * (trees.SHAPES["ramp"].joules(9) - trees.SHAPES["ramp"].joules(1)), rel=1e-3)
+    assert energy.idle == pytest.approx(1e3 / 80 * 8 * 5, rel=2e-3)  # the ramp's mean over both idle spans
+    assert (energy.kind, energy.source) == ("measured", "ina2xx: ina219")
+
+
+@pytest.mark.parametrize("samples", [None, Samples((), (), 0), Samples((1, 2), ((1, 2), (3, 4)), 0), Samples((1, 2), ((1,),), 0)])
+def test_a_runner_that_sent_nothing_is_named(tmp_path: Path, samples: Samples | None) -> None:
+    place = Here(trees.lay(tmp_path, trees.ina2xx()))
+    line = "ina2xx: ina219: the runner sent no readings of it (build the file again with this edge)"
+    asked, auto = meters.watch("ina2xx", place), meters.watch("auto", place)
+    with pytest.raises(ToolFailed) as caught:
+        asked.energy(Seen((0, 1), 5, samples=samples))
+    assert str(caught.value) == line
+    assert auto.energy(Seen((0, 1), 5, samples=samples)).source == line
+    assert isinstance(asked, RunnerWatch)
+
+
+@dataclass
+class Recorded:
+    """A recorder of 5 W for 10 s of its own, 1000 s into the host's time."""
+
+    trace: Trace
+
+    def start(self) -> None: ...
+
+    def stop(self) -> Trace:
+        return self.trace
+
+
+def test_a_device_of_another_clock_is_measured_from_here() -> None:
+    """2 W idle, 8 W while it runs; its clock began 1000 s after ours and is known to 20 ms."""
+    t = trees.even(1000, 10) + 1000
+    trace = Trace("bench supply", t, np.where((t >= 1003) & (t < 1007), 8.0, 2.0), False, 0.0, 0.0, 0.0)
+    exact, doubtful = (HostWatch(Recorded(trace), clock=Clock(1000.0, 1.0, error)) for error in (0.0, 0.02))
+    energies = []
+    for watch in (exact, doubtful):
+        with watch:
+            pass
+        energies.append(watch.energy(Seen((3.0, 7.0), 6, ((0.0, 2.9), (7.1, 9.9)))))
+    assert [energy.value for energy in energies] == [pytest.approx(4000, rel=1e-3)] * 2
+    widths = [(energy.high or 0) - (energy.low or 0) for energy in energies]
+    assert widths[1] - widths[0] == pytest.approx(2 * 2 * 0.02 * 6 / 6 * 1e3, rel=0.01)  # ± 20 ms of 6 W at both ends
+
+
+def test_a_line_that_carries_one_thing_at_a_time_serves_files_only(tmp_path: Path) -> None:
+    """A serial console runs the model, so a meter's command would have to wait for its end; the runner's own readings need no line."""
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
+    trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
+    console = Here(tmp_path, parallel=False)
+    line = "pi5_pmic: rails, by a fit: is asked from here, and the line to the device carries one thing at a time (use ssh, or an instrument)"
+    assert meters.watch("auto", console).energy(Seen((0, 1), 1)).source == line
+    with pytest.raises(EdgeError) as caught:
+        meters.watch("pi5_pmic", console)
+    assert str(caught.value) == line
+    trees.lay(tmp_path, trees.ina2xx())
+    assert "--sample" in meters.watch("auto", console).arguments
+
+
+def test_the_clock_of_the_device_is_handed_on(tmp_path: Path) -> None:
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
+    trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
+    watch = meters.watch("pi5_pmic", Here(tmp_path), clock=Clock(5.0))
+    assert isinstance(watch, HostWatch)
+    assert watch.clock == Clock(5.0)
+
+
+def test_auto_goes_on_without_a_meter_that_fails(tmp_path: Path) -> None:
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
+    program = trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
+    asked, auto = (meters.watch(word, Here(tmp_path)) for word in ("pi5_pmic", "auto"))
+    program.write_text("#!/bin/sh\necho gone")
+    line = "pi5_pmic: rails, by a fit: cannot be read: vcgencmd pmic_read_adc: printed no rails but 'gone'"
+    with auto:
+        pass
+    assert auto.energy(Seen((0, 1), 5)).source == line
+    with pytest.raises(ToolFailed) as caught, asked:
+        pass
+    assert str(caught.value) == line
