@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
+import meter_trees as trees
 import tiny
 from dut import RESULTS, Dut, Player
-from edge import cli
+from edge import cli, meters
+from edge.artifact.reader import open_artifact
 from edge.devices import dut as host
 from edge.devices.dut import Inferred
 from edge.devices.wire import open_wire
 from edge.measure import mlperf
 from edge.measure.figures import Energy, measured, no_energy
 from edge.measure.mlperf_figures import Benchmark, Window
-from edge.measure.mlperf_inputs import Input
-from edge.measure.watch import Seen, Unwatched
+from edge.measure.mlperf_inputs import Input, vectors_of
+from edge.measure.watch import Unwatched
 from line import Board, Line
 
 Out = pytest.CaptureFixture[str]
@@ -41,9 +42,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlperf, "FIRST_SECONDS", 0.0)
 
 
-def benchmark_of(player: Callable[[str], str | None], seconds: float = 10.0, **more: object) -> Benchmark:
-    with Dut(player) as device, open_wire(device.uri) as wire:
-        return mlperf.benchmark(host.Dut(wire), INPUTS, device="there", seconds=seconds, **more)  # type: ignore[arg-type]
+def benchmark_of(player: Callable[[str], str | None], doubts: Sequence[str] = ()) -> Benchmark:
+    with Dut(player) as device, open_wire(device.uri) as (wire, _):
+        dut = host.Dut(wire)
+        return mlperf.benchmark(dut, mlperf.perform(dut, INPUTS), Unwatched(), device="there", doubts=doubts)
 
 
 def board_of(edge_file: Path, *words: str) -> Line:
@@ -74,7 +76,10 @@ def test_an_artifact_here(edge_file: Path, capsys: Out) -> None:
     assert all(run["seconds"] >= 0.05 and run["inferences"] >= 10 for run in runs)
     assert made["throughput"] == sorted(run["throughput"] for run in runs)[2]
     assert (made["checked"], made["timer"], made["accuracy"], made["answers"]) == (2, "device", None, [])
-    assert made["energy_mj"] == {**dict.fromkeys(("value", "low", "high", "kind", "gross", "idle", "samples", "rate")), "source": "not asked for"}
+    assert made["energy_mj"] == {
+        **dict.fromkeys(("value", "low", "high", "kind", "gross", "idle", "samples", "rate")),
+        "source": made["energy_mj"]["source"],
+    }
     assert (made["rules_met"], made["rules_broken"]) == (False, ["the runs are 0.05 s long, not 10"])
     assert made["note"] == "not an MLPerf result: those are submitted to MLCommons and reviewed"
 
@@ -201,39 +206,41 @@ def test_every_rule_that_is_broken_is_named(inputs: list[Input], seconds: float,
     assert mlperf.broken_rules(inputs, seconds, timer) == broken
 
 
-class Meter(Unwatched):
-    """A watch that says so many millijoules, run after run, and keeps what it was asked."""
-
-    seen: ClassVar[list[Seen]] = []
-    values: ClassVar[Iterator[float]] = iter(())
-
-    def energy(self, seen: Seen) -> Energy:
-        self.seen.append(seen)
-        value = next(self.values)
-        if math.isnan(value):
+@pytest.mark.parametrize(
+    ("values", "middle", "source"),
+    [((5.0, 1.0, 3.0, 2.0, 4.0), 3.0, "a meter"), ((5.0, None, 3.0, 2.0, 4.0), None, "the meter lost its samples")],
+)
+def test_energy_is_the_median_of_five_runs(values: Sequence[float | None], middle: float | None, source: str) -> None:
+    def energy(value: float | None) -> Energy:
+        if value is None:
             return no_energy("the meter lost its samples")
         return measured((value - 1, value, value + 1), "a meter", gross=value, idle=None, samples=9, rate=1.0)
 
+    found = mlperf.median_energy([replace(window(10, 10), energy_mj=energy(value)) for value in values])
+    assert (found.value, found.source) == (middle, source)
 
-@pytest.mark.parametrize(
-    ("values", "energy"),
-    [
-        ([5.0, 1.0, 3.0, 2.0, 4.0], measured((2, 3, 4), "a meter", gross=3, idle=None, samples=9, rate=1.0)),
-        ([5.0, math.nan, 3.0, 2.0, 4.0], no_energy("the meter lost its samples")),
-    ],
-)
-def test_energy_is_the_median_of_five_runs(values: list[float], energy: Energy) -> None:
-    """The meter is told when the run began and ended by our clock, and how many inferences it had; idle is not taken off."""
-    Meter.seen, Meter.values = [], iter(values)
-    made = benchmark_of(Player(1_000_000), watch=Meter)
-    assert made.energy_mj == energy
-    assert [(seen.runs, seen.idle, seen.loop[0] <= seen.loop[1]) for seen in Meter.seen] == [(11, (), True)] * 5
+
+def test_a_meter_of_known_watts(edge_file: Path, tmp_path: Path) -> None:
+    """3.131 W, read from here beside the runner: millijoules an inference times inferences a second."""
+    trees.lay(tmp_path, trees.ina2xx())
+    watch = meters.watch("ina2xx", meters.Here(tmp_path), from_here=True)
+    inputs = vectors_of(open_artifact(edge_file), 5)
+    with open_wire("local", edge_file, ["--mlperf"]) as (wire, _):
+        with watch:
+            dut = host.Dut(wire)
+            runs = mlperf.perform(dut, inputs, 0.3)
+        made = mlperf.benchmark(dut, runs, watch, device="local", seconds=0.3)
+    for run in made.runs:
+        assert (run.energy_mj.kind, run.energy_mj.idle) == ("measured", None)
+        assert run.energy_mj.value is not None
+        assert run.energy_mj.value * run.inferences / run.host_seconds == pytest.approx(3131, rel=1e-3)
+        assert run.energy_mj.value == run.energy_mj.gross
 
 
 def test_the_table_says_whether_to_believe_it(capsys: Out) -> None:
     from edge import report
 
-    made = benchmark_of(Player(1_000_000), doubts=["emulated: its time is not a device's time"])
+    made = benchmark_of(Player(1_000_000), ["emulated: its time is not a device's time"])
     text = report.mlperf_text(made)
     assert text.splitlines()[:10] == [
         "kws01  on there: player, model kws01, by MLPerf Tiny's protocol",

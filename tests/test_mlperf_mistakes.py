@@ -94,8 +94,8 @@ INFER = "answer to infer 1 0%"
 )
 def test_a_device_that_misbehaves(answers: Callable[[str], str | None], line: str, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "MAX_LINES", 50)
-    with Dut(answers) as device, pytest.raises(DeviceFailed) as failure, open_wire(device.uri) as wire:
-        mlperf.benchmark(host.Dut(wire), INPUTS, device="there")
+    with Dut(answers) as device, pytest.raises(DeviceFailed) as failure, open_wire(device.uri) as (wire, _):
+        mlperf.perform(host.Dut(wire), INPUTS)
     assert str(failure.value) == f"{device.uri}: {line}"
 
 
@@ -116,14 +116,14 @@ def test_a_device_that_misbehaves(answers: Callable[[str], str | None], line: st
 )
 def test_a_line_on_which_nobody_speaks(ready: str, answers: Callable[[str], str], line: str, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "MAX_LINE", 500_000)
-    with Dut(answers, ready=ready) as device, pytest.raises(DeviceFailed) as failure, open_wire(device.uri) as wire:
+    with Dut(answers, ready=ready) as device, pytest.raises(DeviceFailed) as failure, open_wire(device.uri) as (wire, _):
         host.Dut(wire)
     assert str(failure.value) == f"{device.uri}: {line}"
 
 
 def test_half_a_command_that_somebody_left_does_not_matter() -> None:
     player, first = Player(), ["e-[Unknown command: na name]"]
-    with Dut(lambda command: first.pop() if first else player(command)) as device, open_wire(device.uri) as wire:
+    with Dut(lambda command: first.pop() if first else player(command)) as device, open_wire(device.uri) as (wire, _):
         assert host.Dut(wire).name == "player"
 
 
@@ -203,7 +203,7 @@ def test_files_that_are_no_inputs(tmp_path: Path) -> None:
         ),
         (["FILE", "--on", "serial"], 2, "device 'serial': is no good serial device (like serial:///dev/ttyUSB0?baud=115200)"),
         (["FILE", "--level", "v9"], 3, "tiny.edge: level 'v9' is not in this file (--info lists its levels)"),
-        (["FILE", "--energy", "rapl"], 2, "profile: --energy rapl comes with a later issue (docs/cli.md lists what is here)"),
+        (["FILE", "--energy", "rapl1"], 2, "--energy: no meter 'rapl1' (did you mean 'rapl'?)"),
     ],
 )
 def test_a_mistake_is_one_line(words: list[str], code: int, line: str, edge_file: Path, capsys: Out) -> None:
@@ -211,6 +211,15 @@ def test_a_mistake_is_one_line(words: list[str], code: int, line: str, edge_file
     assert cli.main(["profile", "--protocol", "mlperf", *spelled]) == code
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"edge: {line}\n")
+
+
+def test_a_line_has_no_meter_of_its_own(tmp_path: Path, capsys: Out) -> None:
+    """Least of all this machine's."""
+    (tmp_path / "a.bin").write_bytes(b"a")
+    with Dut(Player()) as device:
+        words = ["profile", "--protocol", "mlperf", "--on", device.uri, "--input", str(tmp_path), "--energy", "rapl"]
+        assert cli.main(words) == 2
+    assert capsys.readouterr().err == "edge: rapl: is not on this machine (here is no meter)\n"
 
 
 def test_a_device_with_another_model(edge_file: Path, capsys: Out) -> None:

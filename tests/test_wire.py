@@ -49,14 +49,16 @@ def speaks(wire: Wire) -> None:
 
 
 def test_here(edge_file: Path) -> None:
-    with open_wire("local", edge_file, WORDS) as wire:
+    with open_wire("local", edge_file, WORDS) as (wire, device):
+        assert device
         speaks(wire)
     assert isinstance(wire, Pipes)
     assert wire.child.returncode == 0
 
 
 def test_over_ssh_the_artifact_is_sent_first(board: str, edge_file: Path) -> None:
-    with open_wire(board, edge_file, WORDS) as wire:
+    with open_wire(board, edge_file, WORDS) as (wire, device):
+        assert device
         speaks(wire)
     assert isinstance(wire, Pipes)
     assert wire.child.returncode == 0
@@ -129,7 +131,7 @@ def written(path: Path, text: str, mode: int = 0o755) -> Path:
 )
 def test_a_program_that_ends_says_why(text: str, line: str, tmp_path: Path) -> None:
     path = written(tmp_path / "x.edge", text)
-    with pytest.raises(DeviceFailed) as failure, open_wire("local", path, WORDS) as wire:
+    with pytest.raises(DeviceFailed) as failure, open_wire("local", path, WORDS) as (wire, _):
         wire.write(b"name%\n")
         while wire.read(10):
             pass
@@ -138,7 +140,7 @@ def test_a_program_that_ends_says_why(text: str, line: str, tmp_path: Path) -> N
 
 def test_a_program_that_hears_nothing_more(tmp_path: Path) -> None:
     path = written(tmp_path / "x.edge", "#!/bin/sh\nexec 0<&-; echo 'edge: enough' >&2; exit 3")
-    with pytest.raises(DeviceFailed) as failure, open_wire("local", path, WORDS) as wire:
+    with pytest.raises(DeviceFailed) as failure, open_wire("local", path, WORDS) as (wire, _):
         wire.child.wait()  # type: ignore[attr-defined]
         wire.write(b"name%")
     assert str(failure.value) == "x.edge: enough"
@@ -147,7 +149,7 @@ def test_a_program_that_hears_nothing_more(tmp_path: Path) -> None:
 def test_a_program_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.devices.wire.END_SECONDS", 0.2)
     path = written(tmp_path / "x.edge", "#!/bin/sh\ntrap '' TERM; exec sleep 100")
-    with open_wire("local", path, WORDS) as wire:
+    with open_wire("local", path, WORDS) as (wire, _):
         pass
     assert wire.child.returncode == -9  # type: ignore[attr-defined]
 
@@ -171,7 +173,8 @@ def test_ssh_that_breaks_off_is_told_in_its_words(edge_file: Path, tmp_path: Pat
 def test_an_emulator_goes_in_front(edge_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = written(tmp_path / "emulator", f'#!/bin/sh\necho "$@" >"{tmp_path}/argv"\nexec "$@"')
     monkeypatch.setenv("EDGE_EMULATOR", str(script))
-    with open_wire("local", edge_file, WORDS) as wire:
+    with open_wire("local", edge_file, WORDS) as (wire, device):
+        assert device
         speaks(wire)
     assert (tmp_path / "argv").read_text().split() == [str(edge_file), *WORDS]
 

@@ -12,6 +12,7 @@ from edge.errors import CheckFailed, EdgeError
 
 if TYPE_CHECKING:
     from edge.artifact.reader import Artifact
+    from edge.devices.dut import Dut
     from edge.measure.mlperf_figures import Benchmark
 
 STDOUT = Path("-")
@@ -23,13 +24,10 @@ def run(args: argparse.Namespace) -> int:
     from edge import report
     from edge.artifact.reader import open_artifact
     from edge.artifact.whole_file import write_whole
-    from edge.cli.later import refuse
 
     for name, default in FOREIGN.items():
         if getattr(args, name) != default:
             raise EdgeError("profile", f"--protocol mlperf takes no --{name.replace('_', '-')}", "the protocol fixes how is measured")
-    if args.energy not in ("auto", "none"):
-        refuse("profile", f"--energy {args.energy}")
     if not (math.isfinite(args.mlperf_secs) and 0 < args.mlperf_secs <= 3600):
         raise EdgeError("profile", f"--mlperf-secs {args.mlperf_secs} is not between 0 and 3600")
     if args.artifact is None and not args.input:
@@ -48,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchmark:
+    from edge import meters
     from edge.artifact.program import EMULATOR
     from edge.cli.progress import Progress
     from edge.devices.dut import Dut
@@ -61,21 +60,30 @@ def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchma
     if artifact:
         words += ["--model-id", artifact.manifest.name]
     emulated = args.on.startswith("virtual:") or (args.on == "local" and bool(os.environ.get(EMULATOR)))
-    with Progress() as say, open_wire(args.on, artifact.path if artifact else None, words, say) as wire:
-        dut = Dut(wire)
-        if artifact and dut.model != plain(artifact.manifest.name):
-            what = f"runs '{dut.model}', not '{artifact.manifest.name}'"
-            raise EdgeError(args.on, what, "put that file there, or give --input FILES and no file")
+    with Progress() as say, open_wire(args.on, artifact.path if artifact else None, words, say) as (wire, device):
+        place = meters.Nowhere() if device is None else meters.Here() if args.on == "local" else meters.There(device)
+        watch = meters.watch(args.energy, place, from_here=True)
+        with watch:  # before the first word to the device: an instrument may be what gives it power
+            dut = Dut(wire)
+            require_model(dut, artifact, args.on)
+            runs = mlperf.perform(dut, inputs, args.mlperf_secs, say)
         return mlperf.benchmark(
             dut,
-            inputs,
+            runs,
+            watch,
             device=args.on,
             artifact=artifact.path.name if artifact else None,
             seconds=args.mlperf_secs,
-            answers=bool(args.input),
             doubts=[EMULATED] if emulated else (),
-            say=say,
+            answers=mlperf.answers_of(dut, inputs, say) if args.input else (),
         )
+
+
+def require_model(dut: Dut, artifact: Artifact | None, where: str) -> None:
+    """EdgeError when the device says that it runs something else than the artifact."""
+    if artifact and dut.model != plain(artifact.manifest.name):
+        what = f"runs '{dut.model}', not '{artifact.manifest.name}'"
+        raise EdgeError(where, what, "put that file there, or give --input FILES and no file")
 
 
 def plain(name: str) -> str:

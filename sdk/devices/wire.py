@@ -112,17 +112,20 @@ class Console:
 
 
 @contextmanager
-def open_wire(uri: str, program: Path | None = None, words: Sequence[str] = (), say: Say = silent) -> Iterator[Wire]:
-    """The line at that URI.  On a serial port somebody speaks already; on other devices `program`, an artifact, is started with `words`."""
+def open_wire(uri: str, program: Path | None = None, words: Sequence[str] = (), say: Say = silent) -> Iterator[tuple[Wire, Device | None]]:
+    """The line at that URI.  On a serial port somebody speaks already; on other devices `program`, an artifact, is started with `words`.
+
+    With it the device, where it can be asked other things meanwhile.
+    """
     parsed = parse_uri(uri)
     if parsed.scheme in serial.SCHEMES:
         with closing(Port(parsed)) as port:
-            yield port
+            yield port, None
         return
     if program is None:
         raise EdgeError(where(uri), "has nothing to start", "edge profile A.edge, or --on serial:///dev/ttyUSB0 for what speaks there already")
     with opened(uri) as device, closing(started(device, program, words, say)) as wire:
-        yield wire
+        yield wire, None if isinstance(wire, Console) else device
 
 
 def started(device: Device, program: Path, words: Sequence[str], say: Say) -> Wire:

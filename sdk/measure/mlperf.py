@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from edge.devices.device import Say, silent
 from edge.devices.dut import Dut, Inferred
@@ -17,7 +18,7 @@ from edge.errors import DeviceFailed
 from edge.measure.figures import Energy
 from edge.measure.mlperf_figures import Accuracy, Answer, Benchmark, Window
 from edge.measure.mlperf_inputs import Input, check
-from edge.measure.watch import Seen, Unwatched, Watch
+from edge.measure.watch import Seen, Watch
 
 RUNS, RULE_SECONDS, RULE_INFERENCES = 5, 10.0, 10
 WARMUP = 10  #: the protocol's default
@@ -29,42 +30,55 @@ MAX_SPREAD, MAX_CLOCK = 0.05, 0.05  #: of the median; of our clock
 LATE = 0.05  #: seconds by which a line may be late in telling us
 
 
-def unwatched() -> Watch:
-    return Unwatched()
+@dataclass(frozen=True)
+class Run:
+    """One run that was long enough.  checked: its results were known, and right."""
+
+    given: Input
+    count: int
+    told: Inferred
+    checked: bool
+
+    @property
+    def seconds(self) -> float:
+        """By the device's clock; in energy mode by ours."""
+        return took(self.told)
 
 
-def benchmark(
-    dut: Dut,
-    inputs: Sequence[Input],
-    *,
-    device: str,
-    artifact: str | None = None,
-    seconds: float = RULE_SECONDS,
-    answers: bool = False,
-    doubts: Sequence[str] = (),
-    watch: Callable[[], Watch] = unwatched,
-    say: Say = silent,
-) -> Benchmark:
-    """Performance, with a meter's watch energy, and with `answers` what the model says to every input.
-
-    seconds: of one run, at least.  doubts: reasons known beforehand why the figures are not stable.  watch: makes one for each run; idle is not
-    taken off, as the benchmark's own runner does not.
-    """
-    windows: list[Window] = []
-    checked, count, clocks = 0, 0, set()
+def perform(dut: Dut, inputs: Sequence[Input], seconds: float = RULE_SECONDS, say: Say = silent) -> list[Run]:
+    """The runs, of at least so many seconds each.  CheckFailed when a result is known and is another."""
+    runs: list[Run] = []
+    count = 0
     for number in range(RUNS):
         given = inputs[number % len(inputs)]
         dut.load(given.data, say)
         count = count or calibrate(dut, seconds, say)
         say(f"run {number + 1} of {RUNS}: {count} inferences")
-        window, ran, count = run(dut, given, count, seconds, watch)
-        checked += check(given, ran.results, device)
-        clocks.add("host" if ran.seconds is None else "device")
-        windows.append(window)
-    throughput = statistics.median(w.throughput for w in windows)
-    timer = "device" if clocks == {"device"} else "host"
-    reasons, broken = (*doubts, *unsteady(windows)), broken_rules(inputs, seconds, timer)
-    told = answers_of(dut, inputs, device, say) if answers else ()
+        count, told = long_enough(dut, count, seconds)
+        runs.append(Run(given, count, told, check(given, told.results, dut.wire.name)))
+    return runs
+
+
+def benchmark(
+    dut: Dut,
+    runs: Sequence[Run],
+    watch: Watch,
+    *,
+    device: str,
+    artifact: str | None = None,
+    seconds: float = RULE_SECONDS,
+    doubts: Sequence[str] = (),
+    answers: tuple[Answer, ...] = (),
+) -> Benchmark:
+    """The figures of runs that were to take `seconds` each.
+
+    watch: was on all the while; idle is not taken off, as the benchmark's own runner does not.  doubts: reasons known beforehand
+    why the figures are not stable.
+    """
+    windows = tuple(window_of(run, watch) for run in runs)
+    throughput = statistics.median(window.throughput for window in windows)
+    timer = "host" if any(run.told.seconds is None for run in runs) else "device"
+    reasons, broken = (*doubts, *unsteady(windows)), broken_rules([run.given for run in runs], seconds, timer)
     return Benchmark(
         protocol="mlperf-tiny",
         device=device,
@@ -76,10 +90,10 @@ def benchmark(
         latency_ms=1e3 / throughput,
         timer=timer,
         energy_mj=median_energy(windows),
-        runs=tuple(windows),
-        checked=checked,
-        accuracy=accuracy_of(told),
-        answers=told,
+        runs=windows,
+        checked=sum(run.checked for run in runs),
+        accuracy=accuracy_of(answers),
+        answers=answers,
         stable=not reasons,
         reasons=reasons,
         rules_met=not broken,
@@ -87,9 +101,13 @@ def benchmark(
     )
 
 
-def took(ran: Inferred) -> float:
-    """Seconds by the device's clock; in energy mode by ours."""
-    return ran.span[1] - ran.span[0] if ran.seconds is None else ran.seconds
+def window_of(run: Run, watch: Watch) -> Window:
+    begin, end = run.told.span
+    return Window(run.given.name, run.count, run.seconds, end - begin, run.count / run.seconds, watch.energy(Seen((begin, end), run.count)))
+
+
+def took(told: Inferred) -> float:
+    return told.span[1] - told.span[0] if told.seconds is None else told.seconds
 
 
 def calibrate(dut: Dut, seconds: float, say: Say) -> int:
@@ -104,18 +122,15 @@ def calibrate(dut: Dut, seconds: float, say: Say) -> int:
     raise DeviceFailed(dut.wire.name, f"its timer shows {took_now:g} s after {MAX_INFERENCES} inferences", "is it the right timer?")
 
 
-def run(dut: Dut, given: Input, count: int, seconds: float, watch: Callable[[], Watch]) -> tuple[Window, Inferred, int]:
-    """One run that is long enough; the number of inferences that made it so."""
+def long_enough(dut: Dut, count: int, seconds: float) -> tuple[int, Inferred]:
+    """A run of at least so many seconds, and the number of inferences that made it so long."""
     for _ in range(TRIES):
         count = min(count, MAX_INFERENCES)
-        watching = watch()
-        with watching:
-            ran = dut.infer(count, WARMUP, FIRST_SECONDS + 4 * seconds * max(1, WARMUP / count))
-        if took(ran) >= seconds:
-            energy = watching.energy(Seen(ran.span, count))
-            return Window(given.name, count, took(ran), ran.span[1] - ran.span[0], count / took(ran), energy), ran, count
-        tried, count = count, math.ceil(count * MARGIN * seconds / max(took(ran), seconds / 100))
-    what = f"a run of {seconds:g} s was not reached: {tried} inferences took {took(ran):.3g} s"
+        told = dut.infer(count, WARMUP, FIRST_SECONDS + 4 * seconds * max(1, WARMUP / count))
+        if took(told) >= seconds:
+            return count, told
+        tried, count = count, math.ceil(count * MARGIN * seconds / max(took(told), seconds / 100))
+    what = f"a run of {seconds:g} s was not reached: {tried} inferences took {took(told):.3g} s"
     raise DeviceFailed(dut.wire.name, what, "is its timer steady?")
 
 
@@ -129,7 +144,7 @@ def unsteady(windows: Sequence[Window]) -> tuple[str, ...]:
 
 
 def broken_rules(inputs: Sequence[Input], seconds: float, timer: str) -> tuple[str, ...]:
-    different = len({given.data for given in inputs[:RUNS]})
+    different = len({given.data for given in inputs})
     tests = (
         (seconds < RULE_SECONDS, f"the runs are {seconds:g} s long, not {RULE_SECONDS:g}"),
         (different < RUNS, f"{different} different inputs, not {RUNS}"),
@@ -145,14 +160,14 @@ def median_energy(windows: Sequence[Window]) -> Energy:
     return missing[0] if missing else sorted(energies, key=lambda energy: energy.value or 0.0)[len(energies) // 2]
 
 
-def answers_of(dut: Dut, inputs: Sequence[Input], device: str, say: Say) -> tuple[Answer, ...]:
+def answers_of(dut: Dut, inputs: Sequence[Input], say: Say = silent) -> tuple[Answer, ...]:
     """One inference of every input."""
     told = []
     for number, given in enumerate(inputs):
         say(f"input {number + 1} of {len(inputs)}: {given.name}")
         dut.load(given.data)
         results = dut.infer(1, 0, FIRST_SECONDS).results
-        check(given, results, device)
+        check(given, results, dut.wire.name)
         told.append(Answer(given.name, results, max(range(len(results)), key=results.__getitem__), given.label))
     return tuple(told)
 
