@@ -227,12 +227,6 @@ def test_a_file_that_fails_its_check_is_not_left_behind(tmp_path: Path, monkeypa
     assert (tmp_path / "net.edge").read_text() == "an older good file"
 
 
-def test_measuring_elsewhere_comes_later() -> None:
-    with pytest.raises(EdgeError) as error:
-        edge.profile("net.edge", on="ssh://pi@host")
-    assert str(error.value) == "on='ssh://pi@host': comes with the devices issue (on='local' measures this machine)"
-
-
 def test_a_missing_compiler_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)

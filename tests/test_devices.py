@@ -156,5 +156,22 @@ def test_nothing_is_pasted_into_a_script() -> None:
 def test_the_command_line_names_the_device(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["rollback", "ssh://-x"]) == 2
     assert capsys.readouterr().err == "edge: device 'ssh://-x': is no good ssh device (like ssh://pi@raspberrypi.local:22)\n"
-    assert cli.main(["flash", "a.edge"]) == 2
-    assert capsys.readouterr().err == "edge: flash: needs a device (edge flash A.edge --to ssh://pi@board)\n"
+
+
+WHERE = "edge flash A.edge --to ssh://pi@board, or --image card.img"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", f"flash: says nowhere to put it ({WHERE})"),
+        ("--to local --image card.img", f"flash: takes --to or --image, not both ({WHERE})"),
+        ("--to local --yes", "flash: --yes: belongs to --image (a device that runs has been configured already)"),
+        ("--to local --from x.img", "flash: --from: belongs to --image (a device that runs has been configured already)"),
+        ("--to local --wifi-country DE", "flash: --wifi-country: belongs to --image (a device that runs has been configured already)"),
+        ("--image card.img --folder /opt", "flash: --folder: belongs to --to (in an image it is /opt/edge)"),
+    ],
+)
+def test_flash_goes_to_one_place(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["flash", "a.edge", *words.split()]) == 2
+    assert capsys.readouterr().err == f"edge: {message}\n"

@@ -254,5 +254,3 @@ def test_the_commands(models: Files, device: Device, tmp_path: Path, capsys: pyt
         f"local: {root}/current is tiny {second}, checked there; before: {first}",
         f"local: {root}/current is tiny {first} again; it was {second}",
     ]
-    assert cli.main(["flash", str(models[0].path), "--to", "local", "--image", "x.img"]) == 2
-    assert capsys.readouterr().err == "edge: flash: --image comes with a later issue (docs/cli.md lists what is here)\n"

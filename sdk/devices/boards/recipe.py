@@ -45,10 +45,10 @@ mount -t devpts devpts /dev/pts; mount -t tmpfs -o mode=1777 tmpfs /dev/shm; mou
 while read -r module; do insmod "/modules/$module.ko"; done </modules/list
 hostname board
 mount -t ext4 -o noatime /dev/vda /home || echo "board: its disk cannot be mounted" >/dev/console
-mkdir -p /home/{USER}/.ssh /home/keys; chmod 700 /home/keys /home/{USER}/.ssh
+mkdir -p /home/{USER}/.ssh /home/.keys; chmod 700 /home/.keys /home/{USER}/.ssh
 cp /etc/authorized_keys /home/{USER}/.ssh/; chown -R 1000:1000 /home/{USER}/.ssh; chown 1000:1000 /home/{USER}
 ifconfig lo up; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
-key=/home/keys/ed25519
+key=/home/.keys/ed25519
 [ -s $key ] || {{ dropbearkey -t ed25519 -f $key.new >/dev/null 2>&1 && sync && mv $key.new $key && sync; }}
 dropbear -E -s -r $key 2>/tmp/dropbear.log
 read -r idle </etc/idle
