@@ -18,7 +18,7 @@ from edge.artifact.reader import open_artifact
 from edge.devices import dut as host
 from edge.devices.dut import Inferred
 from edge.devices.wire import open_wire
-from edge.measure import mlperf
+from edge.measure import mlperf, mlperf_verdict
 from edge.measure.figures import Energy, measured, no_energy
 from edge.measure.mlperf_figures import Benchmark, Window
 from edge.measure.mlperf_inputs import Input, vectors_of
@@ -189,7 +189,7 @@ def window(seconds: float, host_seconds: float) -> Window:
     ],
 )
 def test_every_doubt_has_its_reason(windows: list[Window], reasons: tuple[str, ...]) -> None:
-    assert mlperf.unsteady(windows) == reasons
+    assert mlperf_verdict.unsteady(windows) == reasons
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_every_doubt_has_its_reason(windows: list[Window], reasons: tuple[str, .
     ],
 )
 def test_every_rule_that_is_broken_is_named(inputs: list[Input], seconds: float, timer: str, broken: tuple[str, ...]) -> None:
-    assert mlperf.broken_rules(inputs, seconds, timer) == broken
+    assert mlperf_verdict.broken_rules(inputs, seconds, timer) == broken
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_energy_is_the_median_of_five_runs(values: Sequence[float | None], middl
             return no_energy("the meter lost its samples")
         return measured((value - 1, value, value + 1), "a meter", gross=value, idle=None, samples=9, rate=1.0)
 
-    found = mlperf.median_energy([replace(window(10, 10), energy_mj=energy(value)) for value in values])
+    found = mlperf_verdict.median_energy([replace(window(10, 10), energy_mj=energy(value)) for value in values])
     assert (found.value, found.source) == (middle, source)
 
 

@@ -54,8 +54,9 @@ def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchma
     from edge.measure import mlperf
     from edge.measure.benchmark import EMULATED
     from edge.measure.mlperf_inputs import files_of, vectors_of
+    from edge.measure.mlperf_verdict import RUNS
 
-    inputs = files_of(args.input) if args.input else vectors_of(artifact, mlperf.RUNS) if artifact else []
+    inputs = files_of(args.input) if args.input else vectors_of(artifact, RUNS) if artifact else []
     words = ["--mlperf", "--threads", str(args.threads), *(["--level", args.level] if args.level else [])]
     if artifact:
         words += ["--model-id", artifact.manifest.name]
