@@ -39,7 +39,7 @@ def edge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "HELLO_SECONDS", 0.2)
     monkeypatch.setattr(host, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(mlperf, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(mlperf, "FIRST_SECONDS", 2.0)
 
 
 def benchmark_of(player: Callable[[str], str | None], doubts: Sequence[str] = ()) -> Benchmark:
@@ -152,6 +152,25 @@ def test_ten_seconds_and_ten_inferences_each() -> None:
         assert (made.throughput, made.latency_ms) == (pytest.approx(1e6 / micros), pytest.approx(micros / 1e3))
         assert all(w.seconds >= 10 for w in made.runs)
         assert (made.rules_met, made.rules_broken) == (True, ())
+
+
+class Slow(host.Dut):
+    """A device of so many seconds an inference, without a line; keeps for how long it was waited."""
+
+    def __init__(self, each: float) -> None:
+        self.each, self.waited = each, [0.0]
+
+    def infer(self, count: int, warmup: int, seconds: float) -> Inferred:
+        self.waited.append(seconds)
+        return Inferred(count * self.each * 1.01, (5.0, 5.0 + count * self.each), (1.0,))
+
+
+@pytest.mark.parametrize(("each", "count", "needs"), [(0.001, 10_397, 10.41), (2.0, 10, 40.0), (60.0, 10, 1200.0)])
+def test_a_slow_device_is_waited_for(each: float, count: int, needs: float) -> None:
+    slow = Slow(each)
+    assert mlperf.calibrate(slow, 10, print) == (count, pytest.approx(each))
+    mlperf.long_enough(slow, count, each, 10)
+    assert 2 * needs < slow.waited[-1] < 3 * needs + 121
 
 
 def test_a_run_that_was_too_short_is_done_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def edge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "HELLO_SECONDS", 0.2)
     monkeypatch.setattr(host, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(mlperf, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(mlperf, "FIRST_SECONDS", 2.0)
 
 
 def answering(**changed: str | None) -> Callable[[str], str | None]:
@@ -119,6 +120,31 @@ def test_a_line_on_which_nobody_speaks(ready: str, answers: Callable[[str], str]
     with Dut(answers, ready=ready) as device, pytest.raises(DeviceFailed) as failure, open_wire(device.uri) as (wire, _):
         host.Dut(wire)
     assert str(failure.value) == f"{device.uri}: {line}"
+
+
+def test_whatever_comes_over_the_line_is_one_of_our_errors_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers with bytes lost, doubled and changed."""
+    for name, seconds in (("HELLO_SECONDS", 0.1), ("ANSWER_SECONDS", 0.1)):
+        monkeypatch.setattr(host, name, seconds)
+    monkeypatch.setattr(mlperf, "FIRST_SECONDS", 0.1)
+    good = 0
+    for seed in range(15):
+        noise, player = random.Random(seed), Player(100_000)
+
+        def spoil(command: str, noise: random.Random = noise, player: Player = player) -> str | None:
+            said = player(command)
+            if said and noise.random() < 0.15:
+                at = noise.randrange(len(said))
+                said = said[:at] + "".join(chr(noise.randrange(128)) for _ in range(noise.randrange(3))) + said[at + noise.randrange(3) :]
+            return said
+
+        with Dut(spoil) as device:
+            try:
+                with open_wire(device.uri) as (wire, _):
+                    good += len(mlperf.perform(host.Dut(wire), INPUTS, 0.5))
+            except EdgeError:
+                pass
+    assert 0 < good < 75
 
 
 def test_half_a_command_that_somebody_left_does_not_matter() -> None:

@@ -54,7 +54,7 @@ def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchma
     from edge.measure import mlperf
     from edge.measure.benchmark import EMULATED
     from edge.measure.mlperf_inputs import files_of, vectors_of
-    from edge.measure.mlperf_verdict import RUNS
+    from edge.measure.mlperf_verdict import LATE, RUNS
 
     inputs = files_of(args.input) if args.input else vectors_of(artifact, RUNS) if artifact else []
     words = ["--mlperf", "--threads", str(args.threads), *(["--level", args.level] if args.level else [])]
@@ -63,7 +63,7 @@ def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchma
     emulated = args.on.startswith("virtual:") or (args.on == "local" and bool(os.environ.get(EMULATOR)))
     with Progress() as say, open_wire(args.on, artifact.path if artifact else None, words, say) as (wire, device):
         place = meters.Nowhere() if device is None else meters.Here() if args.on == "local" else meters.There(device)
-        watch = meters.watch(args.energy, place, from_here=True)
+        watch = meters.watch(args.energy, place, clock=meters.Clock(error=LATE), from_here=True)
         with watch:  # before the first word to the device: an instrument may be what gives it power
             dut = Dut(wire)
             require_model(dut, artifact, args.on)

@@ -19,6 +19,7 @@ WARMUP = 10  #: the protocol's default
 MARGIN = 1.05  #: a run is planned so much longer than it must be
 FIRST_SECONDS = 120.0  #: for one inference
 TRIES = 4
+PATIENCE = 3.0  #: times what inferences took before, for those that follow
 MAX_INFERENCES = 10**9
 
 
@@ -40,13 +41,14 @@ class Run:
 def perform(dut: Dut, inputs: Sequence[Input], seconds: float = RULE_SECONDS, say: Say = silent) -> list[Run]:
     """The runs, of at least so many seconds each.  CheckFailed when a result is known and is another."""
     runs: list[Run] = []
-    count = 0
+    count, each = 0, 0.0
     for number in range(RUNS):
         given = inputs[number % len(inputs)]
         dut.load(given.data, say)
-        count = count or calibrate(dut, seconds, say)
+        if not count:
+            count, each = calibrate(dut, seconds, say)
         say(f"run {number + 1} of {RUNS}: {count} inferences")
-        count, told = long_enough(dut, count, seconds)
+        count, told = long_enough(dut, count, each, seconds)
         runs.append(Run(given, count, told, check(given, told.results, dut.wire.name)))
     return runs
 
@@ -102,23 +104,26 @@ def took(told: Inferred) -> float:
     return told.span[1] - told.span[0] if told.seconds is None else told.seconds
 
 
-def calibrate(dut: Dut, seconds: float, say: Say) -> int:
-    """How many inferences a run needs: more and more of them until the time they take can be told."""
+def calibrate(dut: Dut, seconds: float, say: Say) -> tuple[int, float]:
+    """How many inferences a run needs: more and more of them until the time they take can be told.  And the seconds of each, by our clock.
+
+    How long a device is waited for is never its own word.
+    """
     count = 1
     while count <= MAX_INFERENCES:
         say(f"how long {count} inferences take")
-        took_now = took(dut.infer(count, 0, FIRST_SECONDS + seconds))
-        if took_now >= max(0.02, 0.02 * seconds):
-            return max(RULE_INFERENCES, math.ceil(count * MARGIN * seconds / took_now))
+        told = dut.infer(count, 0, FIRST_SECONDS + seconds)
+        if took(told) >= max(0.02, 0.02 * seconds):
+            return max(RULE_INFERENCES, math.ceil(MARGIN * seconds * count / took(told))), (told.span[1] - told.span[0]) / count
         count *= 10
-    raise DeviceFailed(dut.wire.name, f"its timer shows {took_now:g} s after {MAX_INFERENCES} inferences", "is it the right timer?")
+    raise DeviceFailed(dut.wire.name, f"its timer shows {took(told):g} s after {MAX_INFERENCES} inferences", "is it the right timer?")
 
 
-def long_enough(dut: Dut, count: int, seconds: float) -> tuple[int, Inferred]:
+def long_enough(dut: Dut, count: int, each: float, seconds: float) -> tuple[int, Inferred]:
     """A run of at least so many seconds, and the number of inferences that made it so long."""
     for _ in range(TRIES):
         count = min(count, MAX_INFERENCES)
-        told = dut.infer(count, WARMUP, FIRST_SECONDS + 4 * seconds * max(1, WARMUP / count))
+        told = dut.infer(count, WARMUP, FIRST_SECONDS + PATIENCE * each * (count + WARMUP))
         if took(told) >= seconds:
             return count, told
         tried, count = count, math.ceil(count * MARGIN * seconds / max(took(told), seconds / 100))
