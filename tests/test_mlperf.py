@@ -35,13 +35,6 @@ def edge_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write(tmp_path_factory.mktemp("mlperf") / "tiny.edge")
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "HELLO_SECONDS", 0.2)
-    monkeypatch.setattr(host, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr(mlperf, "FIRST_SECONDS", 2.0)
-
-
 def benchmark_of(player: Callable[[str], str | None], doubts: Sequence[str] = ()) -> Benchmark:
     with Dut(player) as device, open_wire(device.uri) as (wire, _):
         dut = host.Dut(wire)

@@ -214,6 +214,17 @@ def test_files_that_are_no_inputs(tmp_path: Path) -> None:
         assert str(failure.value) == line
 
 
+def test_a_file_that_goes_bad_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    (tmp_path / "a.bin").write_bytes(b"a")
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(EdgeError) as failure:
+        bytes_of(tmp_path / "a.bin")
+    assert str(failure.value) == f"{tmp_path}/a.bin: cannot be read: Input/output error"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
