@@ -25,6 +25,8 @@ from edge.images.disks import Disk, Host
 from sysfs_tree import GB, USB, Machine
 from sysfs_tree import machine as machine  # a fixture
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * CHUNK + 1000  #: of the image: not a whole number of blocks
 
 

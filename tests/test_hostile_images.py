@@ -25,7 +25,7 @@ from edge.images.partitions import FAT, LINUX, SECTOR, Partition, boot_and_root,
 from edge.images.payload import Payload
 from edge.images.volumes import Volume
 
-pytestmark = pytest.mark.usefixtures("card_tools")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("card_tools")]
 SYSTEMD = {"/usr/lib/systemd/systemd": "", "/etc/fstab": FSTAB}
 
 

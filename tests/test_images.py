@@ -19,7 +19,7 @@ from edge import cli
 from edge.images import ext4
 from edge.images.payload import Payload, safe_name
 
-pytestmark = pytest.mark.usefixtures("card_tools")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("card_tools")]
 SYSTEMD = {"/usr/lib/systemd/systemd": "", "/etc/fstab": FSTAB}
 
 

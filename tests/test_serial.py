@@ -18,6 +18,8 @@ from edge.devices.console.dialect import CHUNK_BYTES, Answer
 from edge.errors import DeviceFailed
 from line import PASSWORD, Board, Fault, Line
 
+pytestmark = pytest.mark.slow
+
 RATE = 11520  #: bytes a second of 115,200 baud
 DATA = random.Random(1).randbytes(5 * CHUNK_BYTES // 2)  #: does not compress
 SHELLS = {"dash": ["dash", "-i"], "bash": ["bash", "-i"], "busybox": ["busybox", "sh", "-i"]}

@@ -24,6 +24,8 @@ from edge.devices.uri import parse_uri
 from edge.errors import DeviceFailed, EdgeError
 from line import PASSWORD, Board, Fault, Line, clean
 
+pytestmark = pytest.mark.slow
+
 DASH = ["dash", "-i"]
 AGAIN = "check the cable and run the same again: a transfer goes on where it stopped"
 

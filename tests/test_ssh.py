@@ -21,6 +21,8 @@ from edge.devices import open_device, ssh
 from edge.devices.device import Ran
 from edge.errors import DeviceFailed
 
+pytestmark = pytest.mark.slow
+
 Out = pytest.CaptureFixture[str]
 
 

@@ -22,6 +22,8 @@ from edge.devices.device import Found
 from edge.devices.uri import parse_uri
 from edge.errors import DeviceFailed, EdgeError, ToolFailed
 
+pytestmark = pytest.mark.slow
+
 PI = Board("rpi4", "cortex-a72", 4)
 
 
