@@ -189,6 +189,18 @@ def test_on_a_tty_it_speaks_raw_and_gives_it_back(words: list[str], speed: int, 
         os.close(slave)
 
 
+def test_a_run_that_is_stopped_is_no_run(mixed: Path) -> None:
+    child = subprocess.Popen([str(mixed), "--mlperf"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdin and child.stdout
+    child.stdin.write(f"{LOADED}infer 1000000000 0%".encode())
+    child.stdin.flush()
+    while child.stdout.readline() != b"m-infer-start-1000000000\r\n":
+        assert child.poll() is None
+    assert child.stdout.readline().startswith(b"m-lap-us-")
+    child.terminate()
+    assert (child.communicate(timeout=20)[0], child.returncode) == (b"m-ready\r\n", 0)
+
+
 def test_a_host_that_goes_away_ends_it(mixed: Path) -> None:
     child = subprocess.Popen([str(mixed), "--mlperf"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin and child.stdout

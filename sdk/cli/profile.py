@@ -28,6 +28,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from edge.errors import CheckFailed, EdgeError
+
+    limits = {"runs": (1, 10**7), "warmup": (0, 10**7), "min_secs": (0, 86400), "threads": (0, 256)}
+    for name, (low, high) in limits.items():
+        if not low <= getattr(args, name) <= high:
+            raise EdgeError("profile", f"--{name.replace('_', '-')} {getattr(args, name)} is not between {low} and {high}")
     if args.protocol == "mlperf":
         from edge.cli import profile_mlperf
 
@@ -35,14 +41,9 @@ def run(args: argparse.Namespace) -> int:
     from edge import pipeline, report
     from edge.artifact.whole_file import write_whole
     from edge.cli.progress import Progress
-    from edge.errors import CheckFailed, EdgeError
 
     if args.artifact is None or args.input:
         raise EdgeError("profile", "needs A.edge" if args.artifact is None else "--input is for --protocol mlperf", "see edge profile --help")
-    limits = {"runs": (1, 10**7), "warmup": (0, 10**7), "min_secs": (0, 86400), "threads": (0, 256)}
-    for name, (low, high) in limits.items():
-        if not low <= getattr(args, name) <= high:
-            raise EdgeError("profile", f"--{name.replace('_', '-')} {getattr(args, name)} is not between {low} and {high}")
     options = {name: getattr(args, name) for name in (*limits, "per_layer", "level")}
     with Progress() as say:
         profile = pipeline.profile(args.artifact, args.on, energy=args.energy, say=say, **options)

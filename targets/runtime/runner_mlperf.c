@@ -113,6 +113,7 @@ static void infer(struct dut *d, char *rest) {
         line_flush(&d->line);
         stamp(d, NULL);
         run_times(d, count);
+        if (line_stopped()) return; /* nobody shall take this for a whole run */
         stamp(d, NULL);
         line_print(&d->line, "m-infer-done\r\n");
         line_flush(&d->line);
@@ -122,7 +123,7 @@ static void infer(struct dut *d, char *rest) {
 }
 
 static const struct command commands[] = {{"name", say_name}, {"timestamp", stamp}, {"profile", say_profile}, {"help", say_help},
-                                          {"db", dut_db},         {"infer", infer},     {"results", say_results}};
+                                          {"db", dut_db},     {"infer", infer},     {"results", say_results}};
 
 static void obey(struct dut *d, char *text) {
     char *rest = NULL;
