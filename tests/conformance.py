@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import edge
 from edge import models, targets
-from edge.artifact.program import EMULATOR
+from edge.artifact.emulator import EMULATOR
 from edge.cli.progress import CLEAR, Progress
 from edge.errors import CheckFailed, EdgeError, ToolFailed, did_you_mean
 from edge.report.table import table

@@ -19,8 +19,9 @@ import conformance
 import edge
 from edge import cli, models
 from edge.artifact import Artifact
+from edge.artifact.emulator import EMULATOR
 from edge.artifact.preprocess import PRESETS, read_image
-from edge.artifact.program import EMULATOR, run_program
+from edge.artifact.program import run_program
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")

@@ -77,6 +77,16 @@ def test_an_artifact_here(edge_file: Path, capsys: Out) -> None:
     assert made["note"] == "not an MLPerf result: those are submitted to MLCommons and reviewed"
 
 
+def test_an_emulator_has_no_energy_of_the_device(edge_file: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_EMULATOR", "/usr/bin/env")
+    made = profile_json(capsys, str(edge_file))
+    energy, reasons = made["energy_mj"], made["reasons"]
+    assert isinstance(energy, dict) and isinstance(reasons, list)
+    assert (energy["value"], energy["source"], reasons[0]) == (None, *["emulated: its time is not a device's time"] * 2)
+    assert cli.main(["profile", str(edge_file), "--protocol", "mlperf", "--energy", "rapl"]) == 2
+    assert capsys.readouterr().err == "edge: --energy: an emulator's energy is not the device's (--energy none, or a real device)\n"
+
+
 def test_the_runner_on_a_pty_behind_a_line(edge_file: Path, capsys: Out) -> None:
     with board_of(edge_file) as line:
         made = profile_json(capsys, str(edge_file), "--on", line.uri)

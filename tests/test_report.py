@@ -15,8 +15,8 @@ import pytest
 import edge
 import tiny
 from edge import artifact, measure, report
+from edge.artifact.emulator import EMULATOR
 from edge.artifact.preprocess import Preprocess
-from edge.artifact.program import EMULATOR
 from edge.cli import main
 from edge.devices.moments import Moment
 from edge.errors import EdgeError

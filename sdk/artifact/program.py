@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from edge.artifact.emulator import emulator
 from edge.artifact.typed_json import Json
 from edge.errors import EdgeError, ToolFailed
 
@@ -21,7 +22,6 @@ SIGNALS = {
     137: ("was killed", "out of memory? dmesg | tail tells"),
     139: ("crashed", "a mistake of ours: edge verify says whether the file is whole"),
 }
-EMULATOR = "EDGE_EMULATOR"  #: an emulator to put in front, e.g. `qemu-x86_64 -cpu Nehalem`, split at blanks
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Place(Protocol):
 
 
 def here(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
-    """On this machine, under EDGE_EMULATOR when it is set."""
+    """On this machine; another architecture's program under an emulator."""
     spelled = [word if isinstance(word, str) else f"{word.prefix}{word.path}" for word in words]
-    argv = [*watch, *os.environ.get(EMULATOR, "").split(), str(path.resolve()), *spelled]
+    argv = [*watch, *emulator(path), str(path.resolve()), *spelled]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", env={**os.environ, **environment}, check=False)
     except PermissionError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import sys
+from pathlib import Path
 
 from edge.errors import EdgeError, did_you_mean
 
@@ -74,8 +76,17 @@ def run(args: argparse.Namespace) -> int:
         return 0
     whole, weights, arena, macs = (int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs"))
     print(f"{made.path}: {whole:.2f} MB ({weights:.2f} MB weights), arena {arena:.2f} MB, {macs:.1f} MMAC, {', '.join(made.manifest.levels)}")
-    print(f"next: edge verify {made.path}   edge profile {made.path}", file=sys.stderr)
+    print(f"next: {' '.join(following(made.path))}", file=sys.stderr)
     return 0
+
+
+def following(path: Path) -> list[str]:
+    """Commands to go on with; what is built for another architecture was not run yet."""
+    from edge.artifact.emulator import arch_of
+
+    if arch_of(path) == platform.machine():
+        return [f"edge verify {path}  ", f"edge profile {path}"]
+    return [f"edge verify {path} (runs it under QEMU)  ", f"edge predict {path}  ", f"edge flash {path} --to ssh://pi@board"]
 
 
 def _refuse_later(args: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchmark:
     from edge import meters
-    from edge.artifact.program import EMULATOR
+    from edge.artifact.emulator import emulator
     from edge.cli.progress import Progress
     from edge.devices.dut import Dut
     from edge.devices.wire import open_wire
@@ -55,15 +54,18 @@ def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchma
     from edge.measure.benchmark import EMULATED
     from edge.measure.mlperf_inputs import files_of, vectors_of
     from edge.measure.mlperf_verdict import LATE, RUNS
+    from edge.measure.watch import Unwatched
 
     inputs = files_of(args.input) if args.input else vectors_of(artifact, RUNS) if artifact else []
     words = ["--mlperf", "--threads", str(args.threads), *(["--level", args.level] if args.level else [])]
     if artifact:
         words += ["--model-id", artifact.manifest.name]
-    emulated = args.on.startswith("virtual:") or (args.on == "local" and bool(os.environ.get(EMULATOR)))
+    emulated = args.on.startswith("virtual:") or (args.on == "local" and artifact is not None and bool(emulator(artifact.path)))
+    if emulated and args.energy not in ("auto", "none"):
+        raise EdgeError("--energy", "an emulator's energy is not the device's", "--energy none, or a real device")
     with Progress() as say, open_wire(args.on, artifact.path if artifact else None, words, say) as (wire, device):
         place = meters.Nowhere() if device is None else meters.Here() if args.on == "local" else meters.There(device)
-        watch = meters.watch(args.energy, place, clock=meters.Clock(error=LATE), from_here=True)
+        watch = Unwatched(EMULATED) if emulated else meters.watch(args.energy, place, clock=meters.Clock(error=LATE), from_here=True)
         with watch:  # before the first word to the device: an instrument may be what gives it power
             dut = Dut(wire)
             require_model(dut, artifact, args.on)

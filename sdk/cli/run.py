@@ -44,12 +44,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
-    """Outputs by name: in this process for `local`, else by the program on the device."""
+    """Outputs by name: in this process for `local`, else by the program, on the device or under an emulator."""
     from edge import devices
+    from edge.artifact.emulator import emulator
+    from edge.artifact.program import here
     from edge.cli.progress import Progress
     from edge.devices.remote import place_of
     from edge.session import load, run_at
 
+    if on == "local" and emulator(opened.path):
+        return run_at(opened, here, given, threads)
     if on == "local":
         with load(opened.path, threads=threads) as net:
             return net.run(given)

@@ -21,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from edge import report
+    from edge.artifact.emulator import emulator
     from edge.cli.progress import Progress
     from edge.devices import opened
     from edge.devices.remote import place_of
@@ -34,5 +35,7 @@ def run(args: argparse.Namespace) -> int:
     with Progress() as say, opened(args.on) as device:
         outcome = verify(args.artifact, source, args.per_layer, args.rtol, args.atol, args.threads, place_of(device, say))
     print((outcome.to_json() if args.json else report.verify_text(outcome)).rstrip("\n"))
+    if args.on == "local" and not args.json and (words := emulator(args.artifact)):
+        print(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
     require_good(outcome)
     return 0

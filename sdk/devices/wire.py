@@ -10,7 +10,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from edge.artifact.program import EMULATOR, ended_by
+from edge.artifact.emulator import emulator
+from edge.artifact.program import ended_by
 from edge.devices import opened, serial
 from edge.devices.console.port import MAX_BUFFER_BYTES, Port
 from edge.devices.device import Device, Say, silent
@@ -129,10 +130,10 @@ def open_wire(uri: str, program: Path | None = None, words: Sequence[str] = (), 
 
 
 def started(device: Device, program: Path, words: Sequence[str], say: Say) -> Wire:
-    """The program on that device, sent there where it is not yet.  local: under EDGE_EMULATOR when it is set."""
+    """The program on that device, sent there where it is not yet.  local: under an emulator where it needs one."""
     inner = device.inner if isinstance(device, VirtualDevice) else device
     if isinstance(inner, Local):
-        return Pipes(program.name, [*os.environ.get(EMULATOR, "").split(), str(program.resolve()), *words])
+        return Pipes(program.name, [*emulator(program), str(program.resolve()), *words])
     if not isinstance(inner, Ssh | SerialDevice):
         raise EdgeError(where(device.uri), "has no line that a protocol can be spoken on", "local, ssh://, serial:// or virtual://")
     line = sh_line([Remote(device, say).there(program, "")[0], *words])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.artifact.program import EMULATOR, parsed, said
+from edge.artifact.emulator import EMULATOR
+from edge.artifact.program import parsed, said
 from edge.artifact.reader import open_artifact
 from edge.artifact.typed_json import decode
 from edge.devices.device import Device, Say, silent

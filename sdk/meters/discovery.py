@@ -9,7 +9,7 @@ import re
 from functools import cache
 
 import edge.meters
-from edge.artifact.program import EMULATOR
+from edge.artifact.emulator import EMULATOR
 from edge.errors import EdgeError, did_you_mean
 from edge.measure.watch import Unwatched, Watch
 from edge.meters.clock import SAME, Clock
