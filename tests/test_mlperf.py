@@ -87,12 +87,14 @@ def test_an_emulator_has_no_energy_of_the_device(edge_file: Path, capsys: Out, m
     assert capsys.readouterr().err == "edge: --energy: an emulator's energy is not the device's (--energy none, or a real device)\n"
 
 
+@pytest.mark.slow
 def test_the_runner_on_a_pty_behind_a_line(edge_file: Path, capsys: Out) -> None:
     with board_of(edge_file) as line:
         made = profile_json(capsys, str(edge_file), "--on", line.uri)
     assert (made["device"], made["dut"], made["model"], made["checked"], made["timer"]) == (line.uri, "edge-x86-64", "tiny", 2, "device")
 
 
+@pytest.mark.slow
 def test_the_runner_on_a_tty_of_this_machine(edge_file: Path, tmp_path: Path, capsys: Out) -> None:
     """A board's console as it lies in /dev: the host opens the one end, the runner the other."""
     import pty
@@ -119,6 +121,7 @@ def test_the_runner_on_a_tty_of_this_machine(edge_file: Path, tmp_path: Path, ca
     assert child.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_in_energy_mode_this_machine_takes_the_time(edge_file: Path, tmp_path: Path, capsys: Out) -> None:
     (tmp_path / "value").touch()
     with board_of(edge_file, "--pin", str(tmp_path / "value")) as line:
@@ -242,6 +245,7 @@ def test_energy_is_the_median_of_five_runs(values: Sequence[float | None], middl
     assert (found.value, found.source) == (middle, source)
 
 
+@pytest.mark.slow
 def test_a_meter_of_known_watts(edge_file: Path, tmp_path: Path) -> None:
     """3.131 W, read from here beside the runner: millijoules an inference times inferences a second."""
     trees.lay(tmp_path, trees.ina2xx())

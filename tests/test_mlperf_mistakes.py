@@ -52,6 +52,7 @@ GONE = "the line is gone (check cable and power, then run the same again: a tran
 INFER = "answer to infer 1 0%"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "line"),
     [
@@ -100,6 +101,7 @@ def test_a_device_that_misbehaves(answers: Callable[[str], str | None], line: st
     assert str(failure.value) == f"{device.uri}: {line}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ready", "answers", "line"),
     [
@@ -122,6 +124,7 @@ def test_a_line_on_which_nobody_speaks(ready: str, answers: Callable[[str], str]
     assert str(failure.value) == f"{device.uri}: {line}"
 
 
+@pytest.mark.slow
 def test_whatever_comes_over_the_line_is_one_of_our_errors_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers with bytes lost, doubled and changed."""
     for name, seconds in (("HELLO_SECONDS", 0.1), ("ANSWER_SECONDS", 0.1)):
@@ -147,6 +150,7 @@ def test_whatever_comes_over_the_line_is_one_of_our_errors_or_none(monkeypatch: 
     assert 0 < good < 75
 
 
+@pytest.mark.slow
 def test_half_a_command_that_somebody_left_does_not_matter() -> None:
     player, first = Player(), ["e-[Unknown command: na name]"]
     with Dut(lambda command: first.pop() if first else player(command)) as device, open_wire(device.uri) as (wire, _):

@@ -56,6 +56,7 @@ def test_here(edge_file: Path) -> None:
     assert wire.child.returncode == 0
 
 
+@pytest.mark.slow
 def test_over_ssh_the_artifact_is_sent_first(board: str, edge_file: Path) -> None:
     with open_wire(board, edge_file, WORDS) as (wire, device):
         assert device
@@ -64,6 +65,7 @@ def test_over_ssh_the_artifact_is_sent_first(board: str, edge_file: Path) -> Non
     assert wire.child.returncode == 0
 
 
+@pytest.mark.slow
 def test_at_a_console_the_shell_is_there_again_afterwards(edge_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_PASSWORD", PASSWORD)
     with Line(Board(["sh", "-i"], tmp_path)) as line:
