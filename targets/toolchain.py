@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -53,6 +54,22 @@ def version() -> str:
         raise ToolFailed("zig cc", "the ziglang package is not installed", "pip install ziglang==0.17.0") from None
 
 
+def cache_folder() -> Path:
+    """Where zig keeps what it has built, as zig itself looks for it."""
+    named = os.environ.get("ZIG_GLOBAL_CACHE_DIR")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zig"
+
+
+def first_use(profile: Profile) -> str:
+    """What to tell a user who waits: zig builds a target's C libraries once, half a minute to a minute each; '' when it has them."""
+    return "" if _mark(profile).exists() else f"; for the first time also C libraries for {profile.arch}, about a minute, once"
+
+
+def _mark(profile: Profile) -> Path:
+    """A file of ours in zig's cache, so that it goes when the libraries do."""
+    return cache_folder() / f"edge-has-{profile.runner}-{profile.library}-{version()}"
+
+
 def header() -> bytes:
     """edge.h, the C interface of a built model."""
     return (HERE / "runtime" / "edge.h").read_bytes()
@@ -83,6 +100,8 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
         ("-target", profile.library, base, *shared, *library, "-shared", "-Wl,-soname,libmodel.so", "-o", "libmodel.so"),
     ]
     run(links, folder)
+    with suppress(OSError):  # a cache that is gone or full costs the next user a sentence
+        _mark(profile).touch()
     return Binaries((folder / "runner").read_bytes(), (folder / "libmodel.so").read_bytes())
 
 

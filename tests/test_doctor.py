@@ -13,6 +13,7 @@ from edge import cli
 from edge.cli import doctor
 from edge.cli.doctor import MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
+from edge.targets import toolchain
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_the_cache_is_where_zig_looks(variables: dict[str, str], folder: str, mo
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert doctor.cache_folder() == Path(folder)
+    assert toolchain.cache_folder() == Path(folder)
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from edge import cli, targets
 from edge.errors import EdgeError
 from edge.plan.machine import machine_of
-from edge.targets import host, schema
+from edge.targets import host, schema, toolchain
 from edge.targets.profile import Figure, figures, to_dict
 from house import ROOT
 
@@ -213,3 +213,12 @@ def test_the_runtime_looks_for_the_features_a_profile_may_name() -> None:
     header = (ROOT / "targets" / "runtime" / "cpu.h").read_text()
     arm, x86 = header.split("#else")
     assert [set(re.findall(r'X\(\d+, \w+, "(\w+)"\)', part)) for part in (x86, arm)] == [set(known) for known in schema.FEATURES.values()]
+
+
+def test_the_first_build_for_a_target_says_that_it_takes_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path))
+    profile = targets.load("rpi4")
+    assert toolchain.first_use(profile) == "; for the first time also C libraries for aarch64, about a minute, once"
+    (tmp_path / f"edge-has-aarch64-linux-musl-aarch64-linux-gnu.2.17-{toolchain.version()}").touch()
+    assert toolchain.first_use(profile) == "" == toolchain.first_use(targets.load("arm64"))
+    assert toolchain.first_use(targets.load("x86-64")) != ""

@@ -13,12 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 
 from edge import targets
 from edge.devices.findings import MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
-from edge.targets import host
+from edge.targets import host, toolchain
 
 OLDEST_PYTHON = (3, 11)
 DISTRIBUTION = "edge-deploy"
@@ -109,14 +108,8 @@ def zig() -> Finding:
     return Finding(OK, "zig", f"{says}, the compiler")
 
 
-def cache_folder() -> Path:
-    """Where zig keeps what it has built, as zig itself looks for it."""
-    named = os.environ.get("ZIG_GLOBAL_CACHE_DIR")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zig"
-
-
 def cache() -> Finding:
-    folder = cache_folder()
+    folder = toolchain.cache_folder()
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         return Finding(MISSING, "cache", f"{there} is not writable", "export ZIG_GLOBAL_CACHE_DIR=<a folder you may write to>")
