@@ -8,13 +8,14 @@ watch(word, place)       what `edge profile --energy WORD` gives to `bench`: "au
 from edge.meters.clock import SAME, Clock, align, compare, device_clock
 from edge.meters.discovery import discover, meters, names, watch
 from edge.meters.energy import energy_of
-from edge.meters.place import Here, Place, There
+from edge.meters.place import Here, Nowhere, Place, There
 from edge.meters.trace import Probe, Timeline, Trace, trace_of
 
 __all__ = [
     "SAME",
     "Clock",
     "Here",
+    "Nowhere",
     "Place",
     "Probe",
     "There",

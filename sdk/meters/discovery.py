@@ -56,16 +56,17 @@ def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], lis
     return found, reasons
 
 
-def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock = SAME) -> Watch:
+def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock = SAME, from_here: bool = False) -> Watch:
     """auto: the best meter here, or none and the reason why.  none: nothing.  A meter that is named must be there: EdgeError else.
 
     place: where the model will run.  clock: from that machine's clock to ours (`clock.compare`), for what is recorded from here.
+    from_here: everything is; for a program that is not asked to sample files itself.
     """
     place = place or Here()
     if word == "none":
         return Unwatched()
     if word == "auto":
-        return automatic(place, idle_secs, clock)
+        return automatic(place, idle_secs, clock, from_here)
     match = WORD.fullmatch(word)
     meter = meters().get(match["name"]) if match else None
     if not match or not meter:
@@ -83,24 +84,24 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
     if probe is None:
         here = ", ".join(found.name for found, _ in discover(place)[0])
         raise EdgeError(meter.name, "is not on this machine", f"here: {here}" if here else "here is no meter")
-    return watching(probe, place, idle_secs, clock)
+    return watching(probe, place, idle_secs, clock, from_here)
 
 
-def automatic(place: Place, idle_secs: float, clock: Clock) -> Watch:
+def automatic(place: Place, idle_secs: float, clock: Clock, from_here: bool) -> Watch:
     if isinstance(place, Here) and os.environ.get(EMULATOR):
         return Unwatched(f"not measured: {EMULATOR} is set, and an emulator's energy is not the device's")
     found, reasons = discover(place)
     if not found:
         return Unwatched("; ".join(["no meter here", *reasons]))
     try:
-        return Yielding(watching(found[0][1], place, idle_secs, clock))
+        return Yielding(watching(found[0][1], place, idle_secs, clock, from_here))
     except EdgeError as error:
         return Unwatched(str(error))
 
 
-def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock) -> Watch:
+def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock, from_here: bool) -> Watch:
     """Files are read by the runner, beside the model and on its clock; what a command tells is asked from here."""
-    if 0 < len(probe.paths) <= MAX_FILES:
+    if 0 < len(probe.paths) <= MAX_FILES and not from_here:
         return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs)
     if not place.parallel:
         raise EdgeError(probe.source, "is asked from here, and the line to the device carries one thing at a time", "use ssh, or an instrument")

@@ -127,6 +127,24 @@ class There:
         raise OSError(errno.EIO, f"ended with code {ran.code}", where)
 
 
+class Nowhere:
+    """A device that nothing can be asked of: its meters are instruments on our side."""
+
+    parallel = False
+
+    def at(self, path: str) -> str:
+        return path
+
+    def read(self, path: str) -> str:
+        raise FileNotFoundError(errno.ENOENT, "cannot be asked", path)
+
+    def names(self, folder: str) -> list[str]:
+        return []
+
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> str:
+        raise FileNotFoundError(errno.ENOENT, "cannot be asked", argv[0])
+
+
 def number(text: str, where: str) -> int:
     """A file's one whole number."""
     word = text.strip()

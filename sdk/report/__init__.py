@@ -2,9 +2,20 @@
 
 from edge.report.artifact_lines import artifact_facts, artifact_text
 from edge.report.count_lines import counts_text
+from edge.report.mlperf_lines import mlperf_text
 from edge.report.prediction_lines import prediction_text
 from edge.report.profile_lines import profile_text
 from edge.report.profile_page import profile_csv, profile_html
 from edge.report.verify_lines import verify_text
 
-__all__ = ["artifact_facts", "artifact_text", "counts_text", "prediction_text", "profile_csv", "profile_html", "profile_text", "verify_text"]
+__all__ = [
+    "artifact_facts",
+    "artifact_text",
+    "counts_text",
+    "mlperf_text",
+    "prediction_text",
+    "profile_csv",
+    "profile_html",
+    "profile_text",
+    "verify_text",
+]

@@ -18,6 +18,9 @@ struct options {
     long sample_ms;
     double min_secs, idle_secs;
     const char *level, *trace;
+    int mlperf;
+    long baud;
+    const char *tty, *model_id, *pin;
     const char *file;
     struct named_file inputs[RUNNER_MAX_FILES], outputs[RUNNER_MAX_FILES];
     int n_inputs, n_outputs;
@@ -45,6 +48,7 @@ int run_count(struct session *session, const struct options *options);
 int run_info(const struct session *session, const struct options *options);
 int run_files(struct session *session, const struct options *options);
 int run_stream(struct session *session, const struct options *options);
+int run_mlperf(struct session *session, const struct options *options);
 
 /* The tensor a file is meant for: by its name, or the only one; -1 with the mistake printed. what: "input" or "output". */
 int find_tensor(const struct named_file *file, const struct edge_tensor *tensors, int count, const char *what);

@@ -38,7 +38,7 @@ int main(int count, char **words) {
     struct session session = {0};
     if (!parse_options(count, words, &options)) return EXIT_USAGE;
     const int files = options.n_inputs || options.n_outputs || options.trace || options.stream || options.vector >= 0;
-    if (options.help || !(files || options.bench || options.verify || options.info || options.count)) {
+    if (options.help || !(files || options.bench || options.verify || options.info || options.count || options.mlperf)) {
         print_help(words[0]);
         return options.help ? EXIT_GOOD : EXIT_USAGE;
     }
@@ -48,6 +48,7 @@ int main(int count, char **words) {
         else if (options.count) code = run_count(&session, &options);
         else if (options.verify) code = run_verify(&session, &options);
         else if (options.bench) code = run_bench(&session, &options);
+        else if (options.mlperf) code = run_mlperf(&session, &options);
         else if (options.stream) code = run_stream(&session, &options);
         else code = run_files(&session, &options);
     }
