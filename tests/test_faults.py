@@ -27,6 +27,8 @@ from edge.session import run_at
 from edge.verify import verify
 from faults import GONE, Dying, Line, Scripted, Wired
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -21,6 +21,8 @@ from edge.devices.lock import mark, safe_name
 from edge.errors import CheckFailed, DeviceFailed, EdgeError
 from faults import Scripted
 
+pytestmark = pytest.mark.slow
+
 Files = list[Artifact]
 
 

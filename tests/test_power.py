@@ -20,6 +20,8 @@ from edge.devices.install import flash, rollback
 from edge.errors import DeviceFailed, EdgeError
 from faults import GONE, Dying
 
+pytestmark = pytest.mark.slow
+
 Files = list[Artifact]
 
 
