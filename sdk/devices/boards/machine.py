@@ -38,6 +38,7 @@ def started(board: Board, say: Say = silent) -> Running:
     qemu = tool("qemu-system-aarch64", "sudo apt-get install qemu-system-arm")
     made, folder = parts(say), folder_of(board.name)
     prepare(made, folder)
+    (folder / "known_hosts").unlink(missing_ok=True)  # a board whose power was cut may have lost the key it had made; it is learnt anew at every start
     say(f"switching {board.name} on")
     for _ in range(3):  # a free port may be taken by somebody else before QEMU has it
         serial, ssh = free_ports(2)
@@ -74,7 +75,6 @@ def prepare(made: Path, folder: Path) -> None:
         mke2fs = tool("mke2fs", "sudo apt-get install e2fsprogs")
         make([mke2fs, "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", str(fresh), f"{DISK_BYTES >> 10}k"])
         fresh.replace(disk)
-        (folder / "known_hosts").unlink(missing_ok=True)  # a new disk is a new board, with a new host key
     (folder / "initramfs").write_bytes(initramfs(made, (folder / "key.pub").read_text()))
 
 
