@@ -131,7 +131,9 @@ def test_a_busy_machine(busy: float, status: str, monkeypatch: pytest.MonkeyPatc
 
 def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
-    assert doctor.qemu() == Finding(NOTE, "qemu", "not installed, proves the levels this machine lacks", "apt-get install qemu-user")
+    assert doctor.qemu() == Finding(
+        NOTE, "qemu", "not installed, runs here what is built for another CPU: verify, run, inspect --count", "apt-get install qemu-user"
+    )
 
 
 @pytest.mark.parametrize(("status", "code"), [(OK, 0), (NOTE, 0), (MISSING, 1)])

@@ -128,10 +128,13 @@ def instruction_set() -> Finding:
 
 
 def qemu() -> Finding:
-    path = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
+    """User emulation, for programs of the other architecture and for CPUs this one is not."""
+    use = "runs here what is built for another CPU: verify, run, inspect --count"
+    other = next(arch for arch in ("aarch64", "x86_64") if arch != platform.machine())
+    path = shutil.which(f"qemu-{other}") or shutil.which(f"qemu-{other}-static")
     if path:
-        return Finding(OK, "qemu", f"{path}, proves the levels this machine lacks")
-    return Finding(NOTE, "qemu", "not installed, proves the levels this machine lacks", "apt-get install qemu-user")
+        return Finding(OK, "qemu", f"{path}, {use}")
+    return Finding(NOTE, "qemu", f"not installed, {use}", "apt-get install qemu-user")
 
 
 def clock() -> Finding:

@@ -38,7 +38,9 @@ def started(board: Board, say: Say = silent) -> Running:
     qemu = tool("qemu-system-aarch64", "sudo apt-get install qemu-system-arm")
     made, folder = parts(say), folder_of(board.name)
     prepare(made, folder)
-    (folder / "known_hosts").unlink(missing_ok=True)  # a board whose power was cut may have lost the key it had made; it is learnt anew at every start
+    (folder / "known_hosts").unlink(
+        missing_ok=True
+    )  # a board whose power was cut may have lost the key it had made; it is learnt anew at every start
     say(f"switching {board.name} on")
     for _ in range(3):  # a free port may be taken by somebody else before QEMU has it
         serial, ssh = free_ports(2)
