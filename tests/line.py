@@ -41,7 +41,9 @@ class Board:
     def __init__(self, shell: Sequence[str], home: Path, path: str = os.environ["PATH"], script: str = LOGIN) -> None:
         self.master, slave = pty.openpty()
         words = ["setsid", "-c", "sh", "-c", script, "login", str(home), path, *shell]
-        self.process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, cwd=home)
+        # a shell cannot be told to heed an interrupt that was ignored when it started, as it is where the tests run in the background
+        heeding = ["env", "--default-signal=INT", *words]
+        self.process = subprocess.Popen(heeding, stdin=slave, stdout=slave, stderr=slave, cwd=home)
         os.close(slave)
 
     def close(self) -> None:

@@ -41,7 +41,8 @@ def conv_case(seed: int) -> Case:
     if kind == "depthwise":
         groups = c = o = int(rng.integers(2, 50))
     n = int(rng.integers(1, 3))
-    weights = {"w": rng.standard_normal((o, c // groups, *k)).astype(np.float32)}
+    each = (c // groups, *k)  # inputs of a sum: weights that keep it of order one, or rounding grows with its length
+    weights = {"w": (rng.standard_normal((o, *each)) / np.sqrt(np.prod(each))).astype(np.float32)}
     if rng.random() < 0.7:
         weights["b"] = rng.standard_normal(o).astype(np.float32)
     act, residual = pick("", "Relu", "HardSwish", "Sigmoid", "Gelu"), rng.random() < 0.4
