@@ -8,48 +8,25 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from boards import boards as boards
+from boards import booted as booted
 from compiled import Case, graph
 from edge import cli
 from edge.devices import open_device, virtual
-from edge.devices.boards import packages, recipe, state
+from edge.devices.boards import recipe, state
 from edge.devices.device import Ran
-from edge.errors import DeviceFailed, ToolFailed
+from edge.errors import DeviceFailed
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for boards of these tests alone; the parts come from the user's cache, where they stay."""
-    if shutil.which("qemu-system-aarch64") is None:
-        pytest.skip("qemu-system-aarch64 is not installed (apt-get install qemu-system-arm)")
-    try:
-        packages.parts()
-    except ToolFailed as failure:
-        pytest.skip(str(failure))
-    folder = tmp_path_factory.mktemp("boards")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(folder))
-        yield folder
-        virtual.stop()
-
-
-@pytest.fixture
-def boards(booted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where they are, for each test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(booted))
-    return booted
 
 
 WAYS = {"ssh": "virtual://rpi3", "serial": "virtual://rpi3?via=serial"}

@@ -118,7 +118,7 @@ def refused(uri: str, stderr: bytes) -> DeviceFailed:
     return DeviceFailed(uri, last, "is it on, and on this network?")
 
 
-def open(uri: str, config: str = "") -> Device:
+def open(uri: str, say: Say = silent, config: str = "") -> Device:
     """Connects with the first command, not here.  config: a file to read instead of ~/.ssh/config."""
     parsed, binary = parse_uri(uri), shutil.which("ssh")
     if binary is None:
