@@ -9,7 +9,6 @@ import hashlib
 import json
 import random
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -72,35 +71,6 @@ def test_the_plug_is_pulled_in_the_middle_of_a_transfer(way: str, boards: Path, 
     device.pull(f"cut/{way}", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == new.read_bytes()
     device.close()
-
-
-def test_a_full_disk(boards: Path, tmp_path: Path) -> None:
-    device = open_device(WAYS["serial"])
-    device.run(["sh", "-c", "mkdir -p full; fallocate -l 700M full/all || dd if=/dev/zero of=full/all bs=1M"], timeout=300)
-    (tmp_path / "a").write_bytes(DATA)
-    with pytest.raises(DeviceFailed) as failure:
-        device.push(tmp_path / "a", "full/a.edge")
-    assert str(failure.value) == "virtual://rpi3?via=serial: is full (free some space there: df -h)"
-    device.run(["rm", "-rf", "full"])
-    assert device.run(["echo", "here"]).stdout == b"here\n"
-    device.close()
-
-
-def test_a_board_that_loses_power_during_a_run(boards: Path) -> None:
-    device = open_device(WAYS["serial"])
-    threading.Timer(1.0, state.stop, ("rpi3", signal.SIGKILL)).start()
-    with pytest.raises(DeviceFailed) as failure:
-        device.run(["sleep", "100"], timeout=100)
-    gone = "the line is gone (check cable and power, then run the same again: a transfer goes on where it stopped)"
-    assert str(failure.value) == f"virtual://rpi3?via=serial: {gone}"
-    device.close()
-
-
-def test_a_wrong_password_on_the_console(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "PASSWORD", "strawberry")
-    with pytest.raises(DeviceFailed) as failure:
-        open_device(WAYS["serial"])
-    assert str(failure.value) == "virtual://rpi3?via=serial: the board refuses user 'pi' with this password (set EDGE_PASSWORD)"
 
 
 def test_an_idle_board_switches_itself_off(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,11 +44,12 @@ key=/home/.keys/ed25519
 [ -s $key ] || {{ dropbearkey -t ed25519 -f $key.new >/dev/null 2>&1 && sync && mv $key.new $key && sync; }}
 dropbear -E -s -r $key 2>/tmp/dropbear.log
 read -r idle </etc/idle
-(last=$(date +%s)
+(last=0; before=
 while sleep 5; do
-  now=$(date +%s); typed=$(stat -c %Y /dev/ttyAMA0)
-  [ "$(pidof dropbear | wc -w)" -le 1 ] || last=$now
-  [ $((now - last)) -lt $idle ] || [ $((now - typed)) -lt $idle ] || {{ sync; umount /home; poweroff -f; }}
+  read -r now rest </proc/uptime; now=${{now%.*}}; typed=$(stat -c %Y /dev/ttyAMA0)  # nobody sets the time since the start
+  [ "$(pidof dropbear | wc -w)" -le 1 ] && [ "$typed" = "$before" ] || last=$now
+  before=$typed
+  [ $((now - last)) -lt $idle ] || {{ sync; umount /home; poweroff -f; }}
 done) &
 while :; do getty -L 115200 ttyAMA0 vt100; done
 """
