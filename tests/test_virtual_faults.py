@@ -87,7 +87,10 @@ def opening_it_twice(uri: str, files: Files) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """name: as one would tell it.  root: what root does there before.  does: what is done meanwhile.  line: how it ends, '' for well.  heal: by root."""
+    """name: as one would tell it.  root: what root does there before.  does: what is done meanwhile.  line: how it ends, '' for well.
+
+    heal: what root does afterwards.
+    """
 
     name: str
     uri: str
