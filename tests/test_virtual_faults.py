@@ -113,7 +113,7 @@ FAULTS = [
         ("disk full before", SSH, FILL, flashing, f"{SSH}: has 0.0 MB free, new.edge needs 1.2 MB {FULL}", EMPTY),
         ("disk full meanwhile", SERIAL, FILL, pushing, f"{SERIAL}: is full {FULL}", EMPTY),
         ("root mounted read-only", SSH, "mount -o remount,ro /home", flashing, f"{SSH}: {READ_ONLY}", "mount -o remount,rw /home"),
-        ("the clock steps by years", SSH, STEPS, flashing_profiling_going_back, "", "touch /tmp/stop"),
+        ("clock steps by years", SSH, STEPS, flashing_profiling_going_back, "", "touch /tmp/stop"),
         ("no python on the board", SSH, "", flashing_profiling_going_back, ""),
         (
             "wrong architecture",
