@@ -176,9 +176,11 @@ def test_a_qemu_that_does_not_start(programs: Path, made: Path, monkeypatch: pyt
     program(programs, "qemu-system-aarch64", f"echo 'warning' >&2; echo '{QEMU}' >&2; exit 1")
     monkeypatch.setattr(machine, "parts", lambda say: made)
     monkeypatch.setattr(machine, "prepare", lambda made, folder: None)
+    said: list[str] = []
     with pytest.raises(ToolFailed) as failure:
-        open_device("virtual://rpi4")
+        open_device("virtual://rpi4", said.append)
     assert message(failure) == f"virtual://rpi4: QEMU does not start: {QEMU} (is qemu-system-arm of this Debian?)"
+    assert said == ["switching rpi4 on"]
 
 
 def test_a_disk_that_cannot_be_made(programs: Path, made: Path, tmp_path: Path) -> None:
