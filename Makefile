@@ -70,8 +70,8 @@ counts: setup ## count the instructions of arm64 networks under QEMU, and write 
 conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
 	$(BIN)/python tests/conformance.py $(ARGS)
 
-devices: ## the same on virtual boards
-	@echo "make devices: comes with the devices issue" >&2; exit 2
+devices: setup ## the whole way to boards that QEMU plays, and back: flash, measure, compare, roll back, an SD card (ARGS="--only '* ssh'")
+	$(BIN)/python tests/devices.py $(ARGS)
 
 clean: ## remove what was built, .venv too
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -134,7 +134,7 @@ def profile(
     from edge.devices import opened
     from edge.measure import bench
 
-    with opened(on) as device:
+    with opened(on, say) as device:
         there = None if on == "local" else meters.There(device, parallel=not on.startswith("serial"))
         clock = meters.device_clock(there, on) if there and energy != "none" else meters.SAME
         watch = meters.watch(energy, there, clock=clock)

@@ -23,7 +23,6 @@ PI = Facts(
 NOW = Moment("before", 200, 1800, 0.1, "performance", 1500.0, 1500.0, 48.0, 0)
 TOLD = {"base": "/home/pi", "time": "1000000000", "writable": "yes", "runs": "yes"}
 SHUT = "sudo mount -o remount,exec /home/pi there, or edge flash --folder PATH"
-NOBODY = "energy is modelled, not measured; an INA219 or a PPK2 measures it"
 
 
 def told(**changed: str | None) -> dict[str, str]:
@@ -84,13 +83,6 @@ def findings() -> list[tuple[Finding, str]]:
         (checks.time_of_day(told(), 1e9 + 7200), "note    time          2.0 h behind this machine  ->  sudo timedatectl set-ntp true there"),
         (checks.time_of_day(told(), 1e9 - 7200), "note    time          2.0 h ahead of this machine  ->  sudo timedatectl set-ntp true there"),
         (checks.time_of_day(told(time=None), 0), "note    time          not readable there"),
-        (checks.meter(PI, told(meter="/sys/x")), "ok      meter         /sys/x"),
-        (checks.meter(PI, told(locked="/sys/x")), "note    meter         /sys/x may not be read by this user  ->  sudo chmod a+r /sys/x there"),
-        (
-            checks.meter(PI, told()),
-            "note    meter         vcgencmd reads currents on a Raspberry Pi 5 only  ->  energy is modelled, not measured, on the others",
-        ),
-        (checks.meter(replace(PI, tools=("sh",)), told()), f"note    meter         none  ->  {NOBODY}"),
     ]
 
 
@@ -107,7 +99,7 @@ def test_the_targets_that_fit() -> None:
 
 
 def test_a_board_writes_nothing_to_the_terminal() -> None:
-    assert str(checks.meter(PI, told(meter="/sys/\x1b[2J\n"))) == "ok      meter         /sys/ [2J"
+    assert str(checks.folder(PI, told(base="/\x1b[2J\n"))) == "ok      folder        / [2J , 8.6 GB free"
 
 
 def test_every_note_has_a_cure_or_none_is_known() -> None:
@@ -123,7 +115,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
 
 def test_the_real_answer_has_every_line(device: Device, tmp_path: Path) -> None:
     found = list(checks.checkup(device))
-    assert [f.what for f in found] == ["device", "cpu", "folder", "tools", "governor", "throttling", "temperature", "load", "time", "meter"]
+    assert [f.what for f in found] == ["device", "cpu", "folder", "tools", "governor", "throttling", "temperature", "load", "time"]
     assert found[2].detail.startswith(f"{tmp_path}, ")
     assert list(tmp_path.iterdir()) == []
 

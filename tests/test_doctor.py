@@ -13,7 +13,9 @@ from edge import cli
 from edge.cli import doctor
 from edge.cli.doctor import MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
+from edge.meters import Here
 from edge.targets import toolchain
+from meter_trees import PACKAGE, lay
 
 
 @pytest.fixture
@@ -136,6 +138,22 @@ def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ({}, "note    meter         none  ->  energy is modelled, not measured; an INA219 or a PPK2 measures it"),
+        ({"name": "package-0", "max_energy_range_uj": 10**9, "energy_uj": 5}, "ok      meter         rapl: package-0"),
+        (
+            {"name": "package-0", "energy_uj": 5},
+            "note    meter         rapl: /sys/class/powercap/intel-rapl:0/max_energy_range_uj: no positive number",
+        ),
+    ],
+)
+def test_the_meters_of_a_place(files: dict[str, object], line: str, tmp_path: Path) -> None:
+    lay(tmp_path, {f"{PACKAGE}/{name}": text for name, text in files.items()})
+    assert str(doctor.meter(Here(tmp_path))) == line
+
+
 @pytest.mark.parametrize(("status", "code"), [(OK, 0), (NOTE, 0), (MISSING, 1)])
 def test_only_what_is_missing_fails(status: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(doctor, "findings", lambda: iter([Finding(OK, "a", "b"), Finding(status, "c", "d", "e")]))
@@ -147,4 +165,4 @@ def test_the_real_answer_has_every_line(capsys: pytest.CaptureFixture[str]) -> N
     cli.main(["doctor"])
     lines = capsys.readouterr().out.splitlines()
     packages = [row[0] for row in doctor.PACKAGES]
-    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load"]
+    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", "meter"]

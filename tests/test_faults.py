@@ -1,25 +1,29 @@
 """What goes wrong between here and a board: each ends in one clear line, and the board runs what it ran before.
 
-Faults of ssh itself (keys, hosts) are in test_ssh.py, of the adb server in test_adb.py; power cuts at every command in test_power.py.
+The same on a board that is really there, where root does the damage, is in test_virtual_faults.py.  Faults of ssh itself (keys, hosts) are in
+test_ssh.py, of the adb server in test_adb.py; power cuts at every command in test_power.py.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import test_virtual_faults
 
 import tiny
 from edge import artifact, measure
 from edge.artifact.reader import Artifact
 from edge.devices import transfer
 from edge.devices.device import Device, Ran, Say, silent
-from edge.devices.install import flash
+from edge.devices.install import flash, rollback
 from edge.devices.local import Local
 from edge.devices.remote import Remote
 from edge.errors import EdgeError
@@ -32,7 +36,10 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Fault:
-    """name: as one would tell it.  sick: the device with its fault.  does: what is done meanwhile.  line: how it ends; ROOT is the model's folder."""
+    """name: as one would tell it.  sick: the device with its fault.  does: what is done meanwhile.
+
+    line: how it ends, '' for well; ROOT is the model's folder.
+    """
 
     name: str
     sick: Callable[[Device], Device]
@@ -85,8 +92,41 @@ def short_output(device: Device) -> Device:
     return Short(device, lambda argv: None)
 
 
+def clock_steps(device: Device) -> Device:
+    """Before every command the board's clock is in another year, as the times of its files tell."""
+
+    def answer(argv: Sequence[str]) -> None:
+        years.reverse()
+        for path in Path(os.environ["EDGE_HOME"]).rglob("*"):
+            os.utime(path, (years[0], years[0]), follow_symlinks=False)
+
+    years = [1e6, 4e9]
+    return Scripted(device, answer)
+
+
+def few_tools(device: Device) -> Device:
+    """A board without python, gzip and sha256sum: its PATH has nothing else."""
+    folder = Path(os.environ["EDGE_HOME"], "few")
+    folder.mkdir()
+    for name in FEW:
+        (folder / name).symlink_to(str(shutil.which(name)))
+
+    @dataclass
+    class Few(Wired):
+        def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
+            return super().run(["env", f"PATH={folder}", *argv], timeout=timeout, stdin=stdin)
+
+    @dataclass
+    class FewLine(Line):
+        def __call__(self, argv: Sequence[str], **more: Any) -> Ran:
+            return super().__call__(["env", f"PATH={folder}", *argv], **more)
+
+    return Few(device, lambda argv: None, line=FewLine())
+
+
 NOTHING = """{"name": "x", "target": "x", "level": "x", "threads": 1, "init_ms": 0, "first_ms": 0, "warmup": 0, "warmup_ms": 0, "peak_rss_kb": 0,
  "latencies_ns": [], "switches": [], "layers": []}"""
+FEW = ("sh", "mkdir", "rm", "mv", "ln", "cat", "chmod", "wc", "cksum", "df", "uname", "readlink", "sync", "ls", "touch", "find", "sleep")
 CURE = "edge doctor DEVICE looks for the cause"
 ELSEWHERE = "is for x86_64, ssh://pi is aarch64 (build it for that device: edge targets lists what there is)"
 LOCKED = "root=/x\nboot=b\nup=5\nheld=b,4,ann@desk,9\n"
@@ -176,6 +216,10 @@ FAULTS = [
             "flash",
             "local: ann@desk is flashing tiny there right now (wait, or if that has died: rm /x/.lock there)",
         ),
+        ("clock steps by years", clock_steps, "flash", ""),
+        ("clock steps by years while it is measured", clock_steps, "profile", ""),
+        ("no python, gzip and sha256sum on the board", few_tools, "flash", ""),
+        ("no python, gzip and sha256sum on the board to measure", few_tools, "profile", ""),
         ("somebody breaks our lock", when("current/previous previous", 31), "flash", "local: somebody else took over ROOT (flash again)"),
     )
 ]
@@ -211,9 +255,15 @@ def deed(does: str, device: Device, new: Artifact) -> None:
 def test_one_clear_line_and_nothing_lost(fault: Fault, board: Device, files: tuple[Artifact, Artifact], tmp_path: Path) -> None:
     old, new = files
     first = flash(board, old)
-    with pytest.raises(EdgeError) as error:
-        deed(fault.does, fault.sick(board), new)
-    assert shown(str(error.value), first.folder, new) == fault.line
+    sick = fault.sick(board)
+    if fault.line:
+        with pytest.raises(EdgeError) as error:
+            deed(fault.does, sick, new)
+        assert shown(str(error.value), first.folder, new) == fault.line
+    else:
+        deed(fault.does, sick, new)
+        if fault.does == "flash":
+            assert rollback(sick).version == first.version
     program = Path(first.folder, "current", "model.edge")
     assert program.read_bytes() == old.path.read_bytes()
     assert subprocess.run([program, "--verify"], capture_output=True, check=False).returncode == 0
@@ -240,35 +290,26 @@ def recovered(root: Path) -> None:
         lock.symlink_to(",".join([*words[:3], str(2**22 + 1)]))
 
 
-def test_there_are_twenty() -> None:
-    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 20
+#: what users meet, each of which must be in one of the two tables
+MET = (
+    "cable pulled mid-transfer",
+    "wrong password",
+    "disk full",
+    "root mounted read-only",
+    "a byte damaged",
+    "wrong architecture",
+    "board reboots during a run",
+    "two users at once",
+    "clock steps by years",
+    "no python",
+)
 
 
-FEW = ("sh", "mkdir", "rm", "mv", "ln", "cat", "chmod", "wc", "cksum", "df", "uname", "readlink", "sync", "ls", "touch", "find", "sleep")
-
-
-def test_a_board_without_python_gzip_and_sha256sum(
-    board: Device, files: tuple[Artifact, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import shutil
-
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in FEW:
-        (folder / name).symlink_to(str(shutil.which(name)))
-    monkeypatch.setenv("PATH", str(folder))
-    for file in files:
-        flash(board, file)
-    assert measure.bench(files[0].path, runs=5, min_secs=0, device=Scripted(board, lambda argv: None)).latency_ms.count == 5
-
-
-def test_a_clock_that_jumps_changes_nothing(board: Device, files: tuple[Artifact, Artifact], tmp_path: Path) -> None:
-    """Locks are judged by the time since the board started, which nobody sets; files in the cache only by their order."""
-    flash(board, files[0])
-    versions = tmp_path / "edge" / "tiny" / "versions"
-    for path in (versions, *versions.iterdir()):
-        os.utime(path, (4e9, 4e9))
-    assert flash(board, files[1]).previous
+def test_there_are_twenty_and_five_on_a_board() -> None:
+    here, there = ({fault.name for fault in table} for table in (FAULTS, test_virtual_faults.FAULTS))
+    assert (len(here), len(there)) == (len(FAULTS), len(test_virtual_faults.FAULTS))
+    assert (len(here) >= 20, len(there) >= 5) == (True, True)
+    assert [name for name in MET if not any(known.startswith(name) for known in here | there)] == []
 
 
 def test_what_a_dead_transfer_sent_is_not_sent_again(board: Device, files: tuple[Artifact, Artifact]) -> None:

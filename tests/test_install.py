@@ -228,7 +228,10 @@ def test_a_hostile_folder(models: Files, device: Device, folder: str) -> None:
     assert str(error.value) == f"path '{' '.join(folder.split())}': is no path for a device (like /opt/edge: no '..', no '-' or '~' in front)"
 
 
-@pytest.mark.parametrize(("name", "safe"), [("net", "net"), ("-rf", "rf"), ("../x", "_x"), ("a b\n", "a_b_"), ("é" * 99, "_" * 60), ("", "model")])
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("net", "net"), ("-rf", "rf"), ("../../etc/x", "_.._etc_x"), ("a b;rm\n", "a_b_rm_"), ("é" * 99, "_" * 60), ("...", "model"), ("", "model")],
+)
 def test_a_models_name_is_a_folders_name(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 

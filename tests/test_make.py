@@ -46,12 +46,6 @@ def test_help_has_every_target_but_the_inner_one(make: Run) -> None:
     assert [line.split()[0] for line in make().stdout.splitlines()] == [name for name in targets() if name != "types"]
 
 
-@pytest.mark.parametrize(("target", "issue"), [("devices", "devices")])
-def test_what_comes_later_says_so(target: str, issue: str, make: Run) -> None:
-    done = make(target)
-    assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"make {target}: comes with the {issue} issue")
-
-
 def test_an_old_python_is_refused(make: Run) -> None:
     done = make("setup", python=OLD)
     assert done.returncode == 2

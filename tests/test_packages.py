@@ -6,13 +6,15 @@ import hashlib
 import json
 import lzma
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from edge.debian import initramfs, packages, tools
 from edge.errors import EdgeError, ToolFailed
-from edge.images import debian_image, initramfs, packages, tools
+from edge.images import debian_image
 
 HASH = hashlib.sha256(b"deb").hexdigest()
 
@@ -31,6 +33,7 @@ def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
         return b""
 
     monkeypatch.setattr(tools, "run", run)
+    monkeypatch.setattr(tools, "there", lambda program: program)
     monkeypatch.setattr(packages, "KEYRING", tmp_path)
     monkeypatch.setattr(Path, "is_file", lambda path: path.exists())
     return asked
@@ -87,6 +90,25 @@ def test_what_cannot_be_fetched(archive: list[list[str]], tmp_path: Path, monkey
     with pytest.raises(ToolFailed) as failed:
         packages.fetch(["other"], tmp_path)
     assert str(failed.value) == "/none.gpg: is missing: packages could not be checked (sudo apt-get install debian-archive-keyring)"
+    monkeypatch.setattr(tools, "there", lambda program: None)
+    with pytest.raises(ToolFailed) as failed:
+        packages.fetch(["other"], tmp_path)
+    elsewhere = f"(use Debian or Ubuntu, or copy {tmp_path} from there)"
+    assert str(failed.value) == f"apt-get: is not installed: it fetches Debian's packages {elsewhere}"
+    with pytest.raises(ToolFailed) as failed:
+        packages.fetch(["other"], Path("/proc/none"))
+    assert str(failed.value) == "/proc/none: cannot be written: No such file or directory (set XDG_CACHE_HOME to a folder you may write to)"
+    assert not (tmp_path / "packages.json").exists()  # what failed is not remembered
+
+
+def test_one_at_a_time_fetches(archive: list[list[str]], tmp_path: Path) -> None:
+    with packages.ours(tmp_path):
+        other = threading.Thread(target=packages.fetch, args=(["busybox-static"], tmp_path))
+        other.start()
+        other.join(0.2)
+        assert archive == []
+    other.join()
+    assert len(archive) == 3
 
 
 CACHE = "(remove the cache of packages and try again)"
@@ -96,11 +118,11 @@ def test_packages_that_hold_something_else(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(packages, "fetch", lambda names, folder: [tmp_path / f"{name}.deb" for name in names])
     monkeypatch.setattr(packages, "depends", lambda deb: ["kmod"])
     with pytest.raises(ToolFailed) as caught:
-        debian_image.fetched(tmp_path, lambda text: None)
-    assert str(caught.value) == "linux-image-arm64.deb: names no kernel package (remove it from the cache of packages and try again)"
+        packages.gathered("linux-image-arm64", [], debian_image.needed, tmp_path, lambda text: None)
+    assert str(caught.value) == "linux-image-arm64.deb: names no kernel package (remove the cache of packages and try again)"
     for files, count in (({}, 0), ({"bin/busybox": b"", "usr/bin/busybox": b""}, 2)):
         with pytest.raises(ToolFailed) as caught:
-            debian_image.only(files, "bin/busybox")
+            packages.only(files, "bin/busybox")
         assert str(caught.value) == f"Debian's packages: hold {count} files like bin/busybox {CACHE}"
 
 

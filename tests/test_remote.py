@@ -10,7 +10,9 @@ import pytest
 
 import tiny
 from edge.artifact.program import Give, Take, run_program
+from edge.artifact.reader import open_artifact
 from edge.devices.device import Device, Ran, Say, silent
+from edge.devices.install import flash
 from edge.devices.local import Local
 from edge.devices.remote import Remote, place_of
 from edge.errors import EdgeError
@@ -46,6 +48,12 @@ def cached(tmp_path: Path) -> list[Path]:
 def test_it_is_sent_once(board: Counting, edge_file: Path) -> None:
     for _ in range(2):
         assert "good" in run_program(edge_file, ["--verify"], place=Remote(board))
+    assert board.pushed == ["tiny.edge"]
+
+
+def test_what_was_flashed_is_not_sent_again(board: Counting, edge_file: Path) -> None:
+    flash(board, open_artifact(edge_file))
+    assert "good" in run_program(edge_file, ["--verify"], place=Remote(board))
     assert board.pushed == ["tiny.edge"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,9 +38,9 @@ WantedBy=default.target
 
 
 def test_a_unit_is_what_systemd_reads() -> None:
-    assert service.unit_text(replace(MADE, folder="/home/pi/100%/tiny"), "default.target") == UNIT
+    assert service.unit_text("tiny", "/home/pi/100%/tiny", "default.target") == UNIT
     with pytest.raises(EdgeError) as error:
-        service.unit_text(replace(MADE, folder="/home/my pi"), "default.target")
+        service.unit_text("tiny", "/home/my pi", "default.target")
     assert str(error.value) == "path '/home/my pi': cannot stand in a systemd unit (choose a --folder without blanks, quotes, '$' and backslashes)"
 
 

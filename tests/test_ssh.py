@@ -138,6 +138,7 @@ def test_nobody_answers() -> None:
         ),
         (b"banner\nkex_exchange: strange", "u: kex_exchange: strange (is it on, and on this network?)"),
         (b"", "u: the connection broke (is it on, and on this network?)"),
+        (b"@edge-moment during used=29 idle=57\n", "u: the connection broke (is it on, and on this network?)"),
     ],
 )
 def test_what_ssh_says(said: bytes, message: str) -> None:

@@ -7,18 +7,18 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from edge import targets
+from edge.debian import packages, tools
 from edge.devices import open_device, virtual
-from edge.devices.boards import machine, packages, recipe, state
-from edge.devices.boards.cpio import Cpio
+from edge.devices.boards import machine, parts, recipe, state
 from edge.devices.boards.machine import Board
 from edge.devices.boards.state import Claim, Running
-from edge.devices.device import Found
+from edge.devices.device import Found, Say
 from edge.devices.uri import parse_uri
 from edge.errors import DeviceFailed, EdgeError, ToolFailed
 
@@ -65,36 +65,46 @@ def test_a_way_that_leads_nowhere() -> None:
 # -- what it is made of
 
 
-def test_the_first_file_system_is_an_archive_that_cpio_reads(tool: Callable[[str, str], str]) -> None:
-    tool("busybox", "apt-get install busybox")
-    cpio = Cpio()
-    cpio.file("etc/deep/file", b"12345", 0o600)
-    cpio.link("bin/sh", "busybox")
-    cpio.device("dev/console", 5, 1)
-    listed = subprocess.run(["busybox", "cpio", "-t", "-v"], input=cpio.archive(), capture_output=True, check=True).stdout.decode()
-    words = [line.split() for line in listed.splitlines()]
-    assert [line[-1] for line in words] == ["etc", "etc/deep", "etc/deep/file", "bin", "busybox", "dev", "dev/console"]
-    assert [line[0] for line in words] == ["drwxr-xr-x", "drwxr-xr-x", "-rw-------", "drwxr-xr-x", "lrwxrwxrwx", "drwxr-xr-x", "crw-rw-rw-"]
+FILES = {
+    "boot/vmlinuz-6.1": b"kernel",
+    **dict.fromkeys(recipe.PROGRAMS, b"program"),
+    **{f"lib/aarch64-linux-gnu/{name}.2": b"library" for name in recipe.LIBRARIES},
+    **{f"lib/modules/6.1/kernel/drivers/x/{name}.ko": b"\0depends=virtio\0" for name in recipe.MODULES},
+    "lib/modules/6.1/kernel/drivers/virtio/virtio.ko": b"\0depends=\0",
+}  #: of packages, as fetched
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """Parts, as fetched, of one byte each."""
-    root = tmp_path / "root"
-    for path in (
-        "boot/vmlinuz-6.1",
-        *recipe.PROGRAMS,
-        *(f"usr/lib/aarch64-linux-gnu/{name}" for name in recipe.LIBRARIES),
-        *(f"lib/modules/6.1/kernel/{name}.ko" for name in recipe.MODULES),
-    ):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text("x")
-    return packages.keep(root, tmp_path / "made")
+    parts.keep(FILES, tmp_path / "made")
+    return tmp_path / "made"
+
+
+def test_the_parts_of_a_board(made: Path) -> None:
+    assert {path.name for path in made.iterdir()} == {"Image", "bin", "usr", "lib", "modules"}
+    assert (made / "lib/libz.so.1").read_bytes() == b"library"
+    assert (made / "modules/list").read_text().split() == ["virtio", *recipe.MODULES]
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("boot/vmlinuz-6.1", True),
+        ("usr/lib/aarch64-linux-gnu/libgmp.so.10.4.1", True),
+        ("usr/lib/aarch64-linux-gnu/libgmpxx.so.4", False),
+        ("lib/modules/6.1/kernel/drivers/virtio/virtio_ring.ko", True),
+        ("lib/modules/6.1/kernel/drivers/gpu/x.ko", False),
+        ("bin/busybox", True),
+        ("usr/share/doc/busybox", False),
+    ],
+)
+def test_what_is_wanted_of_the_packages(path: str, wanted: bool) -> None:
+    assert parts.wanted(path) == wanted
 
 
 def test_a_board_starts_from_what_was_fetched(made: Path, tool: Callable[[str, str], str]) -> None:
     tool("busybox", "apt-get install busybox")
-    archive = machine.initramfs(made, "ssh-ed25519 AAAA edge\n")
+    archive = machine.first_file_system(made, "ssh-ed25519 AAAA edge\n")
     listed = subprocess.run(["busybox", "cpio", "-t"], input=archive, capture_output=True, check=True).stdout.decode().split()
     assert {"init", "bin/busybox", "bin/sh", "usr/sbin/dropbear", "lib/libc.so.6", "modules/virtio_blk.ko", "etc/authorized_keys"} <= set(listed)
     assert "Image" not in listed
@@ -105,77 +115,39 @@ def test_the_init_script_is_one_that_sh_understands(tool: Callable[[str, str], s
     subprocess.run(["busybox", "sh", "-n"], input=recipe.INIT.encode(), check=True)
 
 
-def test_a_package_that_has_lost_a_file(made: Path, tmp_path: Path) -> None:
-    (tmp_path / "root" / "usr/sbin/dropbear").unlink()
+def test_a_package_that_has_lost_a_file(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed) as failure:
-        packages.keep(tmp_path / "root", tmp_path / "again")
-    assert message(failure) == "virtual board: Debian's packages have no usr/sbin/dropbear (a newer edge may know its place)"
+        parts.keep({path: data for path, data in FILES.items() if path != "usr/sbin/dropbear"}, tmp_path / "again")
+    assert message(failure) == "Debian's packages: hold 0 files like usr/sbin/dropbear (remove the cache of packages and try again)"
 
 
-# -- fetching
+def test_parts_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def gathered(kernel: str, names: Sequence[str], wanted: Callable[[str], bool], folder: Path, say: Say) -> dict[str, bytes]:
+        say("fetching")
+        return FILES
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(packages, "gathered", gathered)
+    assert parts.parts(said.append) == parts.parts(said.append) == tmp_path / "edge" / "packages" / f"board-{recipe.key()}"
+    assert said == ["fetching"]
+    assert {path.name for path in packages.cache_folder().iterdir()} == {f"board-{recipe.key()}", "lock"}  # nothing half made is left
 
 
 @pytest.fixture
-def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """PATH is a folder of our own programs: each a script; nothing else is found."""
     folder = tmp_path / "tools"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(packages, "FOLDERS", str(folder))
+    monkeypatch.setattr(tools, "SYSTEM_FOLDERS", str(folder))
     return folder
 
 
 def program(folder: Path, name: str, script: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{script}\n")
     (folder / name).chmod(0o755)
-
-
-OFFLINE = "echo \"E: Could not resolve 'deb.debian.org'\" >&2; exit 100"
-OTHER_SYSTEM = "virtual boards are made of Debian's packages: use Debian or Ubuntu, or copy ~/.cache/edge/boards from there"
-REACHABLE = f"is {recipe.MIRROR} reachable from here?"
-
-
-@pytest.mark.parametrize(
-    ("programs", "keys", "complaint"),
-    [
-        ({}, True, f"virtual board: apt-get is not installed ({OTHER_SYSTEM})"),
-        ({"apt-get": ""}, True, "virtual board: dpkg-deb is not installed (sudo apt-get install dpkg)"),
-        ({"apt-get": "", "dpkg-deb": ""}, False, "virtual board: Debian's keys are not here (sudo apt-get install debian-archive-keyring)"),
-        (
-            {"apt-get": OFFLINE, "dpkg-deb": ""},
-            True,
-            f"virtual board: apt-get update failed: E: Could not resolve 'deb.debian.org' ({REACHABLE})",
-        ),
-        ({"apt-get": "exit 7", "dpkg-deb": ""}, True, f"virtual board: apt-get update failed: code 7 ({REACHABLE})"),
-        (
-            {"apt-get": "", "apt-cache": "echo nothing", "dpkg-deb": ""},
-            True,
-            "virtual board: Debian's linux-image-cloud-arm64 names no kernel (a newer edge may know its name)",
-        ),
-        ({"apt-get": "exec /bin/sleep 60", "dpkg-deb": ""}, True, "virtual board: apt-get took more than 1 s (is the network slow?)"),
-    ],
-)
-def test_parts_that_cannot_be_fetched(
-    programs: dict[str, str], keys: bool, complaint: str, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, script in programs.items():
-        program(tools, name, script)
-    monkeypatch.setattr(packages, "FETCH_SECONDS", 1.0)
-    monkeypatch.setattr(recipe, "KEYRING", str(tools if not keys else tools.parent / "keys"))
-    (tmp_path / "keys").touch()
-    with pytest.raises(ToolFailed) as failure:
-        packages.parts()
-    assert message(failure) == complaint
-    assert list(packages.cache().iterdir()) == []  # nothing half fetched is left
-
-
-def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
-    with pytest.raises(ToolFailed) as failure:
-        packages.parts()
-    cure = "set XDG_CACHE_HOME to a folder you may write to"
-    assert message(failure) == f"/proc/none/edge/boards: cannot be written: No such file or directory ({cure})"
 
 
 # -- who uses it
@@ -190,31 +162,33 @@ def test_two_users_of_one_board() -> None:
     Claim("rpi4").release()
 
 
-def test_a_board_that_fails_to_start_is_free_again(tools: Path) -> None:
+def test_a_board_that_fails_to_start_is_free_again(programs: Path) -> None:
     for _ in range(2):
         with pytest.raises(ToolFailed) as failure:
             open_device("virtual://rpi4")
-        assert message(failure) == "virtual board: qemu-system-aarch64 is not installed (sudo apt-get install qemu-system-arm)"
+        assert message(failure) == "qemu-system-aarch64: is not installed (sudo apt-get install qemu-system-arm)"
 
 
 QEMU = "qemu-system-aarch64: -netdev user: Could not set up host forwarding rule"
 
 
-def test_a_qemu_that_does_not_start(tools: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tools, "qemu-system-aarch64", f"echo 'warning' >&2; echo '{QEMU}' >&2; exit 1")
+def test_a_qemu_that_does_not_start(programs: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(programs, "qemu-system-aarch64", f"echo 'warning' >&2; echo '{QEMU}' >&2; exit 1")
     monkeypatch.setattr(machine, "parts", lambda say: made)
     monkeypatch.setattr(machine, "prepare", lambda made, folder: None)
+    said: list[str] = []
     with pytest.raises(ToolFailed) as failure:
-        open_device("virtual://rpi4")
+        open_device("virtual://rpi4", said.append)
     assert message(failure) == f"virtual://rpi4: QEMU does not start: {QEMU} (is qemu-system-arm of this Debian?)"
+    assert said == ["switching rpi4 on"]
 
 
-def test_a_disk_that_cannot_be_made(tools: Path, made: Path, tmp_path: Path) -> None:
-    program(tools, "ssh-keygen", "")
-    program(tools, "mke2fs", "echo 'mke2fs: No space left on device' >&2; exit 1")
+def test_a_disk_that_cannot_be_made(programs: Path, made: Path, tmp_path: Path) -> None:
+    program(programs, "ssh-keygen", "")
+    program(programs, "mke2fs", "echo 'No space left on device' >&2; exit 1")
     with pytest.raises(ToolFailed) as failure:
         machine.prepare(made, tmp_path)
-    assert message(failure) == "virtual board: mke2fs failed: mke2fs: No space left on device (is the disk full?)"
+    assert message(failure) == "mke2fs: No space left on device"
     assert not (tmp_path / "disk.ext4").exists()
 
 

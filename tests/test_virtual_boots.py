@@ -1,55 +1,25 @@
-"""A virtual board that really boots: the whole way of an artifact over ssh and over the console, and what happens when things break there.
+"""A virtual board that really boots: programs and files over ssh and over the console, and the plug pulled meanwhile.
 
 Needs QEMU, and Debian's packages from the network or the cache; the same tests hold for a real board behind another URI.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
-import shutil
 import signal
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
 
-from compiled import Case, graph
-from edge import cli
+from boards import boards as boards
+from boards import booted as booted
 from edge.devices import open_device, virtual
-from edge.devices.boards import packages, recipe, state
+from edge.devices.boards import recipe, state
 from edge.devices.device import Ran
-from edge.errors import DeviceFailed, ToolFailed
+from edge.errors import DeviceFailed
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for boards of these tests alone; the parts come from the user's cache, where they stay."""
-    if shutil.which("qemu-system-aarch64") is None:
-        pytest.skip("qemu-system-aarch64 is not installed (apt-get install qemu-system-arm)")
-    try:
-        packages.parts()
-    except ToolFailed as failure:
-        pytest.skip(str(failure))
-    folder = tmp_path_factory.mktemp("boards")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(folder))
-        yield folder
-        virtual.stop()
-
-
-@pytest.fixture
-def boards(booted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where they are, for each test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(booted))
-    return booted
 
 
 WAYS = {"ssh": "virtual://rpi3", "serial": "virtual://rpi3?via=serial"}
@@ -97,35 +67,6 @@ def test_the_plug_is_pulled_in_the_middle_of_a_transfer(way: str, boards: Path, 
     device.close()
 
 
-def test_a_full_disk(boards: Path, tmp_path: Path) -> None:
-    device = open_device(WAYS["serial"])
-    device.run(["sh", "-c", "mkdir -p full; fallocate -l 700M full/all || dd if=/dev/zero of=full/all bs=1M"], timeout=300)
-    (tmp_path / "a").write_bytes(DATA)
-    with pytest.raises(DeviceFailed) as failure:
-        device.push(tmp_path / "a", "full/a.edge")
-    assert str(failure.value) == "virtual://rpi3?via=serial: is full (free some space there: df -h)"
-    device.run(["rm", "-rf", "full"])
-    assert device.run(["echo", "here"]).stdout == b"here\n"
-    device.close()
-
-
-def test_a_board_that_loses_power_during_a_run(boards: Path) -> None:
-    device = open_device(WAYS["serial"])
-    threading.Timer(1.0, state.stop, ("rpi3", signal.SIGKILL)).start()
-    with pytest.raises(DeviceFailed) as failure:
-        device.run(["sleep", "100"], timeout=100)
-    gone = "the line is gone (check cable and power, then run the same again: a transfer goes on where it stopped)"
-    assert str(failure.value) == f"virtual://rpi3?via=serial: {gone}"
-    device.close()
-
-
-def test_a_wrong_password_on_the_console(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "PASSWORD", "strawberry")
-    with pytest.raises(DeviceFailed) as failure:
-        open_device(WAYS["serial"])
-    assert str(failure.value) == "virtual://rpi3?via=serial: the board refuses user 'pi' with this password (set EDGE_PASSWORD)"
-
-
 def test_an_idle_board_switches_itself_off(boards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     virtual.stop()
     monkeypatch.setattr(recipe, "IDLE_SECONDS", 1)
@@ -138,71 +79,3 @@ def test_an_idle_board_switches_itself_off(boards: Path, monkeypatch: pytest.Mon
     while state.running("rpi3") and time.monotonic() < end:
         time.sleep(0.1)
     assert state.running("rpi3") is None
-
-
-def network(scale: float) -> Case:
-    """Convolution, activation, mean: 24 kB of weights, which another version has twice as large."""
-    rng = np.random.default_rng(3)
-    constants = {"w": (scale * rng.standard_normal((64, 8, 3, 3))).astype(np.float32)}
-    nodes = [
-        onnx.helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1]),
-        onnx.helper.make_node("Relu", ["c"], ["r"]),
-        onnx.helper.make_node("GlobalAveragePool", ["r"], ["y"]),
-    ]
-    return graph("net", nodes, {"x": (1, 8, 16, 16)}, constants)
-
-
-@pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two versions of one model, built for the board."""
-    folder, built = tmp_path_factory.mktemp("versions"), []
-    for i, scale in enumerate((0.1, 0.2)):
-        onnx.save(network(scale).model, str(folder / "net.onnx"))
-        built.append(folder / f"v{i}" / "net.edge")
-        built[-1].parent.mkdir()
-        assert cli.main(["build", str(folder / "net.onnx"), "--target", "rpi3", "-o", str(built[-1])]) == 0
-    return built
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_the_whole_way_of_an_artifact(way: str, boards: Path, versions: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """doctor, verify, run and compare with this machine, profile, flash, flash the next one, power off, roll back."""
-    import onnxruntime
-
-    uri, (first, second) = WAYS[way], versions
-
-    def edge(*words: str) -> str:
-        capsys.readouterr()
-        assert cli.main([str(word) for word in words]) == 0
-        return capsys.readouterr().out
-
-    edge("doctor", uri)
-    assert "good, largest error" in edge("verify", str(first), "--on", uri)
-    case = network(0.1)
-    np.savez(tmp_path / "in.npz", **case.inputs)
-    edge("run", str(first), "--input", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz"), "--on", uri)
-    want = onnxruntime.InferenceSession(case.model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, dict(case.inputs))[0]
-    got = np.load(tmp_path / "out.npz")["y"]
-    assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
-    profile = json.loads(edge("profile", str(first), "--on", uri, "--runs", "5", "--warmup", "1", "--min-secs", "0.1", "--json"))
-    assert profile["device"] == uri
-    assert profile["hygiene"]["stable"] is False
-    assert profile["hygiene"]["reasons"][0] == "emulated: its time is not a device's time"
-    edge("flash", str(first), "--to", uri)
-    edge("flash", str(second), "--to", uri)
-    state.stop("rpi3", signal.SIGKILL)
-    assert sha256_there(uri) == sha256(second)
-    edge("rollback", uri)
-    assert sha256_there(uri) == sha256(first)
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def sha256_there(uri: str) -> str:
-    device = open_device(uri)
-    ran = device.run(["sh", "-c", "./edge/net/current/model.edge --verify >/dev/null && sha256sum edge/net/current/model.edge"])
-    device.close()
-    assert (ran.code, ran.stderr) == (0, b"")
-    return ran.stdout.decode().split()[0]

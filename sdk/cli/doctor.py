@@ -12,12 +12,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from edge import targets
 from edge.devices.findings import MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.targets import host, toolchain
+
+if TYPE_CHECKING:
+    from edge.meters import Place
 
 OLDEST_PYTHON = (3, 11)
 DISTRIBUTION = "edge-deploy"
@@ -47,11 +52,16 @@ def run(args: argparse.Namespace) -> int:
 
 def there(uri: str) -> Iterator[Finding]:
     """What a device has and lacks."""
-    from edge.devices import opened
+    from edge.cli.progress import Progress
+    from edge.devices import open_device
     from edge.devices.checkup import checkup
+    from edge.meters import There
 
-    with opened(uri) as device:
+    with Progress() as say:  # over before the first line: a board may have to start
+        device = open_device(uri, say)
+    with closing(device):
         yield from checkup(device)
+        yield meter(There(device))
 
 
 def findings() -> Iterator[Finding]:
@@ -65,6 +75,8 @@ def findings() -> Iterator[Finding]:
     yield qemu()
     yield clock()
     yield load()
+    if all(version_of(name) for name, _, absence, _ in PACKAGES if absence == MISSING):  # else there is no reading of meters
+        yield meter()
 
 
 def python() -> Finding:
@@ -149,3 +161,15 @@ def load() -> Finding:
     if busy > 0.5 * cores:
         return Finding(NOTE, "load", f"{busy:.1f} on {cores} cores", "figures will be noisy until the machine is quiet")
     return Finding(OK, "load", f"{busy:.1f} on {cores} cores")
+
+
+def meter(place: Place | None = None) -> Finding:
+    """What measures energy there, or here, and why others that are there do not."""
+    from edge.meters import discover
+
+    found, reasons = discover(place)
+    if found:
+        return Finding(OK, "meter", ", ".join(probe.source for _, probe in found))
+    if reasons:
+        return Finding(NOTE, "meter", "; ".join(reasons))
+    return Finding(NOTE, "meter", "none", "energy is modelled, not measured; an INA219 or a PPK2 measures it")

@@ -58,15 +58,14 @@ def to_device(args: argparse.Namespace) -> int:
     from edge.devices.service import install_service
 
     file = artifact.open(args.artifact)
-    with opened(args.to) as device:
-        with Progress() as say:
-            made = flash(device, file, args.folder, say)
-        before = f"; before: {made.previous}" if made.previous else ""
-        print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}")
-        if args.service:
-            with Progress() as say:
-                unit = install_service(device, made, say)
-            print(f"{made.uri}: {unit} checks it at every start")
+    with Progress() as say, opened(args.to, say) as device:
+        made = flash(device, file, args.folder, say)
+    before = f"; before: {made.previous}" if made.previous else ""
+    print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}")
+    if args.service:
+        with Progress() as say, opened(args.to, say) as device:
+            unit = install_service(device, made, say)
+        print(f"{made.uri}: {unit} checks it at every start")
     return 0
 
 

@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> int:
     from edge.devices import opened
     from edge.devices.install import rollback
 
-    with Progress(), opened(args.device) as device:
+    with Progress() as say, opened(args.device, say) as device:
         back = rollback(device, args.name, args.folder)
     print(f"{back.uri}: {back.folder}/current is {back.name} {back.version} again; it was {back.previous}")
     return 0

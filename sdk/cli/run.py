@@ -57,7 +57,7 @@ def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
     if on == "local":
         with load(opened.path, threads=threads) as net:
             return net.run(given)
-    with Progress() as say, devices.opened(on) as device:
+    with Progress() as say, devices.opened(on, say) as device:
         return run_at(opened, place_of(device, say), given, threads)
 
 

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         from edge.converters import parse_input_shape, read
 
         source = read(args.against, input_shapes=dict(map(parse_input_shape, args.input_shape)), weights=args.weights)
-    with Progress() as say, opened(args.on) as device:
+    with Progress() as say, opened(args.on, say) as device:
         outcome = verify(args.artifact, source, args.per_layer, args.rtol, args.atol, args.threads, place_of(device, say))
     print((outcome.to_json() if args.json else report.verify_text(outcome)).rstrip("\n"))
     if args.on == "local" and not args.json and (words := emulator(args.artifact)):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
-from edge.devices.device import Device, Facts, Found, Ran
+from edge.devices.device import Device, Facts, Found, Ran, Say, silent
 from edge.devices.uri import GRAMMARS, parse_uri, where
 from edge.errors import EdgeError
 
@@ -19,19 +19,19 @@ def kinds() -> list[str]:
     return [name for name in dict.fromkeys(scheme.split("+")[0] for scheme in GRAMMARS) if find_spec(f"edge.devices.{name}")]
 
 
-def open_device(uri: str) -> Device:
-    """The device at that URI, ready.  EdgeError for a URI that is none, DeviceFailed when it cannot be reached."""
+def open_device(uri: str, say: Say = silent) -> Device:
+    """The device at that URI, ready.  EdgeError for a URI that is none, DeviceFailed when it cannot be reached.  say: told what takes time."""
     kind = parse_uri(uri).scheme.split("+")[0]
     if kind not in kinds():
         raise EdgeError(where(uri), "comes with a later issue", f"devices now: {', '.join(kinds())}")
-    device: Device = import_module(f"edge.devices.{kind}").open(uri)
+    device: Device = import_module(f"edge.devices.{kind}").open(uri, say)
     return device
 
 
 @contextmanager
-def opened(uri: str) -> Iterator[Device]:
+def opened(uri: str, say: Say = silent) -> Iterator[Device]:
     """The same, closed at the end."""
-    device = open_device(uri)
+    device = open_device(uri, say)
     try:
         yield device
     finally:

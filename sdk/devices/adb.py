@@ -152,7 +152,7 @@ def send_stdin(link: Link, feed: Iterable[bytes]) -> None:
         pass
 
 
-def open(uri: str) -> Device:
+def open(uri: str, say: Say = silent) -> Device:
     return Adb(uri, parse_uri(uri).host)
 
 

@@ -19,7 +19,7 @@ GOVERNOR = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/sca
 SUPPLY = "a supply of 5 V and 3 A (Pi 5: 5 A) and a short cable"
 COOLING = "a heat sink or a fan, and let it cool down"
 
-#: -> where artifacts would lie, whether programs run there, the time of day, and a meter that may be read, or one that may not
+#: -> where artifacts would lie, whether programs run there, the time of day
 EXTRAS = (
     BASE
     + """
@@ -27,11 +27,6 @@ echo "base=$base"; echo "time=$(date +%s)"
 file=$base/.edge-checkup-$$
 { echo '#!/bin/sh' >"$file" && chmod 755 "$file"; } 2>/dev/null && echo writable=yes && "$file" 2>/dev/null && echo runs=yes
 rm -f "$file"
-for meter in /sys/class/powercap/*/energy_uj /sys/class/hwmon/*/power1_input /sys/class/hwmon/*/curr1_input /sys/class/power_supply/*/current_now; do
-  [ -e "$meter" ] || continue
-  if cat "$meter" >/dev/null 2>&1; then echo "meter=$meter"; exit 0; fi
-  echo "locked=$meter"
-done
 exit 0
 """
 )
@@ -54,7 +49,6 @@ def checkup(device: Device) -> Iterator[Finding]:
     yield heat(moments[-1])
     yield load(facts, moments)
     yield time_of_day(told, time.time())
-    yield meter(facts, told)
 
 
 def processor(facts: Facts) -> Finding:
@@ -141,13 +135,3 @@ def time_of_day(told: dict[str, str], here: float) -> Finding:
             NOTE, "time", f"{abs(off) / 3600:.1f} h {'ahead of' if off > 0 else 'behind'} this machine", "sudo timedatectl set-ntp true there"
         )
     return Finding(OK, "time", "as here")
-
-
-def meter(facts: Facts, told: dict[str, str]) -> Finding:
-    if "meter" in told:
-        return Finding(OK, "meter", told["meter"])
-    if "locked" in told:
-        return Finding(NOTE, "meter", f"{told['locked']} may not be read by this user", f"sudo chmod a+r {told['locked']} there")
-    if "vcgencmd" in facts.tools:
-        return Finding(NOTE, "meter", "vcgencmd reads currents on a Raspberry Pi 5 only", "energy is modelled, not measured, on the others")
-    return Finding(NOTE, "meter", "none", "energy is modelled, not measured; an INA219 or a PPK2 measures it")

@@ -1,6 +1,6 @@
 """What a device is: a place that takes files, runs programs and gives files back.  One file a kind; only the URI differs.
 
-A kind is a module here with `SCHEMES`, `open(uri) -> Device` and `find() -> Iterator[Found]`; `edge.devices.open_device` finds it by its scheme.
+A kind is a module here with `SCHEMES`, `open(uri, say) -> Device` and `find() -> Iterator[Found]`; `edge.devices.open_device` finds it by its scheme.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Local:
         """Nothing is held."""
 
 
-def open(uri: str) -> Device:
+def open(uri: str, say: Say = silent) -> Device:
     parse_uri(uri)
     return Local()
 

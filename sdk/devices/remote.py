@@ -12,6 +12,7 @@ from edge.artifact.reader import open_artifact
 from edge.devices.checksum import SUM, Sums, sums_of
 from edge.devices.device import Device, Say, silent
 from edge.devices.fit import require_fit
+from edge.devices.install import VERSION_LETTERS
 from edge.devices.local import Local
 from edge.devices.scripts import BASE, failed, key_values, script
 from edge.errors import DeviceFailed
@@ -19,14 +20,16 @@ from edge.errors import DeviceFailed
 RUN_SECONDS = 3600.0  #: that one run may take; a device that goes away is noticed by its transport, not by this
 KEPT = "6"  #: artifacts in the cache of a device
 
-#: version, job or "", how many to keep -> the folder, and the sum of the program that is there.  Makes the job's folder; removes what was used
-#: longest ago, and jobs that were left behind.  Only names that we make are ever removed.
+#: version, job or "", how many to keep, version as `edge flash` names it -> the folder, and the sum of the program that is there.  What was flashed
+#: is linked, not sent again.  Makes the job's folder; removes what was used longest ago, and jobs that were left behind.  Only names that we make
+#: are ever removed.
 ENTER = (
     BASE
     + SUM
     + """
 cache=$base/.cache/edge-device
 mkdir -p "$cache/$1" "$cache/${2:-$1}" && cd "$cache" && touch "$1" || exit 1
+[ -f "$1/model.edge" ] || ln "$base"/edge/*/versions/"$4"/model.edge "$1/model.edge" 2>/dev/null
 echo "cache=$(pwd)"; [ -f "$1/model.edge" ] && echo "have=$(edge_sum "$1/model.edge")"
 count=0
 ls -t | while read -r name; do
@@ -75,7 +78,7 @@ class Remote:
             self.known[path] = sums_of(path)
         sums = self.known[path]
         version = f"version-{sums.sha256[:16]}"
-        ran = self.device.run(script(ENTER, version, job, KEPT))
+        ran = self.device.run(script(ENTER, version, job, KEPT, sums.sha256[:VERSION_LETTERS]))
         told = key_values(ran.stdout)
         cache = told.get("cache", "")
         if ran.code or not cache.startswith("/"):

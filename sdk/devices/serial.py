@@ -81,9 +81,10 @@ class SerialDevice:
             self.shell.leave()
 
 
-def open(uri: str) -> SerialDevice:
+def open(uri: str, say: Say = silent) -> SerialDevice:
     """Logged in and ready."""
     parsed = parse_uri(uri)
+    say(f"logging in on {uri}")
     return on_port(uri, Port(parsed), Account(parsed.user or parsed.option("user")))
 
 

@@ -14,7 +14,7 @@ ConditionPathExists={folder}/current/model.edge
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={program} --verify
+ExecStart="{folder}/current/model.edge" --verify
 
 [Install]
 WantedBy={target}
@@ -40,15 +40,16 @@ def install_service(device: Device, made: Installed, say: Say = silent) -> str:
         raise failed(device.uri, asked, "asking for systemd")
     root, unit = told["uid"] == "0", f"edge-{made.name}.service"
     folder = "/etc/systemd/system" if root else f"{told.get('home', '')}/.config/systemd/user"
-    text = unit_text(made, "multi-user.target" if root else "default.target")
+    text = unit_text(made.name, made.folder, "multi-user.target" if root else "default.target")
     ran = device.run(script(INSTALL, folder, unit, "--system" if root else "--user"), stdin=text.encode())
     if ran.code:
         raise failed(device.uri, ran, f"starting {unit}")
     return unit
 
 
-def unit_text(made: Installed, target: str) -> str:
-    return UNIT.format(name=made.name, folder=escaped(made.folder), program=f'"{escaped(made.folder)}/current/model.edge"', target=target)
+def unit_text(name: str, folder: str, target: str) -> str:
+    """name, folder: of the model, as `Installed` has them; the name has letters, digits, '.', '_' and '-' only."""
+    return UNIT.format(name=name, folder=escaped(folder), target=target)
 
 
 def escaped(folder: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from edge.devices.arrival import pull_over
 from edge.devices.device import Device, Facts, Found, Ran, Say, silent
 from edge.devices.facts import facts_over
+from edge.devices.moments import MARK
 from edge.devices.process import run_limited
 from edge.devices.quoting import sh_line
 from edge.devices.transfer import STALL, push_over
@@ -110,7 +111,8 @@ class Ssh:
 
 def refused(uri: str, stderr: bytes) -> DeviceFailed:
     """In our words where we know ssh's complaint, else its last line."""
-    said = stderr.decode("utf-8", "replace").strip()
+    lines = stderr.decode("utf-8", "replace").splitlines()
+    said = "\n".join(line for line in lines if not line.startswith(MARK)).strip()  # what watched the run speaks on the same stderr
     for phrase, what, cure in SAYINGS:
         if phrase in said.lower():
             return DeviceFailed(uri, what, cure)
@@ -118,7 +120,7 @@ def refused(uri: str, stderr: bytes) -> DeviceFailed:
     return DeviceFailed(uri, last, "is it on, and on this network?")
 
 
-def open(uri: str, config: str = "") -> Device:
+def open(uri: str, say: Say = silent, config: str = "") -> Device:
     """Connects with the first command, not here.  config: a file to read instead of ~/.ssh/config."""
     parsed, binary = parse_uri(uri), shutil.which("ssh")
     if binary is None:

@@ -68,7 +68,7 @@ def open(uri: str, say: Say = silent) -> VirtualDevice:
         raise EdgeError(where(uri), f"'{way}' leads to no virtual board", f"via={' or via='.join(WAYS)}")
     claim = state.Claim(board.name)
     try:
-        return VirtualDevice(uri, board, WAYS[way](uri, board.name, machine.started(board, say)), claim)
+        return VirtualDevice(uri, board, WAYS[way](uri, board.name, machine.started(board, say), say), claim)
     except (EdgeError, KeyboardInterrupt):
         claim.release()
         raise
@@ -84,12 +84,13 @@ def board_of(uri: Uri) -> Board:
     return Board(profile.name, cpu, int(profile.cores) if profile.cores else 1)
 
 
-def over_ssh(uri: str, name: str, found: state.Running) -> Device:
+def over_ssh(uri: str, name: str, found: state.Running, say: Say) -> Device:
     folder = state.folder_of(name)
+    say(f"waiting for {name}'s ssh")
     wait_for_ssh(name, found)
     configuration = folder / "ssh_config"
     configuration.write_text(CONFIGURATION.format(port=found.ssh, user=recipe.USER, folder=folder))
-    device = ssh.open("ssh://board", str(configuration))
+    device = ssh.open("ssh://board", say, str(configuration))
     device.uri = uri
     return device
 
@@ -110,13 +111,14 @@ def wait_for_ssh(name: str, found: state.Running) -> None:
     raise DeviceFailed(state.place_of(name), f"has not started within {BOOT_SECONDS:.0f} s", f"{state.folder_of(name)}/console.log says why")
 
 
-def over_serial(uri: str, name: str, found: state.Running) -> Device:
+def over_serial(uri: str, name: str, found: state.Running, say: Say) -> Device:
     port = Port(parse_uri(f"serial+socket://127.0.0.1:{found.serial}"))
     port.name = uri
+    say(f"logging in on {name}'s console")
     return serial.on_port(uri, port, Account(recipe.USER, recipe.PASSWORD))
 
 
-WAYS: dict[str, Callable[[str, str, state.Running], Device]] = {"ssh": over_ssh, "serial": over_serial}
+WAYS: dict[str, Callable[[str, str, state.Running, Say], Device]] = {"ssh": over_ssh, "serial": over_serial}
 
 
 def stop(name: str = "") -> list[str]:

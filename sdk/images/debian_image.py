@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edge.debian import initramfs, packages, tools
+from edge.debian.packages import only
 from edge.errors import ToolFailed
-from edge.images import debian_files, ext4, initramfs, packages, tools
+from edge.images import debian_files, ext4
 from edge.images.partitions import EXT, FAT, FAT_LBA, LINUX, Partition, mbr_sector
 from edge.images.volumes import Volume, copy_part
 
-TOOLS = ("apt-get", "dpkg-deb", "mkfs.fat", "mke2fs", *ext4.TOOLS)
+TOOLS = ("dpkg-deb", "mkfs.fat", "mke2fs", *ext4.TOOLS)
 PACKAGES = ("raspi-firmware", "busybox-static")
 KERNEL = "linux-image-arm64"  #: depends on the newest kernel's package
 MB = 1 << 20
@@ -26,8 +28,7 @@ def build(volume_folder: Path, name: str, room: int, cache: Path, say: Callable[
     The whole is a power of two, as QEMU's card reader wants it and cards have it.
     """
     tools.need(*TOOLS)
-    say("fetching Debian packages")
-    files = fetched(cache, say)
+    files = packages.gathered(KERNEL, PACKAGES, needed, cache, say)
     wanted = GAP + BOOT + 16 * MB + room + room // 8
     size = max(SMALLEST, 1 << (wanted - 1).bit_length())
     say("making the image")
@@ -40,33 +41,10 @@ def build(volume_folder: Path, name: str, room: int, cache: Path, say: Callable[
     write_root(files, Volume(volume_folder, name, root, name))
 
 
-def fetched(cache: Path, say: Callable[[str], None]) -> dict[str, bytes]:
-    """What we need of firmware, busybox and kernel, by path."""
-    kernel = packages.fetch([KERNEL], cache)[0]
-    newest = next((name for name in packages.depends(kernel) if name.startswith("linux-image-")), None)
-    if newest is None:
-        raise ToolFailed(kernel.name, "names no kernel package", "remove it from the cache of packages and try again")
-    files: dict[str, bytes] = {}
-    for deb in packages.fetch([*PACKAGES, newest], cache):
-        say(f"unpacking {deb.name.split('_')[0]}")
-        files |= packages.files_of(deb, needed)
-    return files
-
-
 def needed(path: str) -> bool:
     """Is it one of the files that the image is made of?"""
-    module = re.match(r"(?:usr/)?lib/modules/[^/]+/kernel/(.+\.ko(?:\.xz)?)$", path)
-    if module:
-        return module[1].startswith(debian_files.MODULE_PLACES)
-    return bool(re.fullmatch(r"(usr/)?bin/busybox|boot/vmlinuz-.+|usr/lib/raspi-firmware/.+|usr/lib/linux-image-[^/]+/broadcom/.+\.dtb", path))
-
-
-def only(files: Mapping[str, bytes], pattern: str) -> bytes:
-    """The content of the one file whose path ends like that."""
-    found = [path for path in files if re.search(f"(^|/){pattern}$", path)]
-    if len(found) != 1:
-        raise ToolFailed("Debian's packages", f"hold {len(found)} files like {pattern}", "remove the cache of packages and try again")
-    return files[found[0]]
+    others = r"(usr/)?bin/busybox|boot/vmlinuz-.+|usr/lib/raspi-firmware/.+|usr/lib/linux-image-[^/]+/broadcom/.+\.dtb"
+    return initramfs.module_place(path).startswith(debian_files.MODULE_PLACES) or bool(re.fullmatch(others, path))
 
 
 def write_boot(files: Mapping[str, bytes], folder: Path, image: Path, boot: Partition) -> None:

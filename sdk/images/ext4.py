@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from edge.debian import tools
 from edge.errors import EdgeError, ToolFailed
-from edge.images import tools
 from edge.images.volumes import Volume
 
 TOOLS = ("debugfs", "e2fsck")

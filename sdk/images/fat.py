@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+from edge.debian import tools
 from edge.errors import EdgeError, ToolFailed
-from edge.images import tools
 from edge.images.volumes import Volume, copy_part
 
 TOOLS = ("mcopy", "mdir", "mtype", "fsck.fat")

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge import artifact
+from edge.debian import packages
+from edge.devices.lock import safe_name
 from edge.errors import EdgeError, did_you_mean
-from edge.images import card, debian_image, disks, packages, refusals
+from edge.images import card, debian_image, disks, refusals
 from edge.images.copies import Say, put_in_place, workbench, working_copy
 from edge.images.first_boot import AskSecret, FirstBoot, first_boot
 from edge.images.injecting import Injected, inject
-from edge.images.payload import Payload, safe_name
+from edge.images.payload import Payload
 
 BASES = ("debian",)
 DEFAULT_MAX_SIZE = "256GB"

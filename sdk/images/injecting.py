@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.debian import tools
 from edge.errors import EdgeError
-from edge.images import ext4, fat, tools
+from edge.images import ext4, fat
 from edge.images.boot_kinds import Image, configure, has_systemd, kind_of
 from edge.images.first_boot import FirstBoot
 from edge.images.partitions import boot_and_root, read_partitions

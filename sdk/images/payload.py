@@ -13,12 +13,13 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from edge.devices.install import VERSION_LETTERS
+from edge.devices.service import unit_text
 from edge.images.ext4 import File
 
 FOLDER = "/opt/edge"
 UNITS = "/etc/systemd/system"
 WANTS = f"{UNITS}/multi-user.target.wants"
-VERSION_LETTERS = 12  #: of the artifact's sha256
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,6 @@ class Payload:
         return f"{self.home}/versions/{self.version}/model.edge"
 
 
-def safe_name(name: str) -> str:
-    """A model's name may hold anything; a folder's and a systemd unit's may not."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:60].lstrip("-.") or "model"
-
-
 def files(payload: Payload, current: str) -> dict[str, File]:
     """What goes onto the root partition.  current: where the link of that name points now, '' without one."""
     home, before = payload.home, current.rpartition("/")[2]
@@ -56,21 +52,6 @@ def files(payload: Payload, current: str) -> dict[str, File]:
         made[f"{home}/versions/{payload.version}/previous"] = File(link=f"../{before}")
     if payload.service:
         unit = f"edge-{payload.name}.service"
-        made[f"{UNITS}/{unit}"] = File(UNIT.format(name=payload.name, home=home).encode())
+        made[f"{UNITS}/{unit}"] = File(unit_text(payload.name, home, "multi-user.target").encode())
         made[f"{WANTS}/{unit}"] = File(link=f"{UNITS}/{unit}")
     return made
-
-
-#: the name has letters, digits, . - and _ only, so it needs no escaping here
-UNIT = """[Unit]
-Description=edge model {name}: check it against its test vectors
-ConditionPathExists={home}/current/model.edge
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart={home}/current/model.edge --verify
-
-[Install]
-WantedBy=multi-user.target
-"""

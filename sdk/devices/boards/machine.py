@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.debian import initramfs, tools
 from edge.devices.boards import recipe
-from edge.devices.boards.cpio import Cpio
-from edge.devices.boards.packages import parts, tool
+from edge.devices.boards.parts import parts
 from edge.devices.boards.state import Running, disk_words, folder_of, note, place_of, running
 from edge.devices.device import Say, silent
 from edge.errors import ToolFailed
@@ -35,12 +34,11 @@ def started(board: Board, say: Say = silent) -> Running:
     found = running(board.name)
     if found:
         return found
-    qemu = tool("qemu-system-aarch64", "sudo apt-get install qemu-system-arm")
+    qemu = tools.path_of("qemu-system-aarch64")
     made, folder = parts(say), folder_of(board.name)
     prepare(made, folder)
-    (folder / "known_hosts").unlink(
-        missing_ok=True
-    )  # a board whose power was cut may have lost the key it had made; it is learnt anew at every start
+    # a board whose power was cut may have lost the host key it had made: it is learnt anew at every start
+    (folder / "known_hosts").unlink(missing_ok=True)
     say(f"switching {board.name} on")
     for _ in range(3):  # a free port may be taken by somebody else before QEMU has it
         serial, ssh = free_ports(2)
@@ -70,38 +68,32 @@ def prepare(made: Path, folder: Path) -> None:
     """The board's disk and key, once, and the file system it starts from."""
     disk, key = folder / "disk.ext4", folder / "key"
     if not key.is_file():
-        make([tool("ssh-keygen", "sudo apt-get install openssh-client"), "-q", "-t", "ed25519", "-N", "", "-C", "edge", "-f", str(key)])
+        tools.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "edge", "-f", str(key)], folder)
     if not disk.is_file():
         fresh = folder / "disk.new"
         fresh.unlink(missing_ok=True)
-        mke2fs = tool("mke2fs", "sudo apt-get install e2fsprogs")
-        make([mke2fs, "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", str(fresh), f"{DISK_BYTES >> 10}k"])
+        tools.run(["mke2fs", "-q", "-F", "-t", "ext4", "-E", "root_owner=0:0", str(fresh), f"{DISK_BYTES >> 10}k"], folder)
         fresh.replace(disk)
-    (folder / "initramfs").write_bytes(initramfs(made, (folder / "key.pub").read_text()))
+    (folder / "initramfs").write_bytes(first_file_system(made, (folder / "key.pub").read_text()))
 
 
-def make(argv: Sequence[str]) -> None:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]
-        raise ToolFailed("virtual board", f"{Path(argv[0]).name} failed: {last[:200]}", "is the disk full?")
-
-
-def initramfs(made: Path, public_key: str) -> bytes:
+def first_file_system(made: Path, public_key: str) -> bytes:
     """The archive the kernel starts from; QEMU and Linux take it unpacked."""
-    cpio = Cpio()
-    for name in ("proc", "sys", "dev", "tmp", "run", "root", "home"):
-        cpio.folder(name)
-    cpio.device("dev/console", 5, 1)
+    nodes = {name: initramfs.folder() for name in ("proc", "sys", "dev", "tmp", "run", "root", "home")}
+    nodes["dev/console"] = initramfs.CONSOLE
     for path in sorted(path for path in made.rglob("*") if path.is_file() and path.parent != made):
-        cpio.file(str(path.relative_to(made)), path.read_bytes(), 0o755)
-    cpio.link("bin/sh", "busybox")
+        nodes[str(path.relative_to(made))] = initramfs.program(path.read_bytes())
     for name, text in recipe.FILES.items():
-        cpio.file(name, text, 0o600 if name == "etc/shadow" else 0o644)
-    cpio.file("etc/idle", f"{recipe.IDLE_SECONDS}\n")
-    cpio.file("etc/authorized_keys", public_key, 0o600)
-    cpio.file("init", recipe.INIT, 0o755)
-    return cpio.archive()
+        nodes[name] = initramfs.file(text.encode(), 0o600 if name == "etc/shadow" else 0o644)
+    return initramfs.cpio(
+        nodes
+        | {
+            "bin/sh": initramfs.link("busybox"),
+            "etc/idle": initramfs.file(f"{recipe.IDLE_SECONDS}\n".encode()),
+            "etc/authorized_keys": initramfs.file(public_key.encode(), 0o600),
+            "init": initramfs.program(recipe.INIT.encode()),
+        }
+    )
 
 
 def free_ports(count: int) -> list[int]:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import hashlib
 
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+from edge.debian import packages
+
 KERNEL = "linux-image-cloud-arm64"  #: depends on the kernel of the day; a cloud kernel is small and has ext4 and the UART built in
 PACKAGES = ("busybox-static", "dropbear-bin", "libc6", "libcrypt1", "zlib1g", "libtomcrypt1", "libtommath1", "libgmp10")
 
-#: in the order they are loaded
-MODULES = (
-    "drivers/virtio/virtio",
-    "drivers/virtio/virtio_ring",
-    "drivers/virtio/virtio_mmio",
-    "drivers/block/virtio_blk",
-    "net/core/failover",
-    "drivers/net/net_failover",
-    "drivers/net/virtio_net",
-)
+#: with all they need; a name that the kernel has built in is left out
+MODULES = ("virtio_mmio", "virtio_blk", "virtio_net")
+#: where in a kernel's tree those and all they need lie
+MODULE_PLACES = ("drivers/virtio/", "drivers/block/virtio_blk", "drivers/net/virtio_net", "drivers/net/net_failover", "net/core/failover")
 PROGRAMS = ("bin/busybox", "usr/sbin/dropbear", "usr/bin/dropbearkey")
 LIBRARIES = ("ld-linux-aarch64.so.1", "libc.so.6", "libcrypt.so.1", "libz.so.1", "libtomcrypt.so.1", "libtommath.so.1", "libgmp.so.10")
-LIBRARY_FOLDERS = ("lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu")
 
 USER, PASSWORD = "pi", "raspberry"
 #: of PASSWORD, by crypt(3) with SHA-512; the console is reachable from this machine only, and ssh takes the board's key alone
@@ -33,7 +26,6 @@ FILES = {
     "etc/group": f"root:x:0:\n{USER}:x:1000:\n",
     "etc/shadow": f"root:*:19000:0:99999:7:::\n{USER}:{PASSWORD_HASH}:19000:0:99999:7:::\n",
     "etc/shells": "/bin/sh\n",
-    "modules/list": "\n".join(path.rsplit("/", 1)[-1] for path in MODULES) + "\n",
 }
 #: the first process.  Only /home is on the disk: the rest is made anew at every start, so that a board cannot be spoilt for good.
 INIT = f"""#!/bin/busybox sh
@@ -52,16 +44,17 @@ key=/home/.keys/ed25519
 [ -s $key ] || {{ dropbearkey -t ed25519 -f $key.new >/dev/null 2>&1 && sync && mv $key.new $key && sync; }}
 dropbear -E -s -r $key 2>/tmp/dropbear.log
 read -r idle </etc/idle
-(last=$(date +%s)
+(last=0; before=
 while sleep 5; do
-  now=$(date +%s); typed=$(stat -c %Y /dev/ttyAMA0)
-  [ "$(pidof dropbear | wc -w)" -le 1 ] || last=$now
-  [ $((now - last)) -lt $idle ] || [ $((now - typed)) -lt $idle ] || {{ sync; umount /home; poweroff -f; }}
+  read -r now rest </proc/uptime; now=${{now%.*}}; typed=$(stat -c %Y /dev/ttyAMA0)  # nobody sets the time since the start
+  [ "$(pidof dropbear | wc -w)" -le 1 ] && [ "$typed" = "$before" ] || last=$now
+  before=$typed
+  [ $((now - last)) -lt $idle ] || {{ sync; umount /home; poweroff -f; }}
 done) &
 while :; do getty -L 115200 ttyAMA0 vt100; done
 """
 
 
 def key() -> str:
-    """Names the folder that holds the fetched files: another recipe, another folder."""
-    return hashlib.sha256(repr((SUITE, KERNEL, PACKAGES, MODULES, PROGRAMS, LIBRARIES)).encode()).hexdigest()[:12]
+    """Names the folder that holds the parts: another recipe, another folder."""
+    return hashlib.sha256(repr((packages.SUITE, KERNEL, PACKAGES, MODULES, PROGRAMS, LIBRARIES)).encode()).hexdigest()[:12]

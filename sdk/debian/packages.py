@@ -5,17 +5,20 @@ apt checks the archive's signature and every package's hash; what lies in the ca
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from edge.debian import tools
 from edge.errors import EdgeError, ToolFailed
-from edge.images import tools
 
+Say = Callable[[str], None]
 ARCHITECTURE, SUITE, MIRROR = "arm64", "bookworm", "http://deb.debian.org/debian"
 COMPONENTS = "main non-free-firmware"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -30,6 +33,35 @@ FOLDERS = (
     "var/cache/apt/archives/partial",
 )
 NETWORK = "is there a network? fetched packages are kept, so it is needed once"
+STALE = "remove the cache of packages and try again"
+
+
+def cache_folder() -> Path:
+    """Where fetched packages are kept, and what is made of them."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge" / "packages"
+
+
+def gathered(kernel: str, names: Sequence[str], wanted: Callable[[str], bool], folder: Path, say: Say) -> dict[str, bytes]:
+    """The wanted files, by path, of these packages and of the newest kernel, which is what the package `kernel` depends on."""
+    say(f"fetching {kernel}")
+    meta = fetch([kernel], folder)[0]
+    newest = next((name for name in depends(meta) if name.startswith("linux-image-")), None)
+    if newest is None:
+        raise ToolFailed(meta.name, "names no kernel package", STALE)
+    say(f"fetching {newest} and {len(names)} more packages")
+    files: dict[str, bytes] = {}
+    for deb in fetch([*names, newest], folder):
+        say(f"unpacking {deb.name.split('_')[0]}")
+        files |= files_of(deb, wanted)
+    return files
+
+
+def only(files: Mapping[str, bytes], pattern: str) -> bytes:
+    """The content of the one file whose path ends like that."""
+    found = [path for path in files if re.search(f"(^|/){pattern}$", path)]
+    if len(found) != 1:
+        raise ToolFailed("Debian's packages", f"hold {len(found)} files like {pattern}", STALE)
+    return files[found[0]]
 
 
 def fetch(names: Sequence[str], folder: Path) -> list[Path]:
@@ -37,16 +69,28 @@ def fetch(names: Sequence[str], folder: Path) -> list[Path]:
     for name in names:
         if not NAME.fullmatch(name):
             raise EdgeError(name, "is not the name of a Debian package")
-    folder.mkdir(parents=True, exist_ok=True)
-    record = folder / "packages.json"
-    known = recorded(record)
-    missing = [name for name in names if not intact(known.get(name), folder)]
-    if missing:
-        known |= download(missing, folder)
-        part = record.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
-        part.replace(record)
+    with ours(folder):
+        record = folder / "packages.json"
+        known = recorded(record)
+        missing = [name for name in names if not intact(known.get(name), folder)]
+        if missing:
+            known |= download(missing, folder)
+            part = record.with_suffix(".part")
+            part.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+            part.replace(record)
     return [folder / known[name][0] for name in names]
+
+
+@contextmanager
+def ours(folder: Path) -> Iterator[None]:
+    """The folder, made, for this process alone: another one that fetches is waited for.  What cannot be written is one line."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise ToolFailed(str(folder), f"cannot be written: {error.strerror}", "set XDG_CACHE_HOME to a folder you may write to") from None
 
 
 def recorded(record: Path) -> dict[str, list[str]]:
@@ -68,16 +112,15 @@ def intact(entry: list[str] | None, folder: Path) -> bool:
 
 def download(names: Sequence[str], folder: Path) -> dict[str, list[str]]:
     """Fetches the newest of each; gives what `recorded` gives."""
+    if not tools.there("apt-get"):
+        raise tools.Missing("apt-get", "is not installed: it fetches Debian's packages", f"use Debian or Ubuntu, or copy {folder} from there")
     if not KEYRING.is_file():
         raise ToolFailed(str(KEYRING), "is missing: packages could not be checked", "sudo apt-get install debian-archive-keyring")
-    apt = private_apt(folder)
-    extra = {"APT_CONFIG": str(apt / "apt.conf")}
+    extra = {"APT_CONFIG": str(private_apt(folder) / "apt.conf")}
     try:
         tools.run(["apt-get", "update", "-qq"], folder, extra=extra)
         listed = tools.run(["apt-get", "download", "--print-uris", "-qq", "--", *names], folder, extra=extra).decode()
         tools.run(["apt-get", "download", "-qq", "--", *names], folder, extra=extra)
-    except tools.Missing:
-        raise
     except ToolFailed as error:
         raise ToolFailed(MIRROR, f"packages could not be fetched: {error.what}", NETWORK) from None
     found: dict[str, list[str]] = {}
@@ -103,6 +146,7 @@ def private_apt(folder: Path) -> Path:
         "Dir::State::status": str(apt / "var/lib/dpkg/status"),
         "APT::Architecture": ARCHITECTURE,
         "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
         # apt's own user may not enter a home folder; the signature is what protects here.
         "APT::Sandbox::User": "root",
     }
@@ -131,11 +175,6 @@ def depends(deb: Path) -> list[str]:
     """The names a package depends on, without versions; of alternatives the first."""
     said = tools.run(["dpkg-deb", "-f", str(deb.absolute()), "Depends"], deb.parent).decode()
     return [word for part in said.split(",") if (word := re.split(r"[\s(|:]", part.strip())[0])]
-
-
-def cache_folder() -> Path:
-    """Where fetched packages are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge" / "packages"
 
 
 def sha256(path: Path) -> str:

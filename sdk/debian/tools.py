@@ -1,6 +1,6 @@
-"""The programs of Debian that know FAT and ext4: run by argv, with a time limit and a limit on what they may say.
+"""The programs of Debian that know packages, file systems and boards: run by argv, with a time limit and a limit on what they may say.
 
-The bytes they read come from an image that somebody else made, so neither their output nor their patience is unbounded.
+The bytes they read come from an image or a package that somebody else made, so neither their output nor their patience is unbounded.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,9 @@ PACKAGES = {
     "mke2fs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "debugfs": "e2fsprogs",
-    "apt-get": "apt",
     "dpkg-deb": "dpkg",
+    "ssh-keygen": "openssh-client",
+    "qemu-system-aarch64": "qemu-system-arm",
 }
 SYSTEM_FOLDERS = "/usr/sbin:/sbin"  #: Debian leaves them out of a user's PATH, and mke2fs lives there
 SECONDS = 600
@@ -44,15 +46,20 @@ class Missing(ToolFailed):
 
 def path_of(program: str) -> str:
     """Where the program lies; ToolFailed with the command that installs it otherwise."""
-    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")
+    path = there(program)
     if path is None:
         raise Missing(program, "is not installed", f"sudo apt-get install {PACKAGES[program]}")
     return path
 
 
+def there(program: str) -> str | None:
+    """The same, or None."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")
+
+
 def need(*programs: str) -> None:
     """ToolFailed that names every missing program's package at once, before any work is done."""
-    missing = [program for program in programs if not shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")]
+    missing = [program for program in programs if not there(program)]
     if missing:
         packages = sorted({PACKAGES[program] for program in missing})
         raise Missing(", ".join(missing), "not installed", f"sudo apt-get install {' '.join(packages)}")
@@ -66,6 +73,7 @@ def run(
     extra: Mapping[str, str] | None = None,
 ) -> bytes:
     """Runs a program in `folder` and gives its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr."""
+    end = time.monotonic() + SECONDS
     with tempfile.TemporaryFile() as errors:
         with process_of(argv, folder, errors, extra) as process:
             said = process.stdout.read(limit + 1) if process.stdout else b""
@@ -78,6 +86,8 @@ def run(
     if argv[0] == "debugfs":
         complaints = [line for line in complaints if not line.startswith("debugfs 1.")]
         code = code or int(bool(complaints))
+    if code < 0 and time.monotonic() >= end:
+        raise ToolFailed(argv[0], f"took more than {SECONDS:g} s")
     if code:
         raise ToolFailed(argv[0], complaints[-1] if complaints else last_line(said) or f"ended with {code}")
     return said

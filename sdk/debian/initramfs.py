@@ -28,11 +28,11 @@ CONSOLE = Node(stat.S_IFCHR | 0o600, device=(5, 1))
 
 
 def program(data: bytes) -> Node:
-    return Node(stat.S_IFREG | 0o755, data)
+    return file(data, 0o755)
 
 
-def file(data: bytes) -> Node:
-    return Node(stat.S_IFREG | 0o644, data)
+def file(data: bytes, mode: int = 0o644) -> Node:
+    return Node(stat.S_IFREG | mode, data)
 
 
 def link(target: str) -> Node:
@@ -89,6 +89,12 @@ def modules_in_order(files: Mapping[str, bytes], wanted: Iterable[str]) -> dict[
         if name in paths:
             add(name)
     return order
+
+
+def module_place(path: str) -> str:
+    """`drivers/block/virtio_blk.ko` of a module in a kernel's package; "" for any other file."""
+    module = re.match(r"(?:usr/)?lib/modules/[^/]+/kernel/(.+\.ko(?:\.xz)?)$", path)
+    return module[1] if module else ""
 
 
 def needed(code: bytes) -> list[str]:
