@@ -6,6 +6,7 @@ A profile of the user's own is hostile: its size is bounded, `extends` names a p
 from __future__ import annotations
 
 import hashlib
+import platform
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,12 +39,22 @@ def chain(path: Path, seen: tuple[Path, ...]) -> tuple[list[bytes], Content]:
     if "extends" not in content:
         return [data], content
     here = (*seen, path.resolve())
-    base = beside(path, content["extends"])
+    base = beside(path, base_name(path, content["extends"]))
     if base.resolve() in here:
         way = " -> ".join(p.stem for p in (*here, base))
         raise EdgeError(shown(path), f"extends itself: {way}", "take one 'extends' out")
     files, inherited = chain(base, here)
     return [data, *files], merged(inherited, content)
+
+
+def base_name(path: Path, extends: str | dict[str, str]) -> str:
+    """The profile to start from; of several the one for this machine."""
+    if isinstance(extends, str):
+        return extends
+    arch = platform.machine()
+    if arch not in extends:
+        raise EdgeError(shown(path), f"has nothing for this machine, {arch}", f"it has {', '.join(extends)}")
+    return extends[arch]
 
 
 def bounded(path: Path) -> bytes:

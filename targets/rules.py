@@ -56,6 +56,11 @@ def choice(known: tuple[str, ...]) -> Rule:
     return rule
 
 
+def either(one: Rule, many: Rule) -> Rule:
+    """A value, or a table of them."""
+    return lambda key, value: (many if isinstance(value, dict) else one)(key, value)
+
+
 def list_of(rule: Rule) -> Rule:
     def check(key: str, value: object) -> Iterator[str]:
         if not isinstance(value, list):

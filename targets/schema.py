@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from edge.targets.profile import CLASSES
-from edge.targets.rules import Rule, choice, figure, flag, list_of, table, table_of, text, word
+from edge.targets.rules import Rule, choice, either, figure, flag, list_of, table, table_of, text, word
 
 #: /proc/cpuinfo's spelling.  XSAVE is implied: AVX state is only used where the kernel saves it.
 X86_FEATURES = (
@@ -42,7 +42,7 @@ POWER_RULES = {name: figure("power") for name in ("idle", *BOTH)} | {
 }
 RULES: dict[str, Rule] = {
     "description": text,
-    "extends": NAME,
+    "extends": either(NAME, table(dict.fromkeys(ARCHES, NAME))),
     "host": flag,
     "arch": choice(ARCHES),
     "runner": TRIPLE,

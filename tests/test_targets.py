@@ -89,6 +89,7 @@ def test_figures_are_all_figures(name: str) -> None:
     assert json.dumps(to_dict(profile)).count('"source"') == len(list(figures(profile)))
 
 
+V2_FLAGS = "pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
 FLAGS = {"v4": " ".join(schema.X86_FEATURES), "v3": "pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm movbe abm avx f16c fma bmi1 bmi2 avx2"}
 
 
@@ -112,18 +113,38 @@ def test_cpu_is_the_best_level_here(level: str, machine: Callable[..., Path]) ->
     assert [found.name for found in targets.load("cpu").levels] == [level]
 
 
+@pytest.mark.parametrize(
+    ("flags", "level"), [("fp asimd", "base"), ("fp asimd asimddp", "dotprod"), ("fp asimd fphp asimdhp asimddp atomics", "fp16")]
+)
+def test_cpu_is_arm_on_an_arm_machine(flags: str, level: str, machine: Callable[..., Path]) -> None:
+    machine("", "aarch64")
+    host.CPUINFO.write_text(f"processor\t: 0\nBogoMIPS\t: 108.00\nFeatures\t: {flags}\n")
+    found = targets.load("cpu")
+    assert (found.arch, [each.name for each in found.levels]) == ("aarch64", [level])
+
+
 def test_one_feature_short_is_a_level_less(machine: Callable[..., Path]) -> None:
     machine(FLAGS["v3"].replace(" bmi2", ""))
     assert targets.load("cpu").levels[0].name == "v2"
 
 
-@pytest.mark.parametrize(("flags", "arch"), [("pni ssse3", "x86_64"), (FLAGS["v4"], "aarch64"), ("", "riscv64")])
-def test_a_machine_we_cannot_build_for_says_so(flags: str, arch: str, machine: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(
+    ("flags", "arch", "message"),
+    [
+        (
+            "pni ssse3",
+            "x86_64",
+            f"target 'cpu': needs x86_64 with {V2_FLAGS}, this machine is x86_64 Test CPU (other machines come with later issues)",
+        ),
+        ("fp", "aarch64", "target 'cpu': needs aarch64 with fp asimd, this machine is aarch64 Test CPU (other machines come with later issues)"),
+        ("", "riscv64", "targets/profiles/cpu.toml: has nothing for this machine, riscv64 (it has x86_64, aarch64)"),
+    ],
+)
+def test_a_machine_we_cannot_build_for_says_so(flags: str, arch: str, message: str, machine: Callable[..., Path]) -> None:
     machine(flags, arch)
     with pytest.raises(EdgeError) as caught:
         targets.load("cpu")
-    needs = "x86_64 with pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
-    assert str(caught.value) == f"target 'cpu': needs {needs}, this machine is {arch} Test CPU (other machines come with later issues)"
+    assert str(caught.value) == message
 
 
 def test_what_sys_says_replaces_the_base(machine: Callable[..., Path]) -> None:
@@ -172,15 +193,14 @@ def test_edge_targets_name_shows_every_source(capsys: pytest.CaptureFixture[str]
 def test_a_target_that_is_not_here_does_not_hide_the_others(machine: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     machine("", "riscv64")
     assert cli.main(["targets"]) == 0
-    needs = "x86_64 with pni ssse3 cx16 sse4_1 sse4_2 popcnt lahf_lm"
     lines = capsys.readouterr().out.splitlines()
-    assert f"cpu         not here: needs {needs}, this machine is riscv64 Test CPU" in lines
+    assert "cpu         not here: has nothing for this machine, riscv64" in lines
     assert lines[-2:] == [
         "x86-64      any 64-bit x86 machine: AVX-512, AVX2 or SSE4.2, chosen at start",
         "            x86_64, levels v4 v3 v2",
     ]
     assert cli.main(["targets", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[1] == {"name": "cpu", "not_here": f"needs {needs}, this machine is riscv64 Test CPU"}
+    assert json.loads(capsys.readouterr().out)[1] == {"name": "cpu", "not_here": "has nothing for this machine, riscv64"}
 
 
 #: a loop the compiler vectorizes with all that -mcpu admits; no libc, whose own build would take a minute
