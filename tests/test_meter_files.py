@@ -20,7 +20,7 @@ from house import ROOT, members
 
 FILES = {"rapl", "ina2xx", "ina3221", "pi5_pmic", "battery"}
 INSTRUMENTS = {"ppk2", "joulescope", "lpm01a"}
-CORE = {"clock", "discovery", "energy", "listening", "meter", "place", "sampling", "trace", "watching"}
+CORE = {"clock", "discovery", "energy", "listening", "meter", "place", "sampling", "snapshot", "trace", "watching"}
 
 
 def test_every_file_of_the_folder_is_core_or_a_meter() -> None:

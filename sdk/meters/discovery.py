@@ -6,6 +6,7 @@ import importlib
 import os
 import pkgutil
 import re
+from collections.abc import Callable
 from functools import cache
 
 import edge.meters
@@ -16,9 +17,11 @@ from edge.meters.clock import SAME, Clock
 from edge.meters.meter import Meter
 from edge.meters.place import Here, Place
 from edge.meters.sampling import Sampler
+from edge.meters.snapshot import looked_over
 from edge.meters.trace import Probe
 from edge.meters.watching import MAX_FILES, HostWatch, RunnerWatch, Yielding
 
+Asked = Callable[[], Clock]
 WORD = re.compile(r"(?P<name>[a-z0-9_]+)(?::(?P<port>[^@]*))?(?:@(?P<volts>[0-9]+(?:\.[0-9]+)?))?")
 
 
@@ -41,11 +44,12 @@ def names() -> list[str]:
 def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], list[str]]:
     """The machine's own meters, best first, and one line for each that is there and cannot be used.  Instruments on a cable are not looked for."""
     found, reasons = [], []
+    place = looked_over(place or Here())
     for meter in sorted(meters().values(), key=lambda meter: (meter.meta.rank or 0, meter.name)):
         if meter.find is None:
             continue
         try:
-            probe = meter.find(place or Here())
+            probe = meter.find(place)
         except EdgeError as error:
             reasons.append(str(error))
         except OSError as error:
@@ -56,10 +60,11 @@ def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], lis
     return found, reasons
 
 
-def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock = SAME, from_here: bool = False) -> Watch:
+def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock | Asked = SAME, from_here: bool = False) -> Watch:
     """auto: the best meter here, or none and the reason why.  none: nothing.  A meter that is named must be there: EdgeError else.
 
-    place: where the model will run.  clock: from that machine's clock to ours (`clock.compare`), for what is recorded from here.
+    place: where the model will run.  clock: from that machine's clock to ours (`clock.compare`), for what is recorded from here; or what to ask
+    for it, which is done only then.
     from_here: everything is; for a program that is not asked to sample files itself.
     """
     place = place or Here()
@@ -70,15 +75,15 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
     match = WORD.fullmatch(word)
     meter = meters().get(match["name"]) if match else None
     if not match or not meter:
-        known = ["auto", "none", *names()]
-        raise EdgeError("--energy", f"no meter '{word}'", did_you_mean(word.partition(":")[0], known) or ", ".join(known))
+        words = ["auto", "none", *names()]
+        raise EdgeError("--energy", f"no meter '{word}'", did_you_mean(word.partition(":")[0], words) or ", ".join(words))
     if meter.connect:
-        return HostWatch(meter.connect(match["port"] or "", float(match["volts"]) if match["volts"] else None), idle_secs, clock)
+        return HostWatch(meter.connect(match["port"] or "", float(match["volts"]) if match["volts"] else None), idle_secs, known(clock))
     if match["port"] is not None or match["volts"] is not None:
         raise EdgeError("--energy", f"{meter.name} is read on the machine itself and takes no port", f"--energy {meter.name}")
     assert meter.find is not None, f"{meter.name}: a meter has find or connect"
     try:
-        probe = meter.find(place)
+        probe = meter.find(looked_over(place))
     except OSError as error:
         raise EdgeError(meter.name, f"{error.filename or ''}: {error.strerror}") from None
     if probe is None:
@@ -87,7 +92,11 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
     return watching(probe, place, idle_secs, clock, from_here)
 
 
-def automatic(place: Place, idle_secs: float, clock: Clock, from_here: bool) -> Watch:
+def known(clock: Clock | Asked) -> Clock:
+    return clock if isinstance(clock, Clock) else clock()
+
+
+def automatic(place: Place, idle_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
     if isinstance(place, Here) and os.environ.get(EMULATOR):
         return Unwatched(f"not measured: {EMULATOR} is set, and an emulator's energy is not the device's")
     found, reasons = discover(place)
@@ -99,10 +108,10 @@ def automatic(place: Place, idle_secs: float, clock: Clock, from_here: bool) -> 
         return Unwatched(str(error))
 
 
-def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock, from_here: bool) -> Watch:
+def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
     """Files are read by the runner, beside the model and on its clock; what a command tells is asked from here."""
     if 0 < len(probe.paths) <= MAX_FILES and not from_here:
         return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs)
     if not place.parallel:
         raise EdgeError(probe.source, "is asked from here, and the line to the device carries one thing at a time", "use ssh, or an instrument")
-    return HostWatch(Sampler(probe, place), idle_secs, clock)
+    return HostWatch(Sampler(probe, place), idle_secs, known(clock))
