@@ -11,6 +11,8 @@ import pytest
 
 import sshd
 import tiny
+from boards import boards as boards
+from boards import booted as booted
 from edge import cli
 from edge.devices import open_device, ssh
 from edge.devices.dut import Dut
@@ -80,7 +82,7 @@ def test_at_a_console_the_shell_is_there_again_afterwards(edge_file: Path, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("uri", ["virtual://rpi3", "virtual://rpi3?via=serial"])
-def test_a_virtual_board(uri: str, tmp_path_factory: pytest.TempPathFactory, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_virtual_board(uri: str, boards: Path, capsys: Out, tmp_path: Path) -> None:
     """The whole command: the artifact is sent to the board, started, and answers over ssh and over its UART."""
     import json
 
@@ -88,29 +90,15 @@ def test_a_virtual_board(uri: str, tmp_path_factory: pytest.TempPathFactory, cap
     import onnx
 
     from compiled import graph
-    from edge.devices import virtual
-    from edge.devices.boards import packages
-    from edge.errors import ToolFailed
 
-    if shutil.which("qemu-system-aarch64") is None:
-        pytest.skip("qemu-system-aarch64 is not installed (apt-get install qemu-system-arm)")
-    try:
-        packages.parts()
-    except ToolFailed as failure:
-        pytest.skip(str(failure))
-    folder = tmp_path_factory.mktemp("boards")
-    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     nodes = [onnx.helper.make_node("Conv", ["x", "w"], ["c"]), onnx.helper.make_node("Relu", ["c"], ["y"])]
     weights = np.random.default_rng(3).standard_normal((16, 4, 1, 1)).astype(np.float32)
-    onnx.save(graph("net", nodes, {"x": (1, 4, 4, 4)}, {"w": weights}).model, str(folder / "net.onnx"))
-    built = folder / "net.edge"
-    assert cli.main(["build", str(folder / "net.onnx"), "--target", "rpi3", "-o", str(built)]) == 0
+    onnx.save(graph("net", nodes, {"x": (1, 4, 4, 4)}, {"w": weights}).model, str(tmp_path / "net.onnx"))
+    built = tmp_path / "net.edge"
+    assert cli.main(["build", str(tmp_path / "net.onnx"), "--target", "rpi3", "-o", str(built)]) == 0
     capsys.readouterr()
-    try:
-        assert cli.main(["profile", str(built), "--protocol", "mlperf", "--mlperf-secs", "0.2", "--on", uri, "--json"]) == 0
-        made = json.loads(capsys.readouterr().out)
-    finally:
-        virtual.stop()
+    assert cli.main(["profile", str(built), "--protocol", "mlperf", "--mlperf-secs", "0.2", "--on", uri, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
     assert (made["device"], made["dut"], made["model"]) == (uri, "edge-rpi3", "net")
     assert made["checked"] >= 1
     assert made["reasons"][0] == "emulated: its time is not a device's time"
