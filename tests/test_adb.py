@@ -17,6 +17,8 @@ from edge.devices.device import Found, Ran
 from edge.devices.install import flash, rollback
 from edge.errors import DeviceFailed, EdgeError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Phone]:

@@ -15,6 +15,8 @@ from edge.errors import ToolFailed
 from edge.meters import energy_of, ppk2
 from instrument_players import Plug, cut
 
+pytestmark = pytest.mark.slow
+
 R = (1031.64, 101.65, 10.15, 0.94, 0.043)
 LSB = 4 * 1.8 / 163840  # V, of the ADC's 14 bits
 TABLES = {"R": R, "GS": (0,) * 5, "GI": (1,) * 5, "O": (0,) * 5, "S": (0,) * 5, "I": (0,) * 5, "UG": (1,) * 5}

@@ -25,6 +25,8 @@ from edge.measure.mlperf_inputs import Input, vectors_of
 from edge.measure.watch import Unwatched
 from line import Board, Line
 
+pytestmark = pytest.mark.slow
+
 Out = pytest.CaptureFixture[str]
 HINT = "(is it on, and the baud rate right? ?baud=115200, 9600 in energy mode)"
 INPUTS = [Input(f"{i}.bin", bytes([i] * 40)) for i in range(5)]

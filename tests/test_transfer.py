@@ -21,6 +21,8 @@ from edge.devices.transfer import push_over
 from edge.errors import DeviceFailed, EdgeError
 from faults import Line
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
