@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge import targets
+from edge.artifact.emulator import arch_of
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.errors import EdgeError, ToolFailed
@@ -25,7 +26,6 @@ from edge.targets.plugin import build_plugin
 
 EMULATOR = "qemu-aarch64"
 CPU = "cortex-a72"  #: of a Raspberry Pi 4
-EM_AARCH64 = 183  #: e_machine, 2 bytes at 18 of an ELF header [ELF for the Arm 64-bit Architecture]
 USAGE = 2  #: targets/runtime/runner.h
 INSTALL = "apt-get install qemu-user"
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def count(path: Path | str, *, cpu: str | None = None, level: str | None = None)
     """
     artifact, where = open_artifact(path), str(path)
     cpu = cpu or cpu_of(artifact.manifest.target)
-    if artifact.mapped[:4] != b"\x7fELF" or int.from_bytes(artifact.mapped[18:20], "little") != EM_AARCH64:
+    if arch_of(artifact.path) != "aarch64":
         raise EdgeError(
             where, f"is built for {artifact.manifest.target}; instructions are counted on 64-bit Arm only", "build it with --target arm64"
         )
