@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
-from pathlib import Path
 
-from edge.devices.arrival import pull_over
-from edge.devices.device import Device, Facts, Found, Ran, Say, silent
-from edge.devices.facts import facts_over
+from edge.devices.device import Device, Found, Ran, Say, silent
+from edge.devices.piped import Piped
 from edge.devices.process import run_limited
-from edge.devices.transfer import STALL, push_over
 from edge.devices.uri import parse_uri
 from edge.errors import DeviceFailed
 
 SCHEMES = ("local",)
 
 
-class Local:
+class Local(Piped):
     """Relative paths begin where `edge` was started."""
 
     def __init__(self) -> None:
         self.uri = "local"
-
-    @cached_property
-    def told(self) -> Facts:
-        return facts_over(self.uri, self.run)
-
-    def facts(self) -> Facts:
-        return self.told
-
-    def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
-        return self.start(argv, feed=[stdin], timeout=timeout)
 
     def start(
         self,
@@ -52,15 +38,6 @@ class Local:
             return Ran(126, b"", f"{argv[0]}: {error.strerror}".encode())
         except ValueError:
             raise DeviceFailed(self.uri, f"cannot run '{argv[0]}': a NUL character in its words", "choose another name") from None
-
-    def stream(self, argv: Sequence[str], *, feed: Iterable[bytes] = (), keep: Callable[[bytes], object] | None = None, stall: float = STALL) -> Ran:
-        return self.start(argv, feed=feed, keep=keep, stall=stall)
-
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
-        push_over(self.stream, self.uri, local, remote, say)
-
-    def pull(self, remote: str, local: Path, say: Say = silent) -> None:
-        pull_over(self.stream, self.uri, remote, local, say)
 
     def close(self) -> None:
         """Nothing is held."""

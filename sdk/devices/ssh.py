@@ -11,16 +11,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
-from edge.devices.arrival import pull_over
-from edge.devices.device import Device, Facts, Found, Ran, Say, silent
-from edge.devices.facts import facts_over
+from edge.devices.device import Device, Found, Ran, Say, silent
 from edge.devices.moments import MARK
+from edge.devices.piped import Piped
 from edge.devices.process import run_limited
 from edge.devices.quoting import sh_line
-from edge.devices.transfer import STALL, push_over
 from edge.devices.uri import Uri, parse_uri
 from edge.errors import DeviceFailed
 
@@ -55,7 +52,7 @@ SAYINGS = (
 )
 
 
-class Ssh:
+class Ssh(Piped):
     """folder: private, holds the connection's socket."""
 
     def __init__(self, uri: Uri, binary: str, folder: Path, config: str) -> None:
@@ -63,16 +60,6 @@ class Ssh:
         words = [binary, *(["-F", config] if config else []), *(word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}"))]
         words += ["-o", f"ControlPath={folder}/c", *(["-p", str(uri.port)] if uri.port else []), *(["-l", uri.user] if uri.user else [])]
         self.ssh, self.host = words, uri.host
-
-    @cached_property
-    def told(self) -> Facts:
-        return facts_over(self.uri, self.run)
-
-    def facts(self) -> Facts:
-        return self.told
-
-    def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
-        return self.start(argv, feed=[stdin], timeout=timeout)
 
     def start(
         self,
@@ -91,15 +78,6 @@ class Ssh:
         if ran.code == TRANSPORT_FAILED:
             raise refused(self.uri, ran.stderr)
         return ran
-
-    def stream(self, argv: Sequence[str], *, feed: Iterable[bytes] = (), keep: Callable[[bytes], object] | None = None, stall: float = STALL) -> Ran:
-        return self.start(argv, feed=feed, keep=keep, stall=stall)
-
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
-        push_over(self.stream, self.uri, local, remote, say)
-
-    def pull(self, remote: str, local: Path, say: Say = silent) -> None:
-        pull_over(self.stream, self.uri, remote, local, say)
 
     def close(self) -> None:
         if (self.folder / "c").exists():
