@@ -17,13 +17,17 @@ import pytest
 import meter_trees as trees
 import tiny
 from edge import measure, meters, report
+from edge.artifact import typed_json
 from edge.cli import main
+from edge.measure.benchmark import Benched
 from edge.measure.figures import Energy, modelled, no_energy
 from edge.meters import Here
 
 pytestmark = pytest.mark.slow
 
 QUICK = {"runs": 20, "warmup": 1, "min_secs": 0.3}
+BENCHED = {"name": "n", "target": "cpu", "level": "v3", "threads": 1, "init_ms": 1.0, "first_ms": 1.0, "warmup": 1, "warmup_ms": 1.0}
+BENCHED |= {"peak_rss_kb": 1, "switches": [], "layers": []}
 Outcome = subprocess.CompletedProcess[str]
 
 
@@ -165,6 +169,18 @@ def watts_of(got: measure.Profile) -> float:
     return energy.gross * 1e-3 * got.latency_ms.count / (energy.samples / energy.rate)
 
 
+def test_runs_that_were_not_yet_steady_draw_no_power_either() -> None:
+    """Ten runs of 1 ms with 0.5 ms between them; the first four do not count: the rest took from the sixth millisecond to the fifteenth."""
+    said = {"latencies_ns": [1_000_000] * 10, "loop_ns": [2_000_000_000, 2_015_000_000], "idle_ns": [[1, 2], [3, 4]]}
+    benched = typed_json.decode(Benched, BENCHED | said, "it", wrong := [])
+    assert benched is not None
+    assert wrong == []
+    assert (seen := benched.seen(4)).runs == 6
+    assert seen.loop == pytest.approx((2.006, 2.015), abs=1e-9)
+    assert benched.seen().loop == pytest.approx((2.0, 2.015), abs=1e-9)
+    assert len(seen.idle) == 2
+
+
 def test_a_counter_that_really_runs(edge_file: Path, tmp_path: Path) -> None:
     """A thread keeps two counters going at 10 W each, as well as it gets to run."""
     tree = trees.lay(tmp_path, trees.rapl())
@@ -197,7 +213,7 @@ def test_a_counter_that_really_runs(edge_file: Path, tmp_path: Path) -> None:
 def test_a_command_is_asked_from_here(edge_file: Path, tmp_path: Path) -> None:
     trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
     trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
-    options = QUICK | {"min_secs": 0.6}
+    options = QUICK | {"min_secs": 1.0}
     got = measure.bench(edge_file, **options, watch=meters.watch("pi5_pmic", Here(tmp_path), idle_secs=0.3))  # type: ignore[arg-type]
     watts = 1.1451 * sum(amps * volts for amps, volts in trees.RAILS.values()) + 0.5879
     assert got.energy_mj.source.startswith("pi5_pmic: rails, by a fit")

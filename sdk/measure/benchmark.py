@@ -62,9 +62,12 @@ class Benched:
     idle_ns: tuple[tuple[int, int], ...] = ()
     samples: Samples | None = None
 
-    def seen(self) -> Seen:
-        spans = [(start * 1e-9, end * 1e-9) for start, end in (self.loop_ns, *self.idle_ns)]
-        return Seen(spans[0], len(self.latencies_ns), tuple(spans[1:]), self.samples)
+    def seen(self, settled: int = 0) -> Seen:
+        """The runs from `settled` on.  What the loop took beside its runs, its bookkeeping, is shared out evenly over them."""
+        (start, end), *idle = [(start * 1e-9, end * 1e-9) for start, end in (self.loop_ns, *self.idle_ns)]
+        runs, left = np.array(self.latencies_ns, np.float64) * 1e-9, len(self.latencies_ns) - settled
+        between = max(0.0, end - start - float(runs.sum())) / runs.size
+        return Seen((end - float(runs[settled:].sum()) - between * left, end), left, tuple(idle), self.samples)
 
 
 def bench(
@@ -83,7 +86,7 @@ def bench(
     """At least `runs` inferences and `min_secs` seconds after `warmup` ones.  threads: 0 for one a CPU.  level: force an ISA level.
 
     device: None for this machine.  watch: what measures the energy.
-    Runs at the beginning that are not yet as fast as the later ones count as warm-up too.
+    Runs at the beginning that are not yet as fast as the later ones count as warm-up too, for the latency and for the energy.
     """
     device = device or Local()
     artifact, emulated = open_artifact(path), device.uri == "local" and bool(os.environ.get(EMULATOR))
@@ -124,7 +127,7 @@ def bench(
         arena_bytes=m.arena_bytes,
         weights_bytes=m.weights_bytes,
         macs=m.macs,
-        energy_mj=watch.energy(got.seen()),
+        energy_mj=watch.energy(got.seen(settled)),
         hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled, doubts=doubts),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, "")) for t in got.layers),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
