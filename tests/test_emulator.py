@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.artifact.emulator import EMULATOR, arch_of, emulator
+from edge.artifact.elf import arch_of
+from edge.artifact.emulator import EMULATOR, emulator
 from edge.errors import ToolFailed
 
 ELF = b"\x7fELF\x02\x01"
@@ -20,7 +21,7 @@ def program(path: Path, machine: int, start: bytes = ELF) -> Path:
 
 @pytest.mark.parametrize(
     ("machine", "start", "arch"),
-    [(183, ELF, "aarch64"), (62, ELF, "x86_64"), (40, ELF, ""), (183, b"\x7fELF\x02\x02", ""), (183, b"PK\3\4ab", "")],
+    [(183, ELF, "aarch64"), (62, ELF, "x86_64"), (40, b"\x7fELF\1\1", "arm"), (20, ELF, ""), (183, b"\x7fELF\x02\x02", ""), (183, b"PK\3\4ab", "")],
 )
 def test_the_header_names_the_architecture(machine: int, start: bytes, arch: str, tmp_path: Path) -> None:
     assert arch_of(program(tmp_path / "a", machine, start)) == arch

@@ -18,6 +18,7 @@ from cards import BOOT_AT, FSTAB, GPT, MB, MBR, ROOT_AT, ROOT_MB, SIZE, Flash, c
 from cards import card_tools as card_tools
 from cards import edge_file as edge_file  # fixtures
 from cards import flash as flash
+from edge.artifact.elf import arch_of
 from edge.debian import tools
 from edge.errors import EdgeError, ToolFailed
 from edge.images import copies, ext4, fat, flashing, injecting
@@ -166,9 +167,9 @@ def test_a_program_for_another_processor(tmp_path: Path, flash: Flash) -> None:
     put_busybox(image, tmp_path, b"\x7fELF\2\1\1" + bytes(9) + b"\2\0\xb7\0")
     with pytest.raises(EdgeError) as caught:
         flash(image)
-    built = injecting.machine_of(tiny.runner().read_bytes())
+    built = arch_of(tiny.runner())
     assert str(caught.value) == (
-        f"{image}: is a system for Arm-64, the model was built for {built} (build it with --target arm64 for a Raspberry Pi)"
+        f"{image}: is a system for aarch64, the model was built for {built} (build it with --target arm64 for a Raspberry Pi)"
     )
 
 

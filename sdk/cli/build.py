@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 def following(path: Path) -> list[str]:
     """Commands to go on with; what is built for another architecture was not run yet."""
-    from edge.artifact.emulator import arch_of
+    from edge.artifact.elf import arch_of
 
     if arch_of(path) == platform.machine():
         return [f"edge verify {path}  ", f"edge profile {path}"]

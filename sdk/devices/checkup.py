@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from edge import targets
 from edge.devices.device import Device, Facts
 from edge.devices.findings import MISSING, NOTE, OK, Finding
-from edge.devices.fit import MACHINES, NAMES
+from edge.devices.fit import arch_named
 from edge.devices.moments import Moment, busy_between, look, throttling
 from edge.devices.scripts import BASE, failed, key_values, script
 
@@ -56,8 +56,8 @@ def processor(facts: Facts) -> Finding:
     fitting = list(fits(facts))
     if fitting:
         return Finding(OK, "cpu", f"runs --target {', '.join(fitting)}")
-    if MACHINES.get(facts.machine) == MACHINES["armv7l"]:
-        return Finding(MISSING, "cpu", f"no target for {NAMES[MACHINES['armv7l']]}", "install the 64-bit system; a Pi 3, 4, 5 and Zero 2 W can")
+    if arch_named(facts.machine) == "arm":
+        return Finding(MISSING, "cpu", "no target for 32-bit Arm", "install the 64-bit system; a Pi 3, 4, 5 and Zero 2 W can")
     return Finding(MISSING, "cpu", f"no target for {facts.machine} with these features", "edge targets lists what there is")
 
 
@@ -65,7 +65,7 @@ def fits(facts: Facts) -> Iterator[str]:
     """`rpi4 (level base)` for every shipped target with a level that this CPU has."""
     for name in targets.names():
         profile = targets.shipped(name)
-        if not profile.host and MACHINES.get(profile.arch) == MACHINES.get(facts.machine):
+        if not profile.host and arch_named(profile.arch) == arch_named(facts.machine):
             best = next((level.name for level in profile.levels if set(level.features) <= set(facts.features)), None)
             if best:
                 yield f"{name} (level {best})"

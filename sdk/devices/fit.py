@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from edge import targets
+from edge.artifact.elf import HEAD, arch_in
 from edge.artifact.reader import Artifact
 from edge.devices.device import Facts
 from edge.errors import EdgeError
 
-#: `uname -m` -> e_machine of the programs it runs  [System V ABI, ELF header; Linux, elf-em.h]
-MACHINES = {"x86_64": 62, "aarch64": 183, "arm64": 183, "armv6l": 40, "armv7l": 40, "armv8l": 40, "riscv64": 243}
-NAMES = {62: "x86_64", 183: "aarch64", 40: "32-bit Arm", 243: "riscv64"}
+#: `uname -m` -> the architecture of the programs it runs, where that is spelled otherwise
+ALIASES = {"arm64": "aarch64", "armv6l": "arm", "armv7l": "arm", "armv8l": "arm"}
+
+
+def arch_named(machine: str) -> str:
+    """The architecture of a machine that calls itself so."""
+    return ALIASES.get(machine, machine)
 
 
 def require_fit(artifact: Artifact, facts: Facts) -> None:
     """EdgeError when the program is for another architecture, or every level in it wants a CPU feature that the device lacks."""
-    made, there = machine_of(artifact), MACHINES.get(facts.machine)
-    if made != there:
+    made = arch_in(bytes(artifact.mapped[:HEAD]))
+    if not made or made != arch_named(facts.machine):
         cure = "build it for that device: edge targets lists what there is"
-        raise EdgeError(artifact.path.name, f"is for {NAMES.get(made, f'machine {made}')}, {facts.uri} is {facts.machine}", cure)
+        raise EdgeError(artifact.path.name, f"is for {made or 'an unknown machine'}, {facts.uri} is {facts.machine}", cure)
     missing = missing_features(artifact, facts)
     if missing:
         cure = "build it for that device, or for a family with lower levels"
         raise EdgeError(artifact.path.name, f"needs what the CPU of {facts.uri} does not have: {' '.join(missing)}", cure)
-
-
-def machine_of(artifact: Artifact) -> int:
-    """e_machine of the program in front; 0 when that is no little-endian ELF."""
-    head = bytes(artifact.mapped[:20])
-    return int.from_bytes(head[18:20], "little") if head[:4] == b"\x7fELF" and head[5] == 1 else 0
 
 
 def missing_features(artifact: Artifact, facts: Facts) -> list[str]:

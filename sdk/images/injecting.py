@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.artifact.elf import arch_in
 from edge.debian import tools
 from edge.errors import EdgeError
 from edge.images import ext4, fat
@@ -18,7 +19,8 @@ from edge.images.volumes import Volume
 
 PROGRAMS = ("/bin/busybox", "/usr/bin/dash", "/bin/dash", "/usr/bin/bash", "/bin/bash")
 MAX_PROGRAM = 8 << 20
-MACHINES = {3: "x86-32", 62: "x86-64", 40: "Arm-32", 183: "Arm-64"}  #: ELF's e_machine
+#: built for -> runs there too: programs of 32 bits under a 64-bit kernel are common on a Pi
+SYSTEMS = {"aarch64": ("aarch64", "arm")}
 Say = Callable[[str], None]
 
 
@@ -61,16 +63,12 @@ def require_fit(root: Volume, data: bytes) -> None:
     """A program for a PC on a Pi's card, or the other way round, would never start.  An image with no program we know is left to the user."""
     for path in PROGRAMS:
         program = ext4.read(root, path, MAX_PROGRAM)
-        if program and machine_of(program):
-            if machine_of(program)[:3] != machine_of(data)[:3]:  # a 64-bit Arm kernel under 32-bit programs is common: Arm is Arm
-                what = f"is a system for {machine_of(program)}, the model was built for {machine_of(data) or 'something else'}"
+        if program and (there := arch_in(program)):
+            made = arch_in(data)
+            if there not in SYSTEMS.get(made, (made,)):
+                what = f"is a system for {there}, the model was built for {made or 'something else'}"
                 raise EdgeError(root.shown, what, "build it with --target arm64 for a Raspberry Pi")
             return
-
-
-def machine_of(program: bytes) -> str:
-    """The processor an ELF file is for, '' when it is none we know."""
-    return MACHINES.get(int.from_bytes(program[18:20], "little"), "") if program[:4] == b"\x7fELF" else ""
 
 
 def looked_at(boot: Volume, root: Volume) -> Image:

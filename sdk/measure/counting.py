@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge import targets
-from edge.artifact.emulator import arch_of
+from edge.artifact.elf import arch_of
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.errors import EdgeError, ToolFailed
