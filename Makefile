@@ -54,12 +54,14 @@ format: setup ## lay out and tidy the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model
+docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model, docs/faults.md from the tests
 	@mkdir -p build
 	$(BIN)/python -m edge.cli.reference > build/cli.md
 	@mv build/cli.md docs/cli.md
 	$(BIN)/python benchmarks/prediction_table.py > build/prediction.md
 	@mv build/prediction.md docs/prediction.md
+	$(BIN)/python tests/fault_table.py > build/faults.md
+	@mv build/faults.md docs/faults.md
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import test_virtual_faults
 
 import tiny
 from edge import artifact, measure
@@ -288,28 +287,6 @@ def recovered(root: Path) -> None:
         words = str(lock.readlink()).split(",")
         lock.unlink()
         lock.symlink_to(",".join([*words[:3], str(2**22 + 1)]))
-
-
-#: what users meet, each of which must be in one of the two tables
-MET = (
-    "cable pulled mid-transfer",
-    "wrong password",
-    "disk full",
-    "root mounted read-only",
-    "a byte damaged",
-    "wrong architecture",
-    "board reboots during a run",
-    "two users at once",
-    "clock steps by years",
-    "no python",
-)
-
-
-def test_there_are_twenty_and_five_on_a_board() -> None:
-    here, there = ({fault.name for fault in table} for table in (FAULTS, test_virtual_faults.FAULTS))
-    assert (len(here), len(there)) == (len(FAULTS), len(test_virtual_faults.FAULTS))
-    assert (len(here) >= 20, len(there) >= 5) == (True, True)
-    assert [name for name in MET if not any(known.startswith(name) for known in here | there)] == []
 
 
 def test_what_a_dead_transfer_sent_is_not_sent_again(board: Device, files: tuple[Artifact, Artifact]) -> None:
