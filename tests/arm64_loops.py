@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SYMTAB, FUNC = 2, 2  #: section type, symbol type [System V ABI, chapter 4]
 SP, FRAME = 31, 29
@@ -25,12 +25,13 @@ FRAME_IS_SET = (0xFF8003FF, 0x910003FD)  #: add x29, sp, #n (mov x29, sp)
 
 @dataclass(frozen=True)
 class Loop:
-    """first, last: word numbers in the function; spills: loads and stores of vector registers on the stack."""
+    """first, last: word numbers in the function; words: the instructions between; spills: loads and stores of vector registers on the stack."""
 
     function: str
     first: int
     last: int
     spills: int
+    words: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         length = self.last - self.first + 1
@@ -75,4 +76,5 @@ def innermost_loops(name: str, words: list[int]) -> list[Loop]:
     spans = list(backward_branches(words))
     bases = (SP, FRAME) if any(is_one(word, FRAME_IS_SET) for word in words) else (SP,)
     inner = [(a, b) for a, b in spans if not any((c, d) != (a, b) and a <= c and d <= b for c, d in spans)]
-    return [Loop(name, a, b, sum(on_stack(w, bases) for w in words[a : b + 1])) for a, b in inner if any(is_one(w, *FMLA) for w in words[a : b + 1])]
+    bodies = [(a, b, words[a : b + 1]) for a, b in inner]
+    return [Loop(name, a, b, sum(on_stack(w, bases) for w in body), tuple(body)) for a, b, body in bodies if any(is_one(w, *FMLA) for w in body)]
