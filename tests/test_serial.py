@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +14,12 @@ from edge.devices import Device, Ran, open_device, serial
 from edge.devices.console import dialect, login, shell, transfer
 from edge.devices.console.dialect import CHUNK_BYTES, Answer
 from edge.errors import DeviceFailed
-from line import PASSWORD, Board, Fault, Line
+from line import PASSWORD, SHELLS, Board, Fault, Line, board_with
 
 pytestmark = pytest.mark.slow
 
 RATE = 11520  #: bytes a second of 115,200 baud
 DATA = random.Random(1).randbytes(5 * CHUNK_BYTES // 2)  #: does not compress
-SHELLS = {"dash": ["dash", "-i"], "bash": ["bash", "-i"], "busybox": ["busybox", "sh", "-i"]}
 
 
 @pytest.fixture(autouse=True)
@@ -55,19 +52,11 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module", params=SHELLS)
 def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Device, Path]]:
     """A board of each shell, logged in; its home."""
-    words = SHELLS[request.param]
-    if shutil.which(words[0]) is None:
-        pytest.skip(f"{words[0]} is not installed (apt-get install {words[0]})")
-    home = tmp_path_factory.mktemp("home")
-    path = os.environ["PATH"]
-    if request.param == "busybox":  # a board that has nothing else
-        path = str(tmp_path_factory.mktemp("bin"))
-        subprocess.run(["busybox", "--install", "-s", path], check=True)
-        words = ["sh", "-i"]
-    with pytest.MonkeyPatch.context() as patch, Line(Board(words, home, path)) as line:
+    folder = tmp_path_factory.mktemp("board")
+    with pytest.MonkeyPatch.context() as patch, Line(board_with(request.param, folder)) as line:
         patch.setenv("EDGE_PASSWORD", PASSWORD)
         opened = open_device(line.uri)
-        yield opened, home
+        yield opened, folder / "home"
         opened.close()
 
 

@@ -1,6 +1,6 @@
 """What is spoken over the line: POSIX sh functions that are given to the board's shell after the login.
 
-The board needs sh, stty, head, dd, wc, sha256sum and base64, for less to send also ls and sed: busybox and coreutils have them.  Rules of the dialect:
+The board needs sh, stty, head, dd, wc, sha256sum and base64, to send less also ls: busybox has them all.  Rules of the dialect:
 
 - a command goes as `ev_ SUM BASE64` and is run only if its sha256 begins with SUM: no spoilt line is ever executed;
 - a command that has arrived is answered by `TAG got`, one that is done by one line `TAG NUMBER WORDS SUM`;
@@ -68,17 +68,18 @@ if gzip -c "$1" >"$D/packed" 2>/dev/null; then k=gzip; else cat "$1" >"$D/packed
 say_ "$N" packed $k $(size_ "$D/packed") $(size_ "$1"); }""",
     # list_ FILE COUNT: sums of the blocks of files that may be much like FILE: itself, those of its name in the folders beside its own, newest first,
     # then what else was sent to this user.  D/sources names them; its first line is where patch_ puts what is sent.
-    """list_() { d=${1%/*}; n=${1##*/}; b=${EDGE_HOME:-$HOME}; echo "$1.sent" >"$D/sources"
+    """list_() { d=${1%/*}; n=${1##*/}; b=${EDGE_HOME:-$HOME}; [ "${b:-/}" != / ] || b=/tmp; echo "$1.sent" >"$D/sources"
 { ls -ti "$1" "$d"/../*/"$n"; ls -ti "$b"/edge/*/versions/*/"$n" "$b"/.cache/edge-device/*/"$n"; } 2>/dev/null | { s=; while read -r i f; do
 case $s in *" $i "*) ;; *) s="$s $i "; [ -f "$f" ] && [ -r "$f" ] && echo "$f";; esac; done; } | head -n "$2" >>"$D/sources"
 { read -r f; while read -r f; do (echo file; c=$((($(size_ "$f") + 65535) / 65536)); while [ "$c" -gt 0 ]; do c=$((c - 1))
 s=$(dd bs=65536 count=1 2>/dev/null | sha256sum); printf '%.10s\\n' "$s"; done <"$f"); done; } <"$D/sources"; }""",
-    # patch_ UNPACK: the pieces of D/recipe one after the other, of files of D/sources; stdin, unpacked, is the first of those.  What cannot be read is
-    # left out: the sum of the whole tells.
-    """patch_() { f=$(sed -n 1p "$D/sources"); "$@" >"$f"; e=$?
-while [ "$e" = 0 ] && read -r s at n; do s=$(sed -n "$((s + 1))p" "$D/sources"); [ -r "$s" ] || break
-dd if="$s" bs=65536 skip="$at" count="$n" 2>"$D/dd" || { head -n 1 "$D/dd" >&2; e=1; }; done <"$D/recipe"
-rm -f "$f"; return "$e"; }""",
+    # patch_ UNPACK: the pieces of D/recipe one after the other, of files of D/sources; stdin, unpacked, is the first of those.
+    # What cannot be read is left out: the sum of the whole tells.
+    """nth_() { i=$1; while [ "$i" -ge 0 ] && read -r f; do i=$((i - 1)); done <"$D/sources"; }
+patch_() { nth_ 0; "$@" >"$f"; e=$?
+while [ "$e" = 0 ] && read -r s at n; do nth_ "$s"; [ -r "$f" ] || break
+dd if="$f" bs=65536 skip="$at" count="$n" 2>"$D/dd" || { head -n 1 "$D/dd" >&2; e=1; }; done <"$D/recipe"
+nth_ 0; rm -f "$f"; return "$e"; }""",
     # look_ FILE SHA256 COUNT: is FILE that already?  Else makes its folder, and lists the blocks of COUNT files that may be like it.
     """look_() { case $(sha256sum <"$1" 2>/dev/null) in "$2"*) [ -x "$1" ] && { say_ "$N" same; return; };; esac
 e=$(mkdir -p "$(dirname "$1")" 2>&1) || { fail_ "$e"; return; }

@@ -19,7 +19,7 @@ from edge.errors import DeviceFailed, EdgeError
 GZIP = 16 + zlib.MAX_WBITS  #: zlib's word for gzip's frame; its header holds no time, so an interrupted stream can be taken up again
 FINISH_SECONDS = 600.0  #: unpacking and syncing on a slow card
 OLD_FILES = 3  #: whose blocks are listed: 80 sums, a second and a kilobyte, for 5 MB
-WORTH_LOOKING = 4 * BLOCK_BYTES  #: shorter files are quickly sent
+WORTH_LOOKING = 2 * BLOCK_BYTES  #: shorter files are quickly sent
 WORTH_PATCHING = 0.9  #: of the file's bytes: patching needs more room there
 MAX_SUMS_BYTES = 1 << 20  #: of 6 GB
 
@@ -35,7 +35,7 @@ def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> int:
         return 0
     packs = looked.rest[:1] == ("gzip",)
     recipe = recipe_for(data, old_sums(shell, looked))
-    if len(recipe.sent) <= WORTH_PATCHING * len(data):
+    if len(recipe.sent) < WORTH_PATCHING * len(data):
         put(shell, "recipe", recipe.text.encode())
         if arrived(shell, name, sha256, recipe.sent, packs, "patch_ ", say):
             return len(recipe.sent)
