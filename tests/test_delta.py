@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,12 @@ def test_blocks_of_several_files_are_used_and_links_are_read_once(bench: Bench) 
 
 
 @only_busybox
+def test_a_huge_file_is_not_read(bench: Bench) -> None:
+    os.truncate(bench.put("edge/net/versions/old/model.edge", OLD), 600 << 20)
+    assert bench.push("edge/net/versions/new/model.edge")[0] == len(CHANGED)
+
+
+@only_busybox
 def test_a_file_that_is_like_no_other_is_sent_whole(bench: Bench) -> None:
     bench.put("edge/net/versions/old/model.edge", b"".join(BLOCKS[6:]) * 3)
     assert bench.push("edge/net/versions/new/model.edge", OLD)[0] == len(OLD)
@@ -155,7 +162,7 @@ def test_a_board_that_lacks_tools(without: list[str], sent: int, tmp_path: Path)
         bench.device.close()
 
 
-@pytest.mark.parametrize("rest", [("gzip", "many"), ("gzip", "99999999999"), ("gzip",)])
+@pytest.mark.parametrize("rest", [("gzip", "many"), ("gzip", "99999999999"), ("gzip",), ()])
 @only_busybox
 def test_a_list_that_is_none_is_not_used(rest: tuple[str, ...], bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     worked = transfer.worked

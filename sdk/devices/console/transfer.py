@@ -48,8 +48,10 @@ def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> int:
 
 def old_sums(shell: Shell, looked: Answer) -> list[list[str]]:
     """Of the blocks of files that are there, as `look_` listed them."""
-    size = looked.rest[-1]
-    return read_sums(b"".join(shell.fetch(f"{shell.folder}/sums", int(size)))) if size.isdecimal() and int(size) <= MAX_SUMS_BYTES else []
+    size = looked.rest[1] if len(looked.rest) == 2 else ""
+    if not size.isdecimal() or int(size) > MAX_SUMS_BYTES:
+        return []
+    return read_sums(b"".join(shell.fetch(f"{shell.folder}/sums", int(size))))
 
 
 def arrived(shell: Shell, name: str, sha256: str, data: bytes, packs: bool, patch: str, say: Say) -> bool:
