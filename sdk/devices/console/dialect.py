@@ -66,13 +66,16 @@ say_ "$N" ran $(cat "$D/$N.code") $(size_ "$D/stdout") $(size_ "$D/stderr"); }""
     """pack_() { e=$( { [ -f "$1" ] && : <"$1"; } 2>&1 ) || { fail_ "$1: ${e:-No such file}"; return; }
 if gzip -c "$1" >"$D/packed" 2>/dev/null; then k=gzip; else cat "$1" >"$D/packed"; k=plain; fi
 say_ "$N" packed $k $(size_ "$D/packed") $(size_ "$1"); }""",
-    # list_ FILE COUNT: sums of the blocks of files that may be much like FILE: itself, those of its name in the folders beside its own, newest first,
-    # then what else was sent to this user; none of more than 512 MiB.  D/sources names them; its first line is where patch_ puts what is sent.
+    # sums_ FILE: of its blocks; of none where it has more than 512 MiB.
+    """sums_() { echo file; c=$((($(size_ "$1") + 65535) / 65536)); [ "$c" -le 8192 ] || c=0
+while [ "$c" -gt 0 ]; do c=$((c - 1)); dd bs=65536 count=1 2>/dev/null | sha256sum; done <"$1"; }""",
+    # list_ FILE COUNT: those of files that may be much like FILE: itself, what has its name in the folders beside its own, newest first, then what
+    # else was sent to this user.  D/sources names them, each once, however many links it has; its first line is where patch_ puts what is sent.
     """list_() { d=${1%/*}; n=${1##*/}; b=${EDGE_HOME:-$HOME}; [ "${b:-/}" != / ] || b=/tmp; echo "$1.sent" >"$D/sources"
 { ls -ti "$1" "$d"/../*/"$n"; ls -ti "$b"/edge/*/versions/*/"$n" "$b"/.cache/edge-device/*/"$n"; } 2>/dev/null | { s=; while read -r i f; do
 case $s in *" $i "*) ;; *) s="$s $i "; [ -f "$f" ] && [ -r "$f" ] && echo "$f";; esac; done; } | head -n "$2" >>"$D/sources"
-{ read -r f; while read -r f; do (echo file; c=$((($(size_ "$f") + 65535) / 65536)); [ "$c" -le 8192 ] || c=0; while [ "$c" -gt 0 ]; do c=$((c - 1))
-s=$(dd bs=65536 count=1 2>/dev/null | sha256sum); printf '%.10s\\n' "$s"; done <"$f"); done; } <"$D/sources"; }""",
+{ read -r f; while read -r f; do (sums_ "$f"); done; } <"$D/sources" | while read -r s f; do printf '%.10s\\n' "$s"; done; }""",
+    # nth_ NUMBER: sets f to that line of D/sources, from 0.
     # patch_ UNPACK: the pieces of D/recipe one after the other, of files of D/sources; stdin, unpacked, is the first of those.
     # What cannot be read is left out: the sum of the whole tells.
     """nth_() { i=$1; while [ "$i" -ge 0 ] && read -r f; do i=$((i - 1)); done <"$D/sources"; }

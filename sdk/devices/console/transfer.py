@@ -18,7 +18,7 @@ from edge.errors import DeviceFailed, EdgeError
 
 GZIP = 16 + zlib.MAX_WBITS  #: zlib's word for gzip's frame; its header holds no time, so an interrupted stream can be taken up again
 FINISH_SECONDS = 600.0  #: unpacking and syncing on a slow card
-OLD_FILES = 3  #: whose blocks are listed: 80 sums, a second and a kilobyte, for 5 MB
+OLD_FILES = 3  #: whose blocks are listed, two processes and eleven bytes each
 WORTH_LOOKING = 2 * BLOCK_BYTES  #: shorter files are quickly sent
 WORTH_PATCHING = 0.9  #: of the file's bytes: patching needs more room there
 MAX_SUMS_BYTES = 1 << 20  #: of 6 GB
@@ -30,6 +30,7 @@ def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> int:
     Blocks that an old file on the board has are taken from there.  Gives how many of the bytes had to be sent.
     """
     name, sha256 = place(remote), hashlib.sha256(data).hexdigest()
+    say("looking at what is there")
     looked = worked(shell, "look_", name, sha256, str(OLD_FILES if len(data) >= WORTH_LOOKING else 0))
     if looked.word == "same":
         return 0
