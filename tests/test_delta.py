@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,10 +16,10 @@ from test_serial import quick as quick
 import tiny
 from edge import cli
 from edge.devices import serial
-from edge.devices.blocks import BLOCK_BYTES
+from edge.devices.blocks import BLOCK_BYTES, block_sum, read_sums, recipe_for
 from edge.devices.checksum import sums_of
 from edge.devices.console import transfer
-from edge.devices.console.dialect import CHUNK_BYTES, Answer
+from edge.devices.console.dialect import CHUNK_BYTES, FUNCTIONS, Answer
 from edge.errors import DeviceFailed
 from line import PASSWORD, SHELLS, Line, board_with
 
@@ -132,6 +134,35 @@ def test_a_file_that_is_like_no_other_is_sent_whole(bench: Bench) -> None:
     bench.put("edge/net/versions/old/model.edge", b"".join(BLOCKS[6:]) * 3)
     assert bench.push("edge/net/versions/new/model.edge", OLD)[0] == len(OLD)
     assert not any("changed" in said for said in bench.said)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("seed", range(4))
+def test_any_edits(seed: int, shell: str, tmp_path: Path) -> None:
+    """The board's half by itself: its list gives a recipe, and from that it makes the new file."""
+    if shutil.which(SHELLS[shell][0]) is None:
+        pytest.skip(f"{shell} is not installed (apt-get install {shell})")
+
+    def ask(line: str, data: bytes = b"") -> bytes:
+        text = "\n".join([f"D='{tmp_path}'", *FUNCTIONS, "trap - 0", line])
+        words = [*SHELLS[shell][:-1], "-c", text]
+        return subprocess.run(words, input=data, env=os.environ | {"EDGE_HOME": str(tmp_path)}, capture_output=True, check=True).stdout
+
+    some, olds, new = random.Random(seed), list[bytes](), OLD
+    for name in "ab":
+        (tmp_path / "edge/net/versions" / name).mkdir(parents=True)
+        (tmp_path / "edge/net/versions" / name / "model.edge").write_bytes(new)
+        olds.append(new)
+        for _ in range(some.randrange(4)):
+            at, taken, put = some.randrange(len(new)), some.choice([0, 1, BLOCK_BYTES]), some.choice([0, 1, BLOCK_BYTES])
+            new = new[:at] + some.randbytes(put) + new[at + taken :]
+    sums = read_sums(ask("list_ /none/new/model.edge 3"))
+    assert sorted(sums) == sorted([block_sum(old[at : at + BLOCK_BYTES]) for at in range(0, len(old), BLOCK_BYTES)] for old in olds)
+    recipe = recipe_for(new, sums)
+    (tmp_path / "recipe").write_text(recipe.text)
+    (tmp_path / "sources").write_text((tmp_path / "sources").read_text().replace("/none/new/model.edge.sent", f"{tmp_path}/sent"))
+    assert ask("patch_ cat", recipe.sent) == new
+    assert not (tmp_path / "sent").exists()
 
 
 # -- what goes wrong
