@@ -46,11 +46,12 @@ class Dying:
             self.lose()
         return ran
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
         answered = self.spend()
-        self.device.push(local, remote, say)
+        sent = self.device.push(local, remote, say)
         if not answered:
             self.lose()
+        return sent
 
     def pull(self, remote: str, local: Path, say: Say = silent) -> None:
         self.spend()
@@ -81,8 +82,8 @@ class Scripted:
         self.seen.append(list(argv))
         return self.answer(argv) or self.device.run(argv, timeout=timeout, stdin=stdin)
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
-        self.device.push(local, remote, say)
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
+        return self.device.push(local, remote, say)
 
     def pull(self, remote: str, local: Path, say: Say = silent) -> None:
         self.device.pull(remote, local, say)
@@ -128,8 +129,8 @@ class Wired(Scripted):
 
     line: Line = field(default_factory=Line)
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
-        push_over(self.line, self.uri, local, remote, say)
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
+        return push_over(self.line, self.uri, local, remote, say)
 
     def pull(self, remote: str, local: Path, say: Say = silent) -> None:
         pull_over(self.line, self.uri, remote, local, say)

@@ -12,6 +12,7 @@ import contextlib
 import os
 import pty
 import select
+import shutil
 import socket
 import subprocess
 import threading
@@ -19,9 +20,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 USER, PASSWORD = "pi", "raspberry"
 #: direction ("in": to the board), bytes that went that way before, data
 Fault = Callable[[str, int, bytes], bytes | None]
+SHELLS = {"dash": ["dash", "-i"], "bash": ["bash", "-i"], "busybox": ["busybox", "sh", "-i"]}
 LOGIN = """
 export PATH="$2"
 trap : INT
@@ -53,6 +57,21 @@ class Board:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def board_with(shell: str, folder: Path, without: Sequence[str] = ()) -> Board:
+    """A board with that one of SHELLS; its home is folder/"home".  busybox's has nothing else.  without: commands that it lacks."""
+    if shutil.which(SHELLS[shell][0]) is None:
+        pytest.skip(f"{shell} is not installed (apt-get install {shell})")
+    home, bin_ = folder / "home", folder / "bin"
+    home.mkdir()
+    if shell != "busybox":
+        return Board(SHELLS[shell], home)
+    bin_.mkdir()
+    subprocess.run(["busybox", "--install", "-s", str(bin_)], check=True)
+    for name in without:
+        (bin_ / name).unlink()
+    return Board(["sh", "-i"], home, str(bin_))
 
 
 def clean(direction: str, count: int, data: bytes) -> bytes | None:

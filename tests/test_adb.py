@@ -40,12 +40,12 @@ def test_programs_and_their_three_streams(phone: Phone) -> None:
 def test_files_there_and_back(phone: Phone, tmp_path: Path) -> None:
     device, file = open_device("adb://PHONE1"), tmp_path / "file"
     file.write_bytes(os.urandom(200_000))
-    device.push(file, f"{phone.home}/x y/there")
+    assert device.push(file, f"{phone.home}/x y/there") == 200_000
     device.pull(f"{phone.home}/x y/there", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == file.read_bytes()
     assert [path.name for path in (phone.home / "x y").iterdir()] == ["there"]
     assert [service for service in phone.asked if service == "sync:"] == ["sync:", "sync:"]
-    device.push(file, f"{phone.home}/x y/there")
+    assert device.push(file, f"{phone.home}/x y/there") == 0
     assert phone.asked.count("sync:") == 2
 
 

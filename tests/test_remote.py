@@ -25,9 +25,9 @@ class Counting(Scripted):
 
     pushed: list[str] = field(default_factory=list)
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
         self.pushed.append(local.name)
-        super().push(local, remote, say)
+        return super().push(local, remote, say)
 
 
 @pytest.fixture

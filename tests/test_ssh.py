@@ -63,6 +63,36 @@ def test_one_connection_serves_everything_and_leaves_nothing(board: str, tmp_pat
     assert not device.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("program", "ran"),
+    [
+        ("echo out; echo err >&2; exit 255", Ran(255, b"out\n", b"err\n")),
+        ("exit 255", Ran(255, b"", b"")),
+        ("exit 254", Ran(254, b"", b"")),
+    ],
+)
+def test_a_program_may_end_as_ssh_does_when_the_line_breaks(board: str, program: str, ran: Ran) -> None:
+    device = open_device(board)
+    assert device.run(["sh", "-c", program]) == ran
+    device.close()
+
+
+def test_a_program_that_is_killed_is_no_broken_line(board: str) -> None:
+    device = open_device(board)
+    assert device.run(["sh", "-c", "kill -9 $$"]).code == 128 + 9
+    device.close()
+
+
+def test_a_line_that_breaks_is_no_end_of_the_program(board: str) -> None:
+    """The daemon's process for this connection is killed."""
+    up = "p=$PPID; until grep -q ^sshd /proc/$p/comm; do read -r _ _ _ p _ </proc/$p/stat; done;"
+    device = open_device(board)
+    with pytest.raises(DeviceFailed) as error:
+        device.run(["sh", "-c", f"{up} kill -9 $p; sleep 5; exit 255"])
+    assert str(error.value) == f"{board}: the connection broke (is it on, and on this network?)"
+    device.close()
+
+
 def test_a_name_of_the_users_config(board: str) -> None:
     device = open_device("ssh://board")
     assert device.run(["echo", "hello"]).stdout == b"hello\n"

@@ -39,10 +39,10 @@ def file(tmp_path: Path) -> Path:
 
 def test_push_and_pull(device: Device, file: Path, tmp_path: Path) -> None:
     there, said = tmp_path / "a" / "b c" / "it's", list[str]()
-    device.push(file, str(there), said.append)
+    assert device.push(file, str(there), said.append) == 2_000_000
     assert (there.read_bytes() == file.read_bytes(), there.stat().st_mode & 0o777) == (True, 0o755)
     assert said[-1].startswith("sending file: 100%, ")
-    device.push(file, str(there), lambda text: pytest.fail("sent what is there"))
+    assert device.push(file, str(there), lambda text: pytest.fail("sent what is there")) == 0
     device.pull(str(there), tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == file.read_bytes()
     assert [path.name for path in there.parent.iterdir()] == ["it's"]
@@ -101,14 +101,14 @@ def test_a_transfer_goes_on_where_it_broke_off(file: Path, tmp_path: Path, monke
     part = tmp_path / f".there.{sums_of(file).sha256[:12]}.part"
     part.write_bytes(file.read_bytes()[:1_500_000])
     line = Line()
-    push_over(line, "ssh://b", file, str(tmp_path / "there"), print)
+    assert push_over(line, "ssh://b", file, str(tmp_path / "there"), print) == 500_000
     assert ((tmp_path / "there").read_bytes() == file.read_bytes(), line.sent, part.exists()) == (True, 500_000, False)
 
 
 @pytest.mark.parametrize("part", [b"wrong", b"x" * 3_000_000], ids=["wrong", "too long"])
 def test_a_part_that_does_not_belong_is_sent_anew(file: Path, tmp_path: Path, part: bytes) -> None:
     (tmp_path / f".there.{sums_of(file).sha256[:12]}.part").write_bytes(part)
-    push_over(Line(), "ssh://b", file, str(tmp_path / "there"), print)
+    assert push_over(Line(), "ssh://b", file, str(tmp_path / "there"), print) == 2_000_000
     assert (tmp_path / "there").read_bytes() == file.read_bytes()
 
 

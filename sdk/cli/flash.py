@@ -61,7 +61,8 @@ def to_device(args: argparse.Namespace) -> int:
     with Progress() as say, opened(args.to, say) as device:
         made = flash(device, file, args.folder, say)
     before = f"; before: {made.previous}" if made.previous else ""
-    print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}")
+    sent = f"; {made.sent / 1e6:.1f} of {made.size / 1e6:.1f} MB sent, the rest was there" if made.sent < made.size else ""
+    print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
     if args.service:
         with Progress() as say, opened(args.to, say) as device:
             unit = install_service(device, made, say)

@@ -86,12 +86,14 @@ class Adb:
                 if timeout is not None and time.monotonic() - began > timeout:
                     raise DeviceFailed(self.uri, f"no answer for {timeout:g} s", "is it busy, or gone?")
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
         """By sync SEND, which cannot go on where it broke off; what came is checked and renamed by a script."""
         wanted = look(self.stream, self.uri, local, remote)
-        if wanted:
-            self.send_file(wanted.part, pieces(local, 0, False, say, wanted.sums.size))
-            arrived(self.stream(script(KEEP, *wanted.arguments)), self.uri, local, remote)
+        if wanted is None:
+            return 0
+        self.send_file(wanted.part, pieces(local, 0, False, say, wanted.sums.size))
+        arrived(self.stream(script(KEEP, *wanted.arguments)), self.uri, local, remote)
+        return wanted.sums.size
 
     def send_file(self, remote: str, chunks: Iterable[bytes]) -> None:
         """SEND path,mode; DATA…; DONE time; OKAY or FAIL.  [SYNC.TXT]"""

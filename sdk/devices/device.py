@@ -60,8 +60,11 @@ class Device(Protocol):
 
     uri: str
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
-        """Put a file there: parents are made, a temporary name and a rename, mode 0755, checked by sha256; resumes where the transport can."""
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
+        """Put a file there: parents are made, a temporary name and a rename, mode 0755, checked by sha256; resumes where the transport can.
+
+        Gives how many of the file's bytes had to be sent: 0 when it was there.
+        """
 
     def pull(self, remote: str, local: Path, say: Say = silent) -> None:
         """Get a file: it appears here whole or not at all, at most MAX_PULL_BYTES long, checked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.artifact.reader import Artifact
 from edge.devices import install_scripts as scripts
@@ -22,13 +22,18 @@ SYNC_SECONDS = 300.0  #: a slow card that has much to write
 
 @dataclass(frozen=True)
 class Installed:
-    """folder: of this model on the device; the program is folder/current/model.edge.  previous: what `edge rollback` goes back to, '' for nothing."""
+    """folder: of this model on the device; the program is folder/current/model.edge.  previous: what `edge rollback` goes back to, '' for nothing.
+
+    sent: how many of the artifact's bytes, `size`, had to be sent.
+    """
 
     uri: str
     name: str
     folder: str
     version: str
     previous: str
+    size: int = field(default=0, compare=False)  # how it came there is not what is there
+    sent: int = field(default=0, compare=False)
 
 
 def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silent) -> Installed:
@@ -41,12 +46,12 @@ def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silen
             what = f"has {place.free_bytes / 1e6:.1f} MB free, {artifact.path.name} needs {(artifact.size + SPARE_BYTES) / 1e6:.1f} MB"
             raise DeviceFailed(device.uri, what, "free some space there: df -h")
         program = f"{place.root}/versions/{version}/model.edge"
-        device.push(artifact.path, program, say)
+        sent = device.push(artifact.path, program, say)
         say(f"letting {device.uri} check it")
         require_health(device, program, artifact.path.name)
         say("switching")
         told = done(device, place, scripts.SWITCH, version)
-    return Installed(device.uri, name, place.root, version, one_line(told.get("previous", "")))
+    return Installed(device.uri, name, place.root, version, one_line(told.get("previous", "")), artifact.size, sent)
 
 
 def rollback(device: Device, name: str = "", folder: str = "") -> Installed:

@@ -43,8 +43,8 @@ class Piped(ABC):
     def stream(self, argv: Sequence[str], *, feed: Iterable[bytes] = (), keep: Callable[[bytes], object] | None = None, stall: float = STALL) -> Ran:
         return self.start(argv, feed=feed, keep=keep, stall=stall)
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
-        push_over(self.stream, self.uri, local, remote, say)
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
+        return push_over(self.stream, self.uri, local, remote, say)
 
     def pull(self, remote: str, local: Path, say: Say = silent) -> None:
         pull_over(self.stream, self.uri, remote, local, say)

@@ -31,35 +31,27 @@ class SerialDevice:
         self.known: Facts | None = None
         self.open = True
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
         try:
             data = local.read_bytes()
         except OSError as error:
             raise EdgeError(str(local), f"cannot be read: {error.strerror}") from None
-        transfer.push(self.shell, data, remote_path(remote), say)
+        return transfer.push(self.shell, data, remote_path(remote), say)
 
     def pull(self, remote: str, local: Path, say: Say = silent) -> None:
         transfer.save(transfer.pull(self.shell, remote_path(remote), MAX_PULL_BYTES, say), local)
 
     def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
         line = sh_line(argv)
-        source = self.put("stdin", stdin) if stdin else "/dev/null"
+        source = transfer.put(self.shell, "stdin", stdin) if stdin else "/dev/null"
         if len(line.encode()) > MAX_COMMAND_BYTES // 2:  # quoting it once more may double it
-            line = f". {shlex.quote(self.put('line', line.encode()))}"
+            line = f". {shlex.quote(transfer.put(self.shell, 'line', line.encode()))}"
         said = self.shell.ask(call("long_", "run_", line, source), timeout, lives=True)
         if said.word == "late":
             raise DeviceFailed(self.shell.port.name, f"'{argv[0]}' has not ended within {timeout:g} s", "is the board busy, or the program stuck?")
         if len(said.rest) != 3 or not all(word.isdecimal() for word in said.rest):
             raise DeviceFailed(self.shell.port.name, "no good answer from the board's shell", "is it a POSIX one?")
         return Ran(int(said.rest[0]), self.get("stdout", int(said.rest[1])), self.get("stderr", int(said.rest[2])))
-
-    def put(self, name: str, data: bytes) -> str:
-        """The bytes as a file in the session's folder; its path there."""
-        path = f"{self.shell.folder}/{name}"
-        self.shell.ask(call("cut_", path, 0))
-        for at in range(0, len(data), CHUNK_BYTES):
-            self.shell.send(data[at : at + CHUNK_BYTES], path, at)
-        return path
 
     def get(self, name: str, size: int) -> bytes:
         """What a program has printed."""

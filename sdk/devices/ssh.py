@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge.devices.device import Device, Found, Ran, Say, silent
@@ -23,7 +25,9 @@ from edge.errors import DeviceFailed
 
 SCHEMES = ("ssh",)
 CONFIG = "EDGE_SSH_CONFIG"  #: a file to read instead of ~/.ssh/config (ssh -F)
-TRANSPORT_FAILED = 255  #: ssh's own exit code; a program that ends so too cannot be told from it
+TRANSPORT_FAILED = 255  #: ssh's own exit code, and what it makes of a signal that ends a program there
+#: as `sh -c OWN_END MARK argv`: says MARK on stderr when it was the program that ended so; a signal becomes 128 + N
+OWN_END = '"$@"; code=$?; [ "$code" != 255 ] || printf %s "$0" >&2; exit "$code"'
 OPTIONS = {
     "BatchMode": "yes",
     "ConnectTimeout": "10",
@@ -59,7 +63,11 @@ class Ssh(Piped):
         self.uri, self.folder = uri.text, folder
         words = [binary, *(["-F", config] if config else []), *(word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}"))]
         words += ["-o", f"ControlPath={folder}/c", *(["-p", str(uri.port)] if uri.port else []), *(["-l", uri.user] if uri.user else [])]
-        self.ssh, self.host = words, uri.host
+        self.ssh, self.host, self.mark = words, uri.host, f"edge-end-{secrets.token_hex(8)}"
+
+    def words(self, argv: Sequence[str]) -> list[str]:
+        """What is started here so that argv runs there."""
+        return [*self.ssh, "--", self.host, sh_line(["sh", "-c", OWN_END, self.mark, *argv])]
 
     def start(
         self,
@@ -70,14 +78,13 @@ class Ssh(Piped):
         timeout: float = 60.0,
         stall: float | None = None,
     ) -> Ran:
-        words = [*self.ssh, "--", self.host, sh_line(argv)]
         try:
-            ran = run_limited(self.uri, words, feed=feed, keep=keep, timeout=timeout, stall=stall)
+            ran = run_limited(self.uri, self.words(argv), feed=feed, keep=keep, timeout=timeout, stall=stall)
         except OSError as error:
             raise DeviceFailed(self.uri, f"ssh cannot be started: {error.strerror}", "sudo apt-get install openssh-client") from None
-        if ran.code == TRANSPORT_FAILED:
+        if ran.code == TRANSPORT_FAILED and self.mark.encode() not in ran.stderr:
             raise refused(self.uri, ran.stderr)
-        return ran
+        return replace(ran, stderr=ran.stderr.replace(self.mark.encode(), b""))
 
     def close(self) -> None:
         if (self.folder / "c").exists():

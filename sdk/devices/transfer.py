@@ -81,20 +81,23 @@ def look(stream: Stream, uri: str, local: Path, remote: str) -> Wanted | None:
     return Wanted(remote, part, sums, int(found["have"]) if found["have"].isdecimal() else 0, "gzip" in found)
 
 
-def push_over(stream: Stream, uri: str, local: Path, remote: str, say: Say, again: bool = True) -> None:
-    """Sends a file.  A part that is there already is kept when, with the rest, it gives the right sum; else everything is sent once more."""
+def push_over(stream: Stream, uri: str, local: Path, remote: str, say: Say, again: bool = True) -> int:
+    """Sends a file.  A part that is there already is kept when, with the rest, it gives the right sum; else everything is sent once more.
+
+    Gives how many of its bytes were sent.
+    """
     wanted = look(stream, uri, local, remote)
     if wanted is None:
-        return
+        return 0
     packed = wanted.gzip and pays(local)
     words = script(RECEIVE, *wanted.arguments, "gzip" * packed)
     ran = stream(words, feed=pieces(local, wanted.have, packed, say, wanted.sums.size))
     if ran.code == NOT_THE_SAME and wanted.have and again:
-        push_over(stream, uri, local, remote, say, again=False)
-        return
+        return push_over(stream, uri, local, remote, say, again=False)
     if ran.code == NOT_WRITTEN:
         stream(["rm", "-f", wanted.part])
     arrived(ran, uri, local, remote)
+    return wanted.sums.size - wanted.have
 
 
 def arrived(ran: Ran, uri: str, local: Path, remote: str) -> None:

@@ -43,8 +43,8 @@ class VirtualDevice:
     def __init__(self, uri: str, board: Board, inner: Device, claim: state.Claim) -> None:
         self.uri, self.board, self.inner, self.claim = uri, board, inner, claim
 
-    def push(self, local: Path, remote: str, say: Say = silent) -> None:
-        self.inner.push(local, remote, say)
+    def push(self, local: Path, remote: str, say: Say = silent) -> int:
+        return self.inner.push(local, remote, say)
 
     def pull(self, remote: str, local: Path, say: Say = silent) -> None:
         self.inner.pull(remote, local, say)

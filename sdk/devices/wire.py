@@ -136,7 +136,7 @@ def started(device: Device, program: Path, words: Sequence[str], say: Say) -> Wi
         return Pipes(program.name, [*emulator(program), str(program.resolve()), *words])
     if not isinstance(inner, Ssh | SerialDevice):
         raise EdgeError(where(device.uri), "has no line that a protocol can be spoken on", "local, ssh://, serial:// or virtual://")
-    line = sh_line([Remote(device, say).there(program, "")[0], *words])
+    argv = [Remote(device, say).there(program, "")[0], *words]
     if isinstance(inner, SerialDevice):
-        return Console(inner.shell.port, line)
-    return Pipes(device.uri, [*inner.ssh, "--", inner.host, line])
+        return Console(inner.shell.port, sh_line(argv))
+    return Pipes(device.uri, inner.words(argv))

@@ -1,6 +1,6 @@
 """What is spoken over the line: POSIX sh functions that are given to the board's shell after the login.
 
-The board needs sh, stty, head, dd, wc, sha256sum and base64: busybox and coreutils both have them.  Rules of the dialect:
+The board needs sh, stty, head, dd, wc, sha256sum and base64, to send less also ls: busybox has them all.  Rules of the dialect:
 
 - a command goes as `ev_ SUM BASE64` and is run only if its sha256 begins with SUM: no spoilt line is ever executed;
 - a command that has arrived is answered by `TAG got`, one that is done by one line `TAG NUMBER WORDS SUM`;
@@ -66,11 +66,31 @@ say_ "$N" ran $(cat "$D/$N.code") $(size_ "$D/stdout") $(size_ "$D/stderr"); }""
     """pack_() { e=$( { [ -f "$1" ] && : <"$1"; } 2>&1 ) || { fail_ "$1: ${e:-No such file}"; return; }
 if gzip -c "$1" >"$D/packed" 2>/dev/null; then k=gzip; else cat "$1" >"$D/packed"; k=plain; fi
 say_ "$N" packed $k $(size_ "$D/packed") $(size_ "$1"); }""",
-    # look_ FILE SHA256 PART: is FILE that already?  Else makes its folder and drops parts of other versions.
+    # sums_ FILE: of its blocks; of none where it has more than 512 MiB.
+    """sums_() { echo file; c=$((($(size_ "$1") + 65535) / 65536)); [ "$c" -le 8192 ] || c=0
+while [ "$c" -gt 0 ]; do c=$((c - 1)); dd bs=65536 count=1 2>/dev/null | sha256sum; done <"$1"; }""",
+    # list_ FILE COUNT: those of files that may be much like FILE: itself, what has its name in the folders beside its own, newest first, then what
+    # else was sent to this user.  D/sources names them, each once, however many links it has; its first line is where patch_ puts what is sent.
+    """list_() { d=${1%/*}; n=${1##*/}; b=${EDGE_HOME:-$HOME}; [ "${b:-/}" != / ] || b=/tmp; echo "$1.sent" >"$D/sources"
+{ ls -ti "$1" "$d"/../*/"$n"; ls -ti "$b"/edge/*/versions/*/"$n" "$b"/.cache/edge-device/*/"$n"; } 2>/dev/null | { s=; while read -r i f; do
+case $s in *" $i "*) ;; *) s="$s $i "; [ -f "$f" ] && [ -r "$f" ] && echo "$f";; esac; done; } | head -n "$2" >>"$D/sources"
+{ read -r f; while read -r f; do (sums_ "$f"); done; } <"$D/sources" | while read -r s f; do printf '%.10s\\n' "$s"; done; }""",
+    # nth_ NUMBER: sets f to that line of D/sources, from 0.
+    # patch_ UNPACK: the pieces of D/recipe one after the other, of files of D/sources; stdin, unpacked, is the first of those.
+    # What cannot be read is left out: the sum of the whole tells.
+    """nth_() { i=$1; while [ "$i" -ge 0 ] && read -r f; do i=$((i - 1)); done <"$D/sources"; }
+patch_() { nth_ 0; "$@" >"$f"; e=$?
+while [ "$e" = 0 ] && read -r s at n; do nth_ "$s"; [ -r "$f" ] || break
+dd if="$f" bs=65536 skip="$at" count="$n" 2>"$D/dd" || { head -n 1 "$D/dd" >&2; e=1; }; done <"$D/recipe"
+nth_ 0; rm -f "$f"; return "$e"; }""",
+    # look_ FILE SHA256 COUNT: is FILE that already?  Else makes its folder, and lists the blocks of COUNT files that may be like it.
     """look_() { case $(sha256sum <"$1" 2>/dev/null) in "$2"*) [ -x "$1" ] && { say_ "$N" same; return; };; esac
-e=$( { mkdir -p "$(dirname "$1")" && : >>"$3"; } 2>&1 ) || { fail_ "$e"; return; }
-for f in "$1".*.part; do [ "$f" = "$3" ] || rm -f "$f"; done
-k=plain; command -v gzip >/dev/null && k=gzip; say_ "$N" other $k; }""",
+e=$(mkdir -p "$(dirname "$1")" 2>&1) || { fail_ "$e"; return; }
+rm -f "$1.new" "$1.sent"; : >"$D/sums"; [ "$3" = 0 ] || list_ "$1" "$3" >"$D/sums"
+k=plain; command -v gzip >/dev/null && k=gzip; say_ "$N" other $k $(size_ "$D/sums"); }""",
+    # part_ FILE PART: PART can be written; those of other versions go.
+    """part_() { e=$( { : >>"$2"; } 2>&1 ) || { fail_ "$e"; return; }
+for f in "$1".*.part; do [ "$f" = "$2" ] || rm -f "$f"; done; say_ "$N" begun; }""",
     # kept_ FILE COUNT: how much of FILE is there, and the sum of its first COUNT bytes.
     """kept_() { if [ -f "$1" ]; then say_ "$N" kept $(size_ "$1") $(head -c "$2" "$1" | sha256sum | head -c 16); else say_ "$N" kept 0 -; fi; }""",
     # cut_ FILE COUNT: to that length.

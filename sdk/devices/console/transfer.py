@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.devices.blocks import BLOCK_BYTES, read_sums, recipe_for
 from edge.devices.console.dialect import CHUNK_BYTES, Answer, call, short_sum
 from edge.devices.console.shell import Shell
 from edge.devices.device import Say, silent
@@ -17,25 +18,61 @@ from edge.errors import DeviceFailed, EdgeError
 
 GZIP = 16 + zlib.MAX_WBITS  #: zlib's word for gzip's frame; its header holds no time, so an interrupted stream can be taken up again
 FINISH_SECONDS = 600.0  #: unpacking and syncing on a slow card
+OLD_FILES = 3  #: whose blocks are listed, two processes and eleven bytes each
+WORTH_LOOKING = 2 * BLOCK_BYTES  #: shorter files are quickly sent
+WORTH_PATCHING = 0.9  #: of the file's bytes: patching needs more room there
+MAX_SUMS_BYTES = 1 << 20  #: of 6 GB
 
 
-def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> None:
-    """`data` becomes the file `remote` (a checked path), mode 0755, whole or not at all."""
+def push(shell: Shell, data: bytes, remote: str, say: Say = silent) -> int:
+    """`data` becomes the file `remote` (a checked path), mode 0755, whole or not at all.
+
+    Blocks that an old file on the board has are taken from there.  Gives how many of the bytes had to be sent.
+    """
     name, sha256 = place(remote), hashlib.sha256(data).hexdigest()
-    stream = compressed(data)
-    part = f"{name}.{short_sum(stream)}.part"
-    said = worked(shell, "look_", name, sha256, part)
-    if said.word == "same":
-        return
-    if said.rest != ("gzip",):  # the board cannot unpack
-        stream, part = data, f"{name}.{short_sum(data)}.part"
-    unpack = "cat" if stream is data else "gzip -dc"
+    say("looking at what is there")
+    looked = worked(shell, "look_", name, sha256, str(OLD_FILES if len(data) >= WORTH_LOOKING else 0))
+    if looked.word == "same":
+        return 0
+    packs = looked.rest[:1] == ("gzip",)
+    recipe = recipe_for(data, old_sums(shell, looked))
+    if len(recipe.sent) < WORTH_PATCHING * len(data):
+        put(shell, "recipe", recipe.text.encode())
+        if arrived(shell, name, sha256, recipe.sent, packs, "patch_ ", say):
+            return len(recipe.sent)
+        say("what is there has changed: sending everything")
     for _ in range(2):
-        send_rest(shell, stream, part, say)
-        say("checking what arrived")
-        if worked(shell, "done_", name, sha256, unpack, part).word == "done":
-            return
+        if arrived(shell, name, sha256, data, packs, "", say):
+            return len(data)
     raise DeviceFailed(shell.port.name, f"{remote} arrived damaged twice", "is the board's disk or memory failing?")
+
+
+def old_sums(shell: Shell, looked: Answer) -> list[list[str]]:
+    """Of the blocks of files that are there, as `look_` listed them."""
+    size = looked.rest[1] if len(looked.rest) == 2 else ""
+    if not size.isdecimal() or int(size) > MAX_SUMS_BYTES:
+        return []
+    return read_sums(b"".join(shell.fetch(f"{shell.folder}/sums", int(size))))
+
+
+def arrived(shell: Shell, name: str, sha256: str, data: bytes, packs: bool, patch: str, say: Say) -> bool:
+    """Sends the data, packed where that gains.  Did they, or with `patch` the file that is made with them, have that sum?"""
+    stream = compressed(data) if packs else data
+    part = f"{name}.{short_sum(stream)}.part"
+    shell.ask(call("part_", name, part))
+    send_rest(shell, stream, part, say)
+    say("checking what arrived")
+    unpack = "cat" if stream is data else "gzip -dc"
+    return worked(shell, "done_", name, sha256, patch + unpack, part).word == "done"
+
+
+def put(shell: Shell, name: str, data: bytes) -> str:
+    """The bytes as a file in the session's folder; its path there."""
+    path = f"{shell.folder}/{name}"
+    shell.ask(call("cut_", path, 0))
+    for at in range(0, len(data), CHUNK_BYTES):
+        shell.send(data[at : at + CHUNK_BYTES], path, at)
+    return path
 
 
 def worked(shell: Shell, *words: str) -> Answer:
