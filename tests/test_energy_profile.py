@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -52,6 +53,22 @@ def test_the_runner_tells_when_it_ran_and_when_it_slept(edge_file: Path) -> None
     assert "samples" not in said
 
 
+def test_a_fast_network_is_measured_as_long_as_asked(edge_file: Path) -> None:
+    """More runs than are kept: the lists stay below their bound, every other run is let go, and memory does not grow with them."""
+    short = json.loads(bench(edge_file, "--json").stdout)
+    said = json.loads(bench(edge_file, "--json", "--min-secs", "1.5").stdout)
+    assert said["loop_ns"][1] - said["loop_ns"][0] >= 1_500_000_000
+    kept = len(said["latencies_ns"])
+    assert (kept <= 200_000, len(said["switches"])) == (True, kept)
+    assert (said["every"].bit_count(), kept) == (1, -(-said["runs"] // said["every"]))
+    assert said["peak_rss_kb"] <= short["peak_rss_kb"] + 256
+
+
+def test_a_machine_that_never_slept_says_so(edge_file: Path) -> None:
+    ahead = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+    assert json.loads(bench(edge_file, "--json").stdout)["asleep_ns"] == pytest.approx(ahead, abs=5e6)
+
+
 def test_the_runner_tells_its_clock(edge_file: Path) -> None:
     before = time.monotonic_ns()
     said = json.loads(subprocess.run([str(edge_file), "--info"], capture_output=True, text=True, check=True).stdout)
@@ -73,6 +90,19 @@ def test_the_runner_samples_files(edge_file: Path, tmp_path: Path) -> None:
     assert len(t) >= 5
     assert t == sorted(set(t))
     assert (t[0] <= said["loop_ns"][0], t[-1] >= said["idle_ns"][1][1], said["samples"]["missed"]) == (True, True, 0)
+
+
+def test_a_long_run_is_sampled_to_its_end(tmp_path: Path) -> None:
+    """A runner with room for 64 readings: they are spread over all of the run, wherever in their period they were taken."""
+    path = tiny.write(tmp_path / "few.edge", executable=tiny.runner("-DMAX_ROWS=64", *(tiny.SANITIZE if shutil.which("gcc") else ())).read_bytes())
+    (tmp_path / "a").write_text("5")
+    said = json.loads(bench(path, "--json", "--min-secs", "0.6", "--idle-secs", "0.1", "--sample", f"{tmp_path}/a", "--sample-ms", "1").stdout)
+    t, (values,) = np.array(said["samples"]["t_ns"]), said["samples"]["values"]
+    assert 32 <= t.size == len(values) <= 64
+    assert set(values) == {5}
+    assert (t[0] <= said["loop_ns"][0], t[-1] >= said["idle_ns"][1][1], said["samples"]["missed"]) == (True, True, 0)
+    assert np.diff(t).min() > 0
+    assert np.diff(t).max() < 0.25 * (t[-1] - t[0])
 
 
 def holds(runner: subprocess.Popen[str], path: Path) -> bool:
@@ -179,6 +209,17 @@ def test_runs_that_were_not_yet_steady_draw_no_power_either() -> None:
     assert seen.loop == pytest.approx((2.006, 2.015), abs=1e-9)
     assert benched.seen().loop == pytest.approx((2.0, 2.015), abs=1e-9)
     assert len(seen.idle) == 2
+
+
+def test_of_many_runs_one_in_four_speaks_for_the_others() -> None:
+    """42 runs of 1 ms, half a millisecond between them, eleven kept: without the first eight, the last 34."""
+    said = {"latencies_ns": [1_000_000] * 11, "runs": 42, "every": 4, "loop_ns": [2_000_000_000, 2_063_000_000], "asleep_ns": 7_000_000_000}
+    benched = typed_json.decode(Benched, BENCHED | said, "it", [])
+    assert benched is not None
+    assert (seen := benched.seen(2)).runs == 34
+    assert seen.loop == pytest.approx((2.012, 2.063), abs=1e-9)
+    assert benched.seen().loop == pytest.approx((2.0, 2.063), abs=1e-9)
+    assert seen.asleep == 7.0
 
 
 def test_a_counter_that_really_runs(edge_file: Path, tmp_path: Path) -> None:
