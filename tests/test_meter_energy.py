@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,7 @@ import meter_trees as trees
 from edge.errors import ToolFailed
 from edge.measure.figures import Energy, measured, modelled, no_energy
 from edge.meters import Timeline, Trace, energy_of, trace_of
-from edge.meters.clock import Clock, align, compare
+from edge.meters.clock import Clock, align, between, compare, device_clock
 from edge.meters.energy import idle_power, integral
 from edge.meters.trace import Channel, Probe
 
@@ -90,6 +91,30 @@ def test_idle_that_changed_is_in_the_band() -> None:
     assert idle_power(steps(1.0, 2.0), [(0, 1.9), (8.1, 9.999)])[0] == pytest.approx(1.5, rel=0.01)
 
 
+def test_a_meter_that_tells_late_does_not_take_work_for_idle() -> None:
+    """A fuel gauge: each reading is the mean of the second before it.  1 W at rest, 5 W from 4 to 10 s."""
+    fine = np.arange(0, 14, 0.001)
+    watts = np.where((fine >= 4) & (fine < 10), 5.0, 1.0)
+    t = np.arange(1, 14, 0.25)
+    told = np.array([watts[(fine >= x - 1) & (fine < x)].mean() for x in t])
+    trace = Trace("gauge", t, told, False, 0.0, 1.0, 0.0)
+    energy = energy_of(trace, (4.0, 10.0), 1, [(1.0, 4.0), (10.0, 13.5)])
+    assert (energy.idle or 0) == pytest.approx(6000, rel=1e-9)
+    assert (energy.low or 0) <= 24_000 <= (energy.high or 0)
+
+
+def test_the_band_of_a_power_that_scatters_holds_the_truth() -> None:
+    """A hundred meters that see 4 s of it in 400 moments: at least 90 of the bands hold what was used."""
+    held = 0
+    for seed in range(100):
+        watts = np.random.default_rng(seed).choice([2.0, 8.0], size=400_001)
+        truth = float(watts[100_000:300_001].sum() - (watts[100_000] + watts[300_000]) / 2) * 2e-5 * 1e3
+        t = np.arange(0, 8, 0.01)
+        energy = energy_of(Trace("x", t, watts[(t / 2e-5).round().astype(int)], False, 0.0, 0.0, 0.0), (2.0, 6.0), 1)
+        held += (energy.low or 0) <= truth <= (energy.high or 0)
+    assert held >= 90
+
+
 def test_without_idle_the_source_says_so() -> None:
     energy = energy_of(steps(1.5, 1.5), (3, 7), 8, [(11, 12), (0.5, 0.5)])
     assert (energy.value, energy.idle) == (energy.gross, None)
@@ -108,6 +133,13 @@ def refused() -> list[tuple[str, Trace, tuple[float, float], int, str]]:
         ("a loop of no length", trace, (3, 3), 1, "bench supply: 1 inferences in 0 s cannot be measured (measure longer: --min-secs)"),
         ("no inference", trace, (3, 4), 0, "bench supply: 0 inferences in 1 s cannot be measured (measure longer: --min-secs)"),
         ("few readings", trace, (3, 3.0035), 1, "bench supply: 4 readings in 0.0035 s are too few (measure longer: --min-secs)"),
+        (
+            "no power",
+            steps(-9, -9),
+            (8.1, 9.9),
+            1,
+            "bench supply: saw -16.2 J in 1.8 s (does what it measures feed the device, and is it wired the right way?)",
+        ),
         ("begun late", trace, (-1, 3), 1, "bench supply: recorded +1.00 to +11.00 s of a loop of 4.00 s"),
         ("ended early", trace, (8, 12), 1, "bench supply: recorded -8.00 to +2.00 s of a loop of 4.00 s"),
     ]
@@ -133,6 +165,13 @@ def timelines() -> list[tuple[str, Probe, list[float], list[list[float]], str]]:
         ("beyond its range", COUNTER, [0, 1], [[1], [3e11]], "counter: its counter said 3e+11, beyond 0 to 2.62143e+11"),
         ("negative counter", COUNTER, [0, 1], [[1], [-5]], "counter: its counter said -5, beyond 0 to 2.62143e+11"),
         ("set back", COUNTER, [0, 1], [[1e9], [5]], "counter: its counter jumped (it was set back during the run: measure again)"),
+        (
+            "a charger that was plugged in",
+            Probe("battery", (Channel((0,), 1e-6, absolute=True),), 4, 1.0, 0.0, 0.0),
+            [0, 1],
+            [[-4e5], [4e5]],
+            "battery: its current changed direction (keep the charger unplugged all the while)",
+        ),
         (
             "a long silence",
             COUNTER,
@@ -218,6 +257,23 @@ def test_the_quickest_answer_is_believed() -> None:
     with pytest.raises(ToolFailed) as caught:
         compare(lambda: 0.0, "board", 0)
     assert str(caught.value) == "board: its clock was never compared with ours"
+
+
+def test_a_devices_uptime_is_its_clock() -> None:
+    """It is cut to hundredths, so five thousandths are added and stay in doubt."""
+    place = trees.Acted({"/proc/uptime": lambda t: "1234.56 99.00\n"})
+    found, before = device_clock(place, "board"), time.monotonic()  # type: ignore[arg-type]
+    assert found.offset == pytest.approx(before - 1234.565, abs=0.5)
+    assert 0.005 <= found.error < 0.5
+    with pytest.raises(ToolFailed) as caught:
+        device_clock(trees.Acted({"/proc/uptime": lambda t: "nan 1"}), "board")  # type: ignore[arg-type]
+    assert str(caught.value) == "board: its /proc/uptime says 'nan'"
+
+
+def test_a_clock_that_was_set_meanwhile_is_refused() -> None:
+    with pytest.raises(ToolFailed) as caught:
+        between(Clock(5.0), Clock(17.5), "board")
+    assert str(caught.value) == "board: its clock went 12.5 s off ours meanwhile (did it start anew, or this machine sleep?)"
 
 
 def test_a_modelled_energy_has_nothing_of_a_meter() -> None:

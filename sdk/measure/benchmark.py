@@ -112,7 +112,8 @@ def bench(
     m, every = artifact.manifest, np.array(got.latencies_ns, np.float64) * 1e-6
     settled = settled_at(every)
     ms = every[settled:]
-    latency = latency_of(ms)
+    seen = got.seen(settled)
+    latency = replace(latency_of(ms), count=seen.runs)
     interrupted = sum(count > 0 for count in got.switches[settled:])
     computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
     doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
@@ -133,7 +134,7 @@ def bench(
         arena_bytes=m.arena_bytes,
         weights_bytes=m.weights_bytes,
         macs=m.macs,
-        energy_mj=watch.energy(got.seen(settled)),
+        energy_mj=watch.energy(seen),
         hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled * got.every, doubts=doubts),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, "")) for t in got.layers),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),

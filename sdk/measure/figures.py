@@ -12,7 +12,7 @@ MEASURED, MODELLED = "measured", "modelled"
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of `count` steady-state inferences, of more than 200,000 every second, fourth, … one; std is the sample's.
+    """Milliseconds of `count` steady-state inferences; of more than 200,000 the figures are those of every second, fourth, … one.  std: the sample's.
 
     *_ci95: where the quantile lies with 95 % confidence, null where the runs are too few to say so.
     """

@@ -30,7 +30,7 @@ def hygiene_of(
     doubts: Sequence[str] = (),
 ) -> Hygiene:
     """The facts and, for each that is out of bounds, a reason.  moments: at rest, before, during and after.  doubts: reasons known beforehand."""
-    drift, share = drift_of(ms), interrupted / max(1, latency.count)
+    drift, share = drift_of(ms), interrupted / max(1, ms.size)
     by_name = {moment.when: moment for moment in moments}
     rest, before, after = (by_name.get(name) for name in ("rest", "before", "after"))
     busy = busy_between(rest, before, cpus) if rest and before else None

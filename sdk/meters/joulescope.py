@@ -92,7 +92,7 @@ class Joulescope:
         if len(rows) < 2 or np.any(np.diff(rows[:, 1]) <= 0) or np.any(np.abs(np.diff(rows[:, 2])) > PLAUSIBLE * np.diff(rows[:, 1])):
             raise ToolFailed("joulescope", f"sent no statistics that make sense ({len(rows)} that can be read, {self._wrong} that cannot)")
         clock = align([(arrival, its) for arrival, its, _ in rows], "joulescope", late=True)
-        return Trace("joulescope", clock.offset + clock.rate * rows[:, 1], rows[:, 2], True, 1e-9, 1e-6 + clock.error, META.accuracy)
+        return Trace("joulescope", clock.offset + clock.rate * rows[:, 1], rows[:, 2], True, 1e-9, 1e-6, META.accuracy, clock.error)
 
 
 def reading(statistics: Statistics) -> tuple[float, float] | None:

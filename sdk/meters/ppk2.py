@@ -101,7 +101,7 @@ def trace_of_samples(kit: PPK2_API, chunks: list[tuple[float, bytes]], volts: fl
     if watts.size != words.size or not np.all(np.abs(watts) < PLAUSIBLE):
         raise ToolFailed(where, "its calibration makes no sense of its samples", "unplug it and plug it in again")
     t = clock.offset + clock.rate * index / HZ
-    return Trace(f"{where}, at {volts:g} V", t, watts, False, RESOLUTION * volts, 1 / HZ + clock.error, META.accuracy)
+    return Trace(f"{where}, at {volts:g} V", t, watts, False, RESOLUTION * volts, 1 / HZ, META.accuracy, clock.error)
 
 
 def calibrated(values: object, table: str) -> bool:

@@ -20,7 +20,7 @@ enum { MAX_TEXT = 64 };
 struct sampler {
     pthread_t thread;
     atomic_int over;
-    uint64_t period_ns, dice;
+    uint64_t period_ns;
     int n_files;
     int files[RUNNER_MAX_SAMPLES];
     long rows, missed;
@@ -59,14 +59,6 @@ static void take(struct sampler *s) {
     else s->missed++;
 }
 
-/* Anywhere within the period: a steady beat could keep step with the inferences and always see the same part of them.  [xorshift64*, Vigna 2016] */
-static uint64_t somewhere(struct sampler *s) {
-    s->dice ^= s->dice >> 12;
-    s->dice ^= s->dice << 25;
-    s->dice ^= s->dice >> 27;
-    return (s->dice * 0x2545f4914f6cdd1du >> 32) * s->period_ns >> 32;
-}
-
 static void *work(void *argument) {
     struct sampler *s = argument;
     uint64_t due = edge_now_ns();
@@ -75,7 +67,7 @@ static void *work(void *argument) {
         const uint64_t now = edge_now_ns();
         due += s->period_ns;
         if (due < now) due = now; /* ticks that could not be met are not made up for */
-        sleep_until(due + somewhere(s));
+        sleep_until(due);
     }
     take(s);
     return NULL;
@@ -109,7 +101,6 @@ int sampler_start(struct sampler **made, const struct options *o) {
     struct sampler *s = calloc(1, sizeof *s);
     if (!s) return EXIT_DEVICE;
     s->period_ns = (uint64_t)(o->sample_ms > 0 ? o->sample_ms : 1) * 1000000u;
-    s->dice = 1;
     int code = open_files(s, o) ? EXIT_GOOD : EXIT_USAGE;
     if (code == EXIT_GOOD) {
         s->t_ns = malloc(MAX_ROWS * sizeof *s->t_ns);
