@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,8 @@ from edge.measure.figures import Latency
 Milliseconds = NDArray[np.float64]
 QUANTILES = (0.5, 0.9, 0.99)
 MIN_FOR_DRIFT = 20  #: with fewer runs a difference of halves says nothing
-MIN_FOR_INTERVAL, RESAMPLES = 20, 400
+MIN_BLOCKS, MIN_BEYOND, RESAMPLES = 10, 5, 400
+Z95 = 1.96
 PARTS, MAX_DROPPED = 20, 5  #: the runs are looked at in so many parts, of which so many may be warm-up
 NEAR = 0.05  #: of the later runs' median: steady
 
@@ -23,24 +26,41 @@ def latency_of(ms: Milliseconds) -> Latency:
 
 
 def intervals_of(ms: Milliseconds) -> tuple[tuple[float, float] | None, ...]:
-    """Where each quantile lies with 95 % confidence: percentiles of a bootstrap over blocks of ceil(n^(1/3)) runs that follow each other.
+    """Where each quantile lies with 95 % confidence: percentiles of a bootstrap over blocks of runs that follow each other.
 
-    Blocks, because neighbouring runs are slow together, and drawing single runs would make the intervals too narrow.  [Carlstein 1986]
+    Blocks, because neighbouring runs are slow together, and drawing single runs would make the intervals too narrow [Carlstein 1986]; a block is
+    twice as long as runs remember each other.  The percentiles are those of Student's t, as blocks are few [Hesterberg 2015, 3.2].  Of a quantile
+    beyond which fewer than MIN_BEYOND independent runs lie there is no interval: no bootstrap knows what is larger than the largest.
     scipy.stats.bootstrap draws single values; it is no dependency of ours.  The seed is fixed: the same runs give the same interval.
     """
-    if ms.size < MIN_FOR_INTERVAL:
-        return (None,) * len(QUANTILES)
-    length = int(np.ceil(ms.size ** (1 / 3)))
     order = np.argsort(ms, kind="stable")
-    ranked, block = ms[order], order // length
+    memory = remembered(np.searchsorted(ms[order], ms).astype(np.float64))  # ranks, alike where the values are
+    block = order // int(np.ceil(max(ms.size ** (1 / 3), 2 * memory)))
     blocks = int(block.max()) + 1
-    random = np.random.default_rng(0)
+    known = [blocks >= MIN_BLOCKS and ms.size / memory * (1 - q) >= MIN_BEYOND for q in QUANTILES]
+    if not any(known):
+        return (None,) * len(QUANTILES)
+    ranked, random = ms[order], np.random.default_rng(0)
     drawn = np.empty((RESAMPLES, len(QUANTILES)))
     for row in drawn:
         seen = np.cumsum(np.bincount(random.integers(blocks, size=blocks), minlength=blocks)[block])
         row[:] = ranked[np.searchsorted(seen, np.array(QUANTILES) * seen[-1])]
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
+    wide = (Z95 + (Z95**3 + Z95) / (4 * (blocks - 1))) * math.sqrt(blocks / (blocks - 1))  # Student's t by Cornish and Fisher
+    beyond = math.erfc(wide / math.sqrt(2)) / 2
+    low, high = np.quantile(drawn, [beyond, 1 - beyond], axis=0)
+    return tuple((float(a), float(b)) if good else None for a, b, good in zip(low, high, known, strict=True))
+
+
+def remembered(values: NDArray[np.float64]) -> float:
+    """The integrated autocorrelation time: of so many runs one is as good as independent; 1 where all are.  [Sokal 1997, 3]"""
+    centred = values - values.mean()
+    spectrum = np.fft.rfft(centred, 2 * values.size)
+    related = np.fft.irfft(spectrum * np.conj(spectrum))[: values.size]
+    if related[0] <= 0:
+        return 1.0
+    times = 2 * np.cumsum(related / related[0]) - 1
+    far = np.flatnonzero(np.arange(values.size) >= 5 * times)  # the first window that is five times as long as what it finds
+    return max(1.0, float(times[far[0] if far.size else -1]))
 
 
 def settled_at(ms: Milliseconds) -> int:
