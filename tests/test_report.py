@@ -21,7 +21,7 @@ from edge.cli import main
 from edge.devices.moments import Moment
 from edge.errors import EdgeError
 from edge.measure.hygiene import hygiene_of
-from edge.measure.statistics import drift_of, latency_of, settled_at
+from edge.measure.statistics import drift_of, latency_of, settled_at, swing_of
 from edge.report.table import size, table
 
 Out = pytest.CaptureFixture[str]
@@ -82,6 +82,8 @@ def hygienes() -> list[tuple[str, list[float], int, list[Moment], tuple[str, ...
         ("interrupted", ([1.0] * 4 + [1.1]) * 20, 20, [], ("20% of the runs were interrupted",)),
         ("interrupted, but it does not show", quiet, 20, [], ()),
         ("drift", [1.0] * 50 + [1.2] * 50, 0, [], ("the second half took +20% against the first",)),
+        ("a throttle that sets in late", [1.0] * 90 + [1.5] * 10, 0, [], ("a tenth of the runs took +50% against another",)),
+        ("a neighbour that comes and goes", ([1.0] * 10 + [1.2] * 10) * 5, 0, [], ("a tenth of the runs took +20% against another",)),
         ("spread", ([1.0] * 4 + [2.0]) * 20, 0, [], ("p90 is 2.00 times p50",)),
         ("a clock that falls", quiet, 0, moments(CALM, replace(CALM, clock=600.0))[1:], ("the clock fell to 600 MHz",)),
         ("a clock that rises from idle", quiet, 0, [replace(CALM, clock=600.0), *moments(CALM)[2:]], ()),
@@ -103,6 +105,13 @@ def test_every_doubt_has_its_reason(ms: list[float], interrupted: int, seen: lis
     array = np.array(ms)
     got = hygiene_of(latency_of(array), array, interrupted, seen, 2)
     assert (got.reasons, got.stable) == (reasons, not reasons)
+
+
+def test_runs_that_scatter_are_not_unsteady_for_that() -> None:
+    """A hundred runs of 5 % scatter, a hundred times: a tenth that differs by chance is a doubt three times at most."""
+    random = np.random.default_rng(3)
+    assert sum(swing_of(random.normal(10, 0.5, 100)) > 0.1 for _ in range(100)) <= 3
+    assert swing_of(np.arange(1.0, 50)) == 0
 
 
 def test_what_is_known_beforehand_comes_first() -> None:

@@ -11,9 +11,10 @@ from edge.measure.figures import Latency
 
 Milliseconds = NDArray[np.float64]
 QUANTILES = (0.5, 0.9, 0.99)
-MIN_FOR_DRIFT = 20  #: with fewer runs a difference of halves says nothing
+MIN_FOR_DRIFT, MIN_FOR_SWING = 20, 50  #: with fewer runs a difference of halves or of tenths says nothing
 MIN_BLOCKS, MIN_BEYOND, RESAMPLES = 10, 5, 400
 Z95 = 1.96
+TENTHS, CHANCE = 10, 5.2  #: ten normal values span more than 5.2 deviations once in a hundred times
 PARTS, MAX_DROPPED = 20, 5  #: the runs are looked at in so many parts, of which so many may be warm-up
 NEAR = 0.05  #: of the later runs' median: steady
 
@@ -85,3 +86,19 @@ def drift_of(ms: Milliseconds) -> float:
     half = ms.size // 2
     first, second = float(np.median(ms[:half])), float(np.median(ms[half:]))
     return second / first - 1 if first > 0 else 0.0
+
+
+def swing_of(ms: Milliseconds) -> float:
+    """Median of the slowest tenth of the runs, in order, against the fastest, minus 1: a throttle that sets in late, a neighbour that comes and goes.
+
+    0 where runs that scatter as these do would differ as much by chance: TENTHS medians of n/TENTHS runs each, of a normal distribution with the
+    quartiles that the runs of a tenth have.
+    """
+    if ms.size < MIN_FOR_SWING:
+        return 0.0
+    tenths = np.array_split(ms, TENTHS)
+    medians = np.array([np.median(tenth) for tenth in tenths])
+    quartiles = np.array([np.quantile(tenth, [0.25, 0.75]) for tenth in tenths])
+    error = 1.2533 * float(np.median(np.ptp(quartiles, axis=1))) / 1.349 / math.sqrt(ms.size / TENTHS)
+    swing = float(np.ptp(medians))
+    return swing / float(medians.min()) if swing > CHANCE * error and medians.min() > 0 else 0.0
