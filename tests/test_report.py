@@ -83,7 +83,7 @@ def hygienes() -> list[tuple[str, list[float], int, list[Moment], tuple[str, ...
         ("interrupted, but it does not show", quiet, 20, [], ()),
         ("drift", [1.0] * 50 + [1.2] * 50, 0, [], ("the second half took +20% against the first",)),
         ("a throttle that sets in late", [1.0] * 90 + [1.5] * 10, 0, [], ("a tenth of the runs took +50% against another",)),
-        ("a neighbour that comes and goes", ([1.0] * 10 + [1.2] * 10) * 5, 0, [], ("a tenth of the runs took +20% against another",)),
+        ("a neighbour that comes and goes", [1.0] * 20 + ([1.2] * 20 + [1.0] * 20) * 2, 0, [], ("a tenth of the runs took +20% against another",)),
         ("spread", ([1.0] * 4 + [2.0]) * 20, 0, [], ("p90 is 2.00 times p50",)),
         ("a clock that falls", quiet, 0, moments(CALM, replace(CALM, clock=600.0))[1:], ("the clock fell to 600 MHz",)),
         ("a clock that rises from idle", quiet, 0, [replace(CALM, clock=600.0), *moments(CALM)[2:]], ()),
