@@ -118,6 +118,12 @@ def positions(words: np.ndarray[Any, np.dtype[np.uint32]], where: str) -> np.nda
     counter = (words >> 18 & 63).astype(np.int64)
     step = np.mod(np.diff(counter), 64)
     strange = float(np.mean(step != 1))
-    if strange > MAX_STRANGE:
-        raise ToolFailed(where, f"{strange:.0%} of its samples do not follow each other", "use another USB port or cable")
+    if strange > MAX_STRANGE or torn(step):
+        raise ToolFailed(where, f"{strange:.1%} of its samples do not follow each other", "use another USB port or cable")
     return np.concatenate([[0], np.cumsum(np.where(step == 0, 64, step))])
+
+
+def torn(step: np.ndarray[Any, np.dtype[np.int64]]) -> bool:
+    """Whether a lap of the counter somewhere is mostly out of order: a part of a sample was lost, and all after it is read across two."""
+    laps = step[: step.size // 64 * 64].reshape(-1, 64)
+    return bool(laps.size) and bool(((laps != 1).mean(axis=1) > 0.5).any())
