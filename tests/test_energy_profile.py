@@ -17,7 +17,7 @@ import pytest
 
 import meter_trees as trees
 import tiny
-from edge import measure, meters, report
+from edge import measure, meters, pipeline, report
 from edge.artifact import typed_json
 from edge.cli import main
 from edge.measure.benchmark import Benched
@@ -275,12 +275,46 @@ def test_the_command_line_says_what_is_missing(edge_file: Path, capsys: pytest.C
     assert capsys.readouterr().err.startswith("edge: ppk2: measures amperes only")
 
 
+BOARDS = [
+    ("Raspberry Pi 4 Model B Rev 1.4", "arm64", "power of profile rpi4 above idle over the measured time"),
+    ("Raspberry Pi 5 Model B Rev 1.0", "rpi4", "power of profile rpi5 above idle over the measured time"),
+    ("Radxa ROCK 5B", "rpi4", "power of profile rpi4 above idle over the measured time"),
+]
+
+
+@pytest.mark.parametrize(("board", "target", "source"), BOARDS)
+def test_a_device_without_a_meter_is_modelled_by_its_own_profile(tmp_path: Path, board: str, target: str, source: str) -> None:
+    """Not by that of the family that the file was built for."""
+    path = tiny.write(tmp_path / "t.edge", target=target)
+    found = measure.bench(path, runs=5, min_secs=0)
+    found = replace(found, machine=measure.Machine(board, 4, ""), energy_mj=no_energy("no meter here"))
+    energy = pipeline._modelled(path, found)
+    assert (energy.kind, energy.source) == ("modelled", f"{source}; the band also holds a count of operations; no meter here")
+    assert energy.value == pytest.approx((energy.gross or 0) - (energy.idle or 0))
+    assert 2 < (energy.gross or 0) / found.latency_ms.mean < 8  # watts of the board
+
+
+def test_an_emulators_time_is_not_the_devices(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "t.edge", target="rpi4")
+    found = measure.bench(path, runs=5, min_secs=0)
+    emulated = replace(found, hygiene=replace(found.hygiene, reasons=("emulated: its time is not a device's time",)))
+    assert pipeline._modelled(path, emulated).source.startswith("power of profile rpi4 above idle over the modelled time; ")
+
+
+def test_a_device_that_no_profile_describes_says_both_reasons(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "t.edge", target="arm64")
+    found = replace(measure.bench(path, runs=5, min_secs=0), energy_mj=no_energy("no meter here"))
+    energy = pipeline._modelled(path, found)
+    assert (energy.value, energy.kind) == (None, None)
+    assert energy.source.startswith("no meter here; target 'arm64': its profile says too little to predict from: no clock, ")
+
+
 def figures() -> list[tuple[Energy, str]]:
     whole = Energy(1.5, 1.25, 1.75, "measured", "rapl: package-0", 2.5, 1.0, 300, 99.9)
     return [
         (whole, "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5, idle 1; 100 readings a second; rapl: package-0"),
         (replace(whole, idle=None), "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5; 100 readings a second; rapl: package-0"),
-        (modelled((1.0, 2.0, 3.0), "model of rpi4"), "         2 mJ    modelled, 1 to 3; model of rpi4"),
+        (modelled((1.0, 2.0, 3.0), "model of rpi4", gross=6.0, idle=4.0), "         2 mJ    modelled, 1 to 3; gross 6, idle 4; model of rpi4"),
         (no_energy("no meter here"), "         -       no meter here"),
     ]
 

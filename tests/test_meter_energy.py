@@ -189,7 +189,6 @@ def test_readings_that_cannot_be_are_refused(probe: Probe, t: list[float], value
     assert str(caught.value) == line
 
 
-ONLY_MEASURED = "a measured energy has gross, samples and rate, any other has not"
 WRAPS = st.integers(200_000_000, trees.WRAP)  # µJ: from 200 J
 
 
@@ -277,9 +276,13 @@ def test_a_clock_that_was_set_meanwhile_is_refused() -> None:
 
 
 def test_a_modelled_energy_has_nothing_of_a_meter() -> None:
-    assert modelled((1.0, 2.0, 3.0), "model of rpi4") == Energy(2.0, 1.0, 3.0, "modelled", "model of rpi4")
+    assert modelled((1.0, 2.0, 3.0), "model of rpi4", gross=6.0, idle=4.0) == Energy(2.0, 1.0, 3.0, "modelled", "model of rpi4", 6.0, 4.0)
     assert no_energy("no meter here") == Energy(source="no meter here")
     assert measured((1.0, 2.0, 3.0), "rapl", gross=2.5, idle=0.5, samples=300, rate=100.0).kind == "measured"
+
+
+BAND = {"value": 1.0, "low": 1.0, "high": 1.0}
+ONLY_MEASURED = "a measured energy has samples and rate, any other has not"
 
 
 @pytest.mark.parametrize(
@@ -287,15 +290,14 @@ def test_a_modelled_energy_has_nothing_of_a_meter() -> None:
     [
         ({"kind": "guessed"}, "energy is 'guessed', neither measured nor modelled"),
         ({"kind": "modelled"}, "an energy has a kind, a value and a band, or none of them"),
-        ({"value": 1.0, "low": 1.0, "high": 1.0}, "an energy has a kind, a value and a band, or none of them"),
-        ({"value": 1.0, "low": 2.0, "high": 3.0, "kind": "modelled"}, "energy 1.0 lies outside its band 2.0 to 3.0"),
-        ({"value": math.nan, "low": 2.0, "high": 3.0, "kind": "modelled"}, "energy nan lies outside its band 2.0 to 3.0"),
-        ({"value": 1.0, "low": 1.0, "high": 1.0, "kind": "measured"}, "a measured energy has gross, samples and rate, any other has not"),
-        (
-            {"value": 1.0, "low": 1.0, "high": 1.0, "kind": "modelled", "samples": 3},
-            "a measured energy has gross, samples and rate, any other has not",
-        ),
-        ({"idle": 1.0}, "a measured energy has gross, samples and rate, any other has not"),
+        (BAND, "an energy has a kind, a value and a band, or none of them"),
+        (BAND | {"low": 2.0, "high": 3.0, "kind": "modelled"}, "energy 1.0 lies outside its band 2.0 to 3.0"),
+        (BAND | {"value": math.nan, "low": 2.0, "high": 3.0, "kind": "modelled"}, "energy nan lies outside its band 2.0 to 3.0"),
+        (BAND | {"kind": "measured", "gross": 2.0}, ONLY_MEASURED),
+        (BAND | {"kind": "modelled", "gross": 2.0, "samples": 3}, ONLY_MEASURED),
+        ({"rate": 1.0}, ONLY_MEASURED),
+        (BAND | {"kind": "modelled"}, "an energy with a kind has gross, one without has neither gross nor idle"),
+        ({"idle": 1.0}, "an energy with a kind has gross, one without has neither gross nor idle"),
     ],
 )
 def test_kinds_of_energy_do_not_mix(fields: dict[str, object], line: str) -> None:

@@ -131,7 +131,10 @@ def test_a_ppk2_without_calibration_is_refused(plug: Plug, metadata: bytes) -> N
         (b"\1\2\3\4\5", "ppk2 X: sent no samples (is it wired between supply and board?)"),
         (np.random.default_rng(0).bytes(40000), "ppk2 X: 98.4% of its samples do not follow each other (use another USB port or cable)"),
         (b"".join(words([0.1] * 1000))[1:], "ppk2 X: 100.0% of its samples do not follow each other (use another USB port or cable)"),
-        (b"".join(words([0.1] * 50_000))[:-1001] + bytes(1000), "ppk2 X: 0.5% of its samples do not follow each other (use another USB port or cable)"),
+        (
+            b"".join(words([0.1] * 50_000))[:-1001] + bytes(1000),
+            "ppk2 X: 0.5% of its samples do not follow each other (use another USB port or cable)",
+        ),
     ],
     ids=["nothing", "five bytes", "noise", "a byte off", "a byte lost near the end"],
 )

@@ -37,12 +37,14 @@ def interval_lines(late: Latency) -> list[str]:
 
 
 def energy_words(e: Energy) -> str:
-    """The figure, its kind and band; of a measured one what it was made of."""
+    """The figure, its kind and band; what it was made of."""
     if e.value is None:
         return f"         -       {e.source}"
     text = f"{e.value:10.4g} mJ    {e.kind}, {e.low:.4g} to {e.high:.4g}"
-    if e.gross is not None and e.rate is not None:
-        text += f"; gross {e.gross:.4g}" + ("" if e.idle is None else f", idle {e.idle:.4g}") + f"; {e.rate:.0f} readings a second"
+    if e.gross is not None:
+        text += f"; gross {e.gross:.4g}" + ("" if e.idle is None else f", idle {e.idle:.4g}")
+    if e.rate is not None:
+        text += f"; {e.rate:.0f} readings a second"
     return f"{text}; {e.source}"
 
 
