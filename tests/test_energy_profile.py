@@ -158,12 +158,12 @@ def test_a_file_that_cannot_be_sampled_is_one_line(edge_file: Path, tmp_path: Pa
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"edge: --sample {path}: {why}\n")
 
 
-def test_eight_files_and_no_more(edge_file: Path, tmp_path: Path) -> None:
+def test_sixteen_files_and_no_more(edge_file: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     words = ["--sample", f"{tmp_path}/a"]
-    assert len(json.loads(bench(edge_file, "--json", *words * 8).stdout)["samples"]["values"]) == 8
-    done = bench(edge_file, "--json", *words * 9)
-    help_text = "FILE  read its number while measuring, e.g. a meter's; up to 8 files; shown by --json"
+    assert len(json.loads(bench(edge_file, "--json", *words * 16).stdout)["samples"]["values"]) == 16
+    done = bench(edge_file, "--json", *words * 17)
+    help_text = "FILE  read its number while measuring, e.g. a meter's; up to 16 files; shown by --json"
     assert (done.returncode, done.stderr) == (2, f"edge: --sample: '{tmp_path}/a' is not good ({help_text})\n")
 
 

@@ -166,7 +166,7 @@ def test_the_runner_is_told_what_to_read(tmp_path: Path) -> None:
 
 
 def test_more_files_than_the_runner_reads_are_read_here(tmp_path: Path) -> None:
-    zones = {f"/sys/class/powercap/intel-rapl:{n}": n for n in range(9)}
+    zones = {f"/sys/class/powercap/intel-rapl:{n}": n for n in range(17)}
     files = {
         f"{zone}/{file}": value for zone in zones for file, value in (("name", "package-1"), ("energy_uj", 5), ("max_energy_range_uj", trees.WRAP))
     }

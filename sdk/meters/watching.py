@@ -18,7 +18,7 @@ from edge.meters.meter import Recorder
 from edge.meters.trace import Probe, Timeline, Trace, trace_of
 
 Asked = Callable[[], Clock]
-MAX_FILES = 8  #: targets/runtime/runner.h: RUNNER_MAX_SAMPLES
+MAX_FILES = 16  #: targets/runtime/runner.h: RUNNER_MAX_SAMPLES
 
 
 def idle_arguments(idle_secs: float) -> tuple[str, ...]:
