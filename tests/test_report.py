@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -237,6 +239,16 @@ def test_a_file_that_may_not_be_executed(edge_file: Path, tmp_path: Path) -> Non
     with pytest.raises(EdgeError) as error:
         measure.bench(path, runs=5)
     assert str(error.value) == f"{path}: may not be executed (chmod +x plain.edge, and no noexec file system)"
+
+
+def test_a_network_of_microseconds_keeps_its_digits(profile: measure.Profile, edge_file: Path) -> None:
+    quick = replace(profile.latency_ms, p50=0.005231, p90=0.0061, p99=0.1, p50_ci95=(0.00523, 0.12))
+    text = report.profile_text(replace(profile, latency_ms=quick))
+    assert "\nsteady p50     0.005231 ms    p90 0.006100   p99 0.100\n" in text
+    assert "\n  95 % sure  p50 0.005230 to 0.120 ms\n" in text
+    done = subprocess.run([edge_file, "--bench", "--min-secs", "0"], capture_output=True, text=True, check=True)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("Inference"))
+    assert all(len(number.split(".")[1]) in (3, 6) for number in re.findall(r"[0-9]+\.[0-9]+", line))
 
 
 def test_csv_has_a_line_a_layer_and_no_formula(profile: measure.Profile) -> None:

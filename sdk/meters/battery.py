@@ -1,8 +1,8 @@
 """A battery's fuel gauge: phones, tablets, laptops.  [Linux: Documentation/ABI/testing/sysfs-class-power; Android: BatteryManager, dumpsys battery]
 
 voltage_now is µV, current_now µA, power_now µW.  Vendors differ in the current's sign, and some give mA: while it discharges all current is what the
-device takes, so the sign is dropped; and no device with an operating system takes less than 5 mA, nor one that tells mA more than 5 A, so a number below
-5000 is taken as mA.
+device takes, so the sign is dropped; and no device with an operating system takes less than 5 mA, nor one that tells mA more than 5 A, so a number
+below 5000 is taken as mA.
 Android hides the files from its shell on many phones; `dumpsys battery` then tells the voltage in mV and, on some, "current now".
 """
 

@@ -145,15 +145,16 @@ static void print_table(const struct session *s, const struct options *o, struct
     }
     qsort(m->ns, (size_t)m->count, sizeof *m->ns, ascending);
     const double ms = 1e-6;
+    const int digits = m->count && m->ns[m->count / 2] < 100000 ? 6 : 3; /* a network of some microseconds has no others */
     print_plain(s->program->name, 60);
     printf("  level %s, threads %d\n", edge_level(s->model), edge_threads(s->model));
     printf("Init             %10.3f ms\n", (double)s->init_ns * ms);
     printf("First inference  %10.3f ms\n", (double)m->first_ns * ms);
     if (o->warmup) printf("Warmup           %10.3f ms  mean of %ld\n", (double)m->warmup_ns * ms / (double)o->warmup, o->warmup);
     if (m->count)
-        printf("Inference        %10.3f ms  p50 of %ld (min %.3f, mean %.3f, p90 %.3f, p99 %.3f; %ld runs interrupted)\n",
-               (double)m->ns[m->count / 2] * ms, m->count, (double)m->ns[0] * ms, (double)sum * ms / (double)m->count,
-               (double)m->ns[m->count * 9 / 10] * ms, (double)m->ns[m->count * 99 / 100] * ms, hit);
+        printf("Inference        %10.*f ms  p50 of %ld (min %.*f, mean %.*f, p90 %.*f, p99 %.*f; %ld runs interrupted)\n", digits,
+               (double)m->ns[m->count / 2] * ms, m->count, digits, (double)m->ns[0] * ms, digits, (double)sum * ms / (double)m->count, digits,
+               (double)m->ns[m->count * 9 / 10] * ms, digits, (double)m->ns[m->count * 99 / 100] * ms, hit);
     printf("Peak memory      %10.1f MB\n", (double)m->peak_kb / 1024);
     if (!m->layer_ns) return;
     printf("\n%9s %9s %9s  %-28s %s\n", "ms", "MMAC", "GMAC/s", "op", "name");
