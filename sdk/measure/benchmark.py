@@ -103,7 +103,7 @@ def bench(
     arguments = ["--bench", "--json", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
     with watch:
-        ended = place_of(device, say)(artifact.path, [*arguments, *watch.arguments], {}, watch_words())
+        ended = place_of(device, say, min_secs)(artifact.path, [*arguments, *watch.arguments], {}, watch_words())
     moments, stderr = moments_of(ended.stderr)
     wrong: list[str] = []
     got = decode(Benched, parsed(artifact.path, said(artifact.path, replace(ended, stderr=stderr))), "its --bench JSON", wrong)

@@ -13,7 +13,7 @@
 #include "runner.h"
 
 #ifndef MAX_ROWS /* fewer in tests */
-#define MAX_ROWS (1 << 18)
+#define MAX_ROWS (1 << 16)
 #endif
 enum { MAX_TEXT = 64 };
 
