@@ -60,6 +60,15 @@ def test_a_ppk2_measures_known_joules(shape: str) -> None:
     assert (energy.source, energy.rate) == ("ppk2 X, at 5 V; idle was not measured and is not subtracted", pytest.approx(ppk2.HZ, rel=1e-3))
 
 
+def test_a_long_record_is_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the same watts: the package's filter goes on from part to part."""
+    amps = [trees.SHAPES["square wave"].watts(i / 4000) / 50 for i in range(10_000)]
+    chunks = cut(words(amps), ppk2.HZ)
+    whole = ppk2.trace_of_samples(kit(), chunks, 5.0, "ppk2 X")
+    monkeypatch.setattr(ppk2, "PART", 777)
+    assert ppk2.trace_of_samples(kit(), chunks, 5.0, "ppk2 X").y.tolist() == whole.y.tolist()
+
+
 def test_samples_that_a_ppk2_lost_are_a_gap_in_time() -> None:
     """5 W; 40 samples are missing at each of 20 places, which is less than a lap of the counter."""
     stream = words([1.0 * LSB / R[4] * 900] * 100_000)

@@ -27,7 +27,7 @@ META = Meta(
     accuracy=0.1,
     basis="~10 %: what the kit is sold for is finding where current goes; it is better within one range",
 )
-HZ = 100_000
+HZ, PART = 100_000, 1_000_000
 TABLES = ("R", "GS", "GI", "O", "S", "I", "UG")
 RANGES = ("0", "1", "2", "3", "4")
 RESOLUTION = 1e-3  #: A, of the highest range; the lower ones are finer
@@ -96,8 +96,8 @@ def trace_of_samples(kit: PPK2_API, chunks: list[tuple[float, bytes]], volts: fl
     index = positions(words, where)
     ends = np.cumsum([len(data) for _, data in chunks]) // 4
     clock = align([(arrival, index[end - 1] / HZ) for (arrival, _), end in zip(chunks, ends, strict=True) if end], where, late=True)
-    microamperes, _ = kit.get_samples(words.tobytes())
-    watts = np.array(microamperes, np.float64) * 1e-6 * volts
+    parts = [words[at : at + PART] for at in range(0, words.size, PART)]  # the package makes lists: of ten minutes at once they are gigabytes
+    watts = np.concatenate([np.array(kit.get_samples(part.tobytes())[0], np.float64) for part in parts]) * 1e-6 * volts
     if watts.size != words.size or not np.all(np.abs(watts) < PLAUSIBLE):
         raise ToolFailed(where, "its calibration makes no sense of its samples", "unplug it and plug it in again")
     t = clock.offset + clock.rate * index / HZ
