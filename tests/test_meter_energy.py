@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,6 +133,13 @@ def refused() -> list[tuple[str, Trace, tuple[float, float], int, str]]:
     return [
         ("a loop of no length", trace, (3, 3), 1, "bench supply: 1 inferences in 0 s cannot be measured (measure longer: --min-secs)"),
         ("no inference", trace, (3, 4), 0, "bench supply: 0 inferences in 1 s cannot be measured (measure longer: --min-secs)"),
+        (
+            "a gauge that tells something new once a minute",
+            replace(trace, update=60.0),
+            (3, 7),
+            1,
+            "bench supply: tells something new every 60 s, too seldom for a loop of 4 s (measure longer: --min-secs)",
+        ),
         ("few readings", trace, (3, 3.0035), 1, "bench supply: 4 readings in 0.0035 s are too few (measure longer: --min-secs)"),
         (
             "no power",

@@ -23,6 +23,7 @@ STEP = 5e-3  #: W
 FORMS = ((("power_now",), 1e-6), (("voltage_now", "current_now"), 1e-12))
 SMALLEST_UA = 5_000
 DUMPSYS = ("dumpsys", "battery")
+DUMPSYS_SECONDS = 60.0  #: ~ what its service last heard of the gauge, which it asks once a minute or more seldom  [AOSP, healthd_config]
 FACT = re.compile(r"^\s*([A-Za-z][A-Za-z ]{0,30}): (\S{1,20})\s*$", re.MULTILINE)
 Gauge = tuple[str, str, tuple[str, ...], float]  #: name, status, files, W a unit of their product
 DISCHARGING = "3"  #: BatteryManager.BATTERY_STATUS_DISCHARGING
@@ -42,7 +43,7 @@ def find(place: Place) -> Probe | None:
     if text_of(place, "/system/build.prop") is None and not place.names("/system/bin"):
         return None
     dumpsys_watts(place.run(DUMPSYS))
-    return Probe("battery: dumpsys", (Channel((0,), 1.0),), 2, 1.0, STEP, META.accuracy, argv=DUMPSYS, parse=dumpsys_watts)
+    return Probe("battery: dumpsys", (Channel((0,), 1.0),), 2, DUMPSYS_SECONDS, STEP, META.accuracy, argv=DUMPSYS, parse=dumpsys_watts)
 
 
 def gauge(place: Place, entry: str) -> Gauge | None:

@@ -19,7 +19,7 @@ from edge.meters.place import Here, Place
 from edge.meters.sampling import Sampler
 from edge.meters.snapshot import looked_over
 from edge.meters.trace import Probe
-from edge.meters.watching import MAX_FILES, Asked, HostWatch, RunnerWatch, Yielding
+from edge.meters.watching import MAX_FILES, MOST_IDLE, Asked, HostWatch, RunnerWatch, Yielding
 
 WORD = re.compile(r"(?P<name>[a-z0-9_]+)(?::(?P<port>[^@]*))?(?:@(?P<volts>[0-9]+(?:\.[0-9]+)?))?")
 
@@ -108,7 +108,7 @@ def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock | Asked,
 
     idle_secs: more, where the meter is so slow that it would not be read often enough in them.
     """
-    idle_secs = max(idle_secs, (LEAST + 2) / probe.hz + 2 * probe.update)
+    idle_secs = max(idle_secs, min(MOST_IDLE, (LEAST + 2) / probe.hz + 2 * probe.update))
     if 0 < len(probe.paths) <= MAX_FILES and not from_here:
         return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs)
     if not place.parallel:

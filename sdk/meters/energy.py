@@ -42,6 +42,8 @@ def energy_of(trace: Trace, loop: Span, runs: int, idle: Sequence[Span] = ()) ->
         raise ToolFailed(trace.source, f"{runs} inferences in {seconds:.3g} s cannot be measured", MORE)
     if not covers(trace, loop):
         raise ToolFailed(trace.source, f"recorded {trace.t[0] - start:+.2f} to {trace.t[-1] - start:+.2f} s of a loop of {seconds:.2f} s")
+    if not trace.counts and seconds < 2 * trace.update:
+        raise ToolFailed(trace.source, f"tells something new every {trace.update:g} s, too seldom for a loop of {seconds:.3g} s", MORE)
     if count < LEAST:
         raise ToolFailed(trace.source, f"{count} readings in {seconds:.3g} s are too few", MORE)
     gross, wide = integral(trace, start, end), doubt(trace, loop) + ends(trace, loop)

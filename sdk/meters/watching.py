@@ -18,6 +18,7 @@ from edge.meters.meter import Recorder
 from edge.meters.trace import Probe, Timeline, Trace, trace_of
 
 Asked = Callable[[], Clock]
+MOST_IDLE = 10.0  #: seconds to sleep before and after for a slow meter; one that is slower yet says nothing of idle
 MAX_FILES = 16  #: targets/runtime/runner.h: RUNNER_MAX_SAMPLES
 
 
