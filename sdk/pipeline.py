@@ -143,17 +143,20 @@ def profile(
 
 
 def _modelled(path: str | Path, found: Profile) -> Energy:
-    """What the target's profile says of the energy, where no meter did; or both reasons why there is no figure."""
+    """What the profile of the device says of the energy, or else the target's, where no meter did; or both reasons why there is no figure.
+
+    The time is the measured one, unless an emulator took it.
+    """
+    from edge.measure.benchmark import EMULATED
     from edge.measure.figures import modelled, no_energy
 
+    seconds = None if EMULATED in found.hygiene.reasons else found.latency_ms.mean * 1e-3
     try:
-        target = targets.load(found.target)
+        target = targets.of_board(found.machine.cpu) or targets.load(found.target)
+        made = plan.modelled_energy(artifact.open(path).plan, target, found.threads, seconds)
     except EdgeError as error:
         return no_energy(f"{found.energy_mj.source}; {error}")
-    value, low, high, source = plan.modelled_energy(artifact.open(path).plan, target, found.threads)
-    if value is None or low is None or high is None:
-        return no_energy(f"{found.energy_mj.source}; {source}")
-    return modelled((low, value, high), source)
+    return modelled((made.low, made.value, made.high), f"{made.source}; {found.energy_mj.source}", gross=made.gross, idle=made.idle)
 
 
 def predict(

@@ -54,6 +54,12 @@ def shipped(name: str) -> Profile:
     return profile_file.read(PROFILES / f"{name}.toml")
 
 
+def of_board(model: str) -> Profile | None:
+    """The shipped profile of the board that calls itself so ("Raspberry Pi 4 Model B Rev 1.4")."""
+    found = (shipped(name) for name in names())
+    return next((profile for profile in found if any(model.startswith(board) for board in profile.boards)), None)
+
+
 def level_features(name: str) -> dict[str, tuple[str, ...]]:
     """The CPU features each level of a shipped target needs, best level first; nothing for a target that is not shipped."""
     return {level.name: level.features for level in shipped(name).levels} if name in names() else {}

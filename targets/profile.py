@@ -106,7 +106,8 @@ class Profile:
     together: the share of its rate that a core keeps while all others work: shared caches, heat.
     overhead: of a step, and of each thread that joins in.
     power: of the whole board, `idle`, with `one` and with `all` cores at work; and the energy of a `mac`, a byte from a `cache`, a byte of `dram`.
-    host: this machine itself.  sha256: of the profile's files, in the order they extend each other.
+    boards: how the model in a board's device tree begins.  host: this machine itself.
+    sha256: of the profile's files, in the order they extend each other.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Profile:
     together: Figure | None = None
     overhead: dict[str, Figure] = field(default_factory=dict)
     power: dict[str, Figure] = field(default_factory=dict)
+    boards: tuple[str, ...] = ()
     host: bool = False
     sha256: str = ""
 

@@ -124,6 +124,7 @@ def profile(name: str, content: Mapping[str, Any], digest: str) -> Profile:
     return Profile(
         name=name,
         description=content["description"],
+        boards=tuple(content.get("boards", ())),
         arch=content["arch"],
         runner=content["runner"],
         library=content["library"],

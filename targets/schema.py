@@ -42,6 +42,7 @@ POWER_RULES = {name: figure("power") for name in ("idle", *BOTH)} | {
 }
 RULES: dict[str, Rule] = {
     "description": text,
+    "boards": list_of(text),
     "extends": either(NAME, table(dict.fromkeys(ARCHES, NAME))),
     "host": flag,
     "arch": choice(ARCHES),

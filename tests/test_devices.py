@@ -16,7 +16,7 @@ from edge.devices import arrival, find_devices, open_device, process, transfer
 from edge.devices.checksum import SUM
 from edge.devices.device import Device, Found, Ran
 from edge.devices.facts import facts_over
-from edge.devices.moments import Moment, busy_between, look, moments_of, throttling, watch_words
+from edge.devices.moments import LOOK, Moment, busy_between, look, moments_of, throttling, watch_words
 from edge.devices.scripts import BASE, failed, script
 from edge.errors import DeviceFailed
 from house import ROOT
@@ -113,6 +113,17 @@ def test_watching_ends_with_the_program(device: Device) -> None:
     began = time.monotonic()
     device.run([*watch_words(), "true"])
     assert time.monotonic() - began < 0.9 or os.getloadavg()[0] > 2
+
+
+def test_the_clock_is_that_of_the_fastest_core(tmp_path: Path) -> None:
+    """The model runs on the big cores, the first one idles."""
+    for policy, now, most in ((0, 408_000, 1_800_000), (4, 2_400_000, 2_400_000), (6, 1_200_000, 2_256_000)):
+        folder = tmp_path / "cpufreq" / f"policy{policy}"
+        folder.mkdir(parents=True)
+        (folder / "scaling_cur_freq").write_text(f"{now}\n")
+        (folder / "cpuinfo_max_freq").write_text(f"{most}\n")
+    ran = subprocess.run(["sh", "-c", LOOK.replace("/sys/devices/system/cpu", str(tmp_path))], capture_output=True, text=True, check=True)
+    assert [(moment.clock, moment.limit) for moment in moments_of(ran.stderr)[0]] == [(2400, 2400)] * 2
 
 
 def test_a_moment_that_is_hostile() -> None:

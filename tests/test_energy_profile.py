@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -16,7 +17,7 @@ import pytest
 
 import meter_trees as trees
 import tiny
-from edge import measure, meters, report
+from edge import measure, meters, pipeline, report
 from edge.artifact import typed_json
 from edge.cli import main
 from edge.measure.benchmark import Benched
@@ -52,6 +53,27 @@ def test_the_runner_tells_when_it_ran_and_when_it_slept(edge_file: Path) -> None
     assert "samples" not in said
 
 
+@pytest.mark.parametrize("room", [99, 100])
+def test_a_fast_network_is_measured_as_long_as_asked(tmp_path: Path, room: int) -> None:
+    """A runner that keeps few runs: where they do not fit, every other one is let go."""
+    path = tiny.write(tmp_path / "few.edge", executable=tiny.runner(f"-DMAX_KEPT={room}").read_bytes())
+    said = json.loads(bench(path, "--json", "--min-secs", "0.3").stdout)
+    kept = len(said["latencies_ns"])
+    assert said["loop_ns"][1] - said["loop_ns"][0] >= 300_000_000
+    assert (kept <= room < said["runs"], len(said["switches"])) == (True, kept)
+    assert (said["every"].bit_count(), kept) == (1, -(-said["runs"] // said["every"]))
+
+
+def test_peak_memory_is_not_that_of_the_list_of_runs(edge_file: Path) -> None:
+    few, many = (json.loads(bench(edge_file, "--json", "--min-secs", "0", "--runs", runs).stdout) for runs in ("1", "90000"))
+    assert many["peak_rss_kb"] <= few["peak_rss_kb"] + 256
+
+
+def test_a_machine_that_never_slept_says_so(edge_file: Path) -> None:
+    ahead = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+    assert json.loads(bench(edge_file, "--json").stdout)["asleep_ns"] == pytest.approx(ahead, abs=5e6)
+
+
 def test_the_runner_tells_its_clock(edge_file: Path) -> None:
     before = time.monotonic_ns()
     said = json.loads(subprocess.run([str(edge_file), "--info"], capture_output=True, text=True, check=True).stdout)
@@ -73,6 +95,19 @@ def test_the_runner_samples_files(edge_file: Path, tmp_path: Path) -> None:
     assert len(t) >= 5
     assert t == sorted(set(t))
     assert (t[0] <= said["loop_ns"][0], t[-1] >= said["idle_ns"][1][1], said["samples"]["missed"]) == (True, True, 0)
+
+
+def test_a_long_run_is_sampled_to_its_end(tmp_path: Path) -> None:
+    """A runner with room for 64 readings: they are spread over all of the run, wherever in their period they were taken."""
+    path = tiny.write(tmp_path / "few.edge", executable=tiny.runner("-DMAX_ROWS=64", *(tiny.SANITIZE if shutil.which("gcc") else ())).read_bytes())
+    (tmp_path / "a").write_text("5")
+    said = json.loads(bench(path, "--json", "--min-secs", "0.6", "--idle-secs", "0.1", "--sample", f"{tmp_path}/a", "--sample-ms", "1").stdout)
+    t, (values,) = np.array(said["samples"]["t_ns"]), said["samples"]["values"]
+    assert 32 <= t.size == len(values) <= 64
+    assert set(values) == {5}
+    assert (t[0] <= said["loop_ns"][0], t[-1] >= said["idle_ns"][1][1], said["samples"]["missed"]) == (True, True, 0)
+    assert np.diff(t).min() > 0
+    assert np.diff(t).max() < 0.25 * (t[-1] - t[0])
 
 
 def holds(runner: subprocess.Popen[str], path: Path) -> bool:
@@ -123,12 +158,12 @@ def test_a_file_that_cannot_be_sampled_is_one_line(edge_file: Path, tmp_path: Pa
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"edge: --sample {path}: {why}\n")
 
 
-def test_eight_files_and_no_more(edge_file: Path, tmp_path: Path) -> None:
+def test_sixteen_files_and_no_more(edge_file: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     words = ["--sample", f"{tmp_path}/a"]
-    assert len(json.loads(bench(edge_file, "--json", *words * 8).stdout)["samples"]["values"]) == 8
-    done = bench(edge_file, "--json", *words * 9)
-    help_text = "FILE  read its number while measuring, e.g. a meter's; up to 8 files; shown by --json"
+    assert len(json.loads(bench(edge_file, "--json", *words * 16).stdout)["samples"]["values"]) == 16
+    done = bench(edge_file, "--json", *words * 17)
+    help_text = "FILE  read its number while measuring, e.g. a meter's; up to 16 files; shown by --json"
     assert (done.returncode, done.stderr) == (2, f"edge: --sample: '{tmp_path}/a' is not good ({help_text})\n")
 
 
@@ -181,6 +216,17 @@ def test_runs_that_were_not_yet_steady_draw_no_power_either() -> None:
     assert len(seen.idle) == 2
 
 
+def test_of_many_runs_one_in_four_speaks_for_the_others() -> None:
+    """42 runs of 1 ms, half a millisecond between them, eleven kept: without the first eight, the last 34."""
+    said = {"latencies_ns": [1_000_000] * 11, "runs": 42, "every": 4, "loop_ns": [2_000_000_000, 2_063_000_000], "asleep_ns": 7_000_000_000}
+    benched = typed_json.decode(Benched, BENCHED | said, "it", [])
+    assert benched is not None
+    assert (seen := benched.seen(2)).runs == 34
+    assert seen.loop == pytest.approx((2.012, 2.063), abs=1e-9)
+    assert benched.seen().loop == pytest.approx((2.0, 2.063), abs=1e-9)
+    assert seen.asleep == 7.0
+
+
 def test_a_counter_that_really_runs(edge_file: Path, tmp_path: Path) -> None:
     """A thread keeps two counters going at 10 W each, as well as it gets to run."""
     tree = trees.lay(tmp_path, trees.rapl())
@@ -229,12 +275,46 @@ def test_the_command_line_says_what_is_missing(edge_file: Path, capsys: pytest.C
     assert capsys.readouterr().err.startswith("edge: ppk2: measures amperes only")
 
 
+BOARDS = [
+    ("Raspberry Pi 4 Model B Rev 1.4", "arm64", "power of profile rpi4 above idle over the measured time"),
+    ("Raspberry Pi 5 Model B Rev 1.0", "rpi4", "power of profile rpi5 above idle over the measured time"),
+    ("Radxa ROCK 5B", "rpi4", "power of profile rpi4 above idle over the measured time"),
+]
+
+
+@pytest.mark.parametrize(("board", "target", "source"), BOARDS)
+def test_a_device_without_a_meter_is_modelled_by_its_own_profile(tmp_path: Path, board: str, target: str, source: str) -> None:
+    """Not by that of the family that the file was built for."""
+    path = tiny.write(tmp_path / "t.edge", target=target)
+    found = measure.bench(path, runs=5, min_secs=0)
+    found = replace(found, machine=measure.Machine(board, 4, ""), energy_mj=no_energy("no meter here"))
+    energy = pipeline._modelled(path, found)
+    assert (energy.kind, energy.source) == ("modelled", f"{source}; the band also holds a count of operations; no meter here")
+    assert energy.value == pytest.approx((energy.gross or 0) - (energy.idle or 0))
+    assert 2 < (energy.gross or 0) / found.latency_ms.mean < 8  # watts of the board
+
+
+def test_an_emulators_time_is_not_the_devices(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "t.edge", target="rpi4")
+    found = measure.bench(path, runs=5, min_secs=0)
+    emulated = replace(found, hygiene=replace(found.hygiene, reasons=("emulated: its time is not a device's time",)))
+    assert pipeline._modelled(path, emulated).source.startswith("power of profile rpi4 above idle over the modelled time; ")
+
+
+def test_a_device_that_no_profile_describes_says_both_reasons(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "t.edge", target="arm64")
+    found = replace(measure.bench(path, runs=5, min_secs=0), energy_mj=no_energy("no meter here"))
+    energy = pipeline._modelled(path, found)
+    assert (energy.value, energy.kind) == (None, None)
+    assert energy.source.startswith("no meter here; target 'arm64': its profile says too little to predict from: no clock, ")
+
+
 def figures() -> list[tuple[Energy, str]]:
     whole = Energy(1.5, 1.25, 1.75, "measured", "rapl: package-0", 2.5, 1.0, 300, 99.9)
     return [
         (whole, "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5, idle 1; 100 readings a second; rapl: package-0"),
         (replace(whole, idle=None), "       1.5 mJ    measured, 1.25 to 1.75; gross 2.5; 100 readings a second; rapl: package-0"),
-        (modelled((1.0, 2.0, 3.0), "model of rpi4"), "         2 mJ    modelled, 1 to 3; model of rpi4"),
+        (modelled((1.0, 2.0, 3.0), "model of rpi4", gross=6.0, idle=4.0), "         2 mJ    modelled, 1 to 3; gross 6, idle 4; model of rpi4"),
         (no_energy("no meter here"), "         -       no meter here"),
     ]
 

@@ -17,7 +17,8 @@ from edge.errors import EdgeError, ToolFailed
 from edge.measure.watch import Samples, Seen
 from edge.meters import Here, There, Trace, discover
 from edge.meters.clock import Clock
-from edge.meters.watching import HostWatch, RunnerWatch
+from edge.meters.energy import LEAST
+from edge.meters.watching import HostWatch, RunnerWatch, Yielding
 
 
 @dataclass
@@ -165,7 +166,7 @@ def test_the_runner_is_told_what_to_read(tmp_path: Path) -> None:
 
 
 def test_more_files_than_the_runner_reads_are_read_here(tmp_path: Path) -> None:
-    zones = {f"/sys/class/powercap/intel-rapl:{n}": n for n in range(9)}
+    zones = {f"/sys/class/powercap/intel-rapl:{n}": n for n in range(17)}
     files = {
         f"{zone}/{file}": value for zone in zones for file, value in (("name", "package-1"), ("energy_uj", 5), ("max_energy_range_uj", trees.WRAP))
     }
@@ -246,8 +247,47 @@ def test_the_clock_of_the_device_is_handed_on(tmp_path: Path) -> None:
     trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0", "pmic": trees.pmic_text()})
     trees.program(tmp_path, "vcgencmd", f"cat {tmp_path}/pmic")
     watch = meters.watch("pi5_pmic", Here(tmp_path), clock=Clock(5.0))
+    with watch:
+        pass
     assert isinstance(watch, HostWatch)
     assert watch.clock == Clock(5.0)
+
+
+def test_a_clock_is_compared_before_and_after() -> None:
+    """It lost 40 ms meanwhile: the middle is taken, and half of it is doubt.  A device that slept for a minute says so: /proc/uptime counts that."""
+    t = trees.even(1000, 10) + 1000
+    trace = Trace("bench supply", t, np.where((t >= 1003) & (t < 1007), 8.0, 2.0), False, 0.0, 0.0, 0.0)
+    asked = iter([Clock(939.98, 1.0, 0.01), Clock(940.02, 1.0, 0.005)])
+    watch = HostWatch(Recorded(trace), clock=lambda: next(asked))
+    with watch:
+        pass
+    assert watch.clock == Clock(pytest.approx(940.0), 1.0, pytest.approx(0.03))
+    seen = Seen((3.0, 7.0), 6, ((0.0, 2.9), (7.1, 9.9)), asleep=60.0)
+    assert watch.energy(seen).value == pytest.approx(4000, rel=1e-3)
+
+
+def test_a_clock_that_cannot_be_compared_is_a_reason_and_not_the_end() -> None:
+    def gone() -> Clock:
+        raise ToolFailed("ssh://board", "went away")
+
+    trace = Trace("bench supply", trees.even(100, 1), np.ones(100), False, 0.0, 0.0, 0.0)
+    with Yielding(HostWatch(Recorded(trace), clock=gone)) as watch:
+        pass
+    assert watch.energy(Seen((0, 1), 5)).source == "ssh://board: went away"
+
+
+@pytest.mark.parametrize(
+    ("files", "least"),
+    [(trees.ina2xx(), 1.0), (trees.battery(), 3.75), ({"/etc/nv_tegra_release": "# R36"}, 8.0)],
+    ids=["a chip", "a fuel gauge", "tegrastats"],
+)
+def test_a_slow_meter_sees_enough_of_idle(tmp_path: Path, files: dict[str, object], least: float) -> None:
+    """Five readings at least, after those that still tell of what was before."""
+    place = Here(trees.lay(tmp_path, files))
+    probe = trees.only(place)
+    words = meters.watch("auto", place).arguments
+    assert words[-2:] == ("--idle-secs", f"{least:g}")
+    assert (least - probe.update) * probe.hz >= LEAST
 
 
 def test_auto_goes_on_without_a_meter_that_fails(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ import meter_trees as trees
 from edge.errors import ToolFailed
 from edge.measure.figures import Energy, measured, modelled, no_energy
 from edge.meters import Timeline, Trace, energy_of, trace_of
-from edge.meters.clock import Clock, align, compare
+from edge.meters.clock import Clock, align, between, compare, device_clock
 from edge.meters.energy import idle_power, integral
 from edge.meters.trace import Channel, Probe
 
@@ -90,6 +92,30 @@ def test_idle_that_changed_is_in_the_band() -> None:
     assert idle_power(steps(1.0, 2.0), [(0, 1.9), (8.1, 9.999)])[0] == pytest.approx(1.5, rel=0.01)
 
 
+def test_a_meter_that_tells_late_does_not_take_work_for_idle() -> None:
+    """A fuel gauge: each reading is the mean of the second before it.  1 W at rest, 5 W from 4 to 10 s."""
+    fine = np.arange(0, 14, 0.001)
+    watts = np.where((fine >= 4) & (fine < 10), 5.0, 1.0)
+    t = np.arange(1, 14, 0.25)
+    told = np.array([watts[(fine >= x - 1) & (fine < x)].mean() for x in t])
+    trace = Trace("gauge", t, told, False, 0.0, 1.0, 0.0)
+    energy = energy_of(trace, (4.0, 10.0), 1, [(1.0, 4.0), (10.0, 13.5)])
+    assert (energy.idle or 0) == pytest.approx(6000, rel=1e-9)
+    assert (energy.low or 0) <= 24_000 <= (energy.high or 0)
+
+
+def test_the_band_of_a_power_that_scatters_holds_the_truth() -> None:
+    """A hundred meters that see 4 s of it in 400 moments: at least 90 of the bands hold what was used."""
+    held = 0
+    for seed in range(100):
+        watts = np.random.default_rng(seed).choice([2.0, 8.0], size=400_001)
+        truth = float(watts[100_000:300_001].sum() - (watts[100_000] + watts[300_000]) / 2) * 2e-5 * 1e3
+        t = np.arange(0, 8, 0.01)
+        energy = energy_of(Trace("x", t, watts[(t / 2e-5).round().astype(int)], False, 0.0, 0.0, 0.0), (2.0, 6.0), 1)
+        held += (energy.low or 0) <= truth <= (energy.high or 0)
+    assert held >= 90
+
+
 def test_without_idle_the_source_says_so() -> None:
     energy = energy_of(steps(1.5, 1.5), (3, 7), 8, [(11, 12), (0.5, 0.5)])
     assert (energy.value, energy.idle) == (energy.gross, None)
@@ -107,7 +133,21 @@ def refused() -> list[tuple[str, Trace, tuple[float, float], int, str]]:
     return [
         ("a loop of no length", trace, (3, 3), 1, "bench supply: 1 inferences in 0 s cannot be measured (measure longer: --min-secs)"),
         ("no inference", trace, (3, 4), 0, "bench supply: 0 inferences in 1 s cannot be measured (measure longer: --min-secs)"),
+        (
+            "a gauge that tells something new once a minute",
+            replace(trace, update=60.0),
+            (3, 7),
+            1,
+            "bench supply: tells something new every 60 s, too seldom for a loop of 4 s (measure longer: --min-secs)",
+        ),
         ("few readings", trace, (3, 3.0035), 1, "bench supply: 4 readings in 0.0035 s are too few (measure longer: --min-secs)"),
+        (
+            "no power",
+            steps(-9, -9),
+            (8.1, 9.9),
+            1,
+            "bench supply: saw -16.2 J in 1.8 s (does what it measures feed the device, and is it wired the right way?)",
+        ),
         ("begun late", trace, (-1, 3), 1, "bench supply: recorded +1.00 to +11.00 s of a loop of 4.00 s"),
         ("ended early", trace, (8, 12), 1, "bench supply: recorded -8.00 to +2.00 s of a loop of 4.00 s"),
     ]
@@ -134,6 +174,13 @@ def timelines() -> list[tuple[str, Probe, list[float], list[list[float]], str]]:
         ("negative counter", COUNTER, [0, 1], [[1], [-5]], "counter: its counter said -5, beyond 0 to 2.62143e+11"),
         ("set back", COUNTER, [0, 1], [[1e9], [5]], "counter: its counter jumped (it was set back during the run: measure again)"),
         (
+            "a charger that was plugged in",
+            Probe("battery", (Channel((0,), 1e-6, absolute=True),), 4, 1.0, 0.0, 0.0),
+            [0, 1],
+            [[-4e5], [4e5]],
+            "battery: its current changed direction (keep the charger unplugged all the while)",
+        ),
+        (
             "a long silence",
             COUNTER,
             [0, far],
@@ -150,7 +197,6 @@ def test_readings_that_cannot_be_are_refused(probe: Probe, t: list[float], value
     assert str(caught.value) == line
 
 
-ONLY_MEASURED = "a measured energy has gross, samples and rate, any other has not"
 WRAPS = st.integers(200_000_000, trees.WRAP)  # µJ: from 200 J
 
 
@@ -220,10 +266,31 @@ def test_the_quickest_answer_is_believed() -> None:
     assert str(caught.value) == "board: its clock was never compared with ours"
 
 
+def test_a_devices_uptime_is_its_clock() -> None:
+    """It is cut to hundredths, so five thousandths are added and stay in doubt."""
+    place = trees.Acted({"/proc/uptime": lambda t: "1234.56 99.00\n"})
+    found, before = device_clock(place, "board"), time.monotonic()  # type: ignore[arg-type]
+    assert found.offset == pytest.approx(before - 1234.565, abs=0.5)
+    assert 0.005 <= found.error < 0.5
+    with pytest.raises(ToolFailed) as caught:
+        device_clock(trees.Acted({"/proc/uptime": lambda t: "nan 1"}), "board")  # type: ignore[arg-type]
+    assert str(caught.value) == "board: its /proc/uptime says 'nan'"
+
+
+def test_a_clock_that_was_set_meanwhile_is_refused() -> None:
+    with pytest.raises(ToolFailed) as caught:
+        between(Clock(5.0), Clock(17.5), "board")
+    assert str(caught.value) == "board: its clock went 12.5 s off ours meanwhile (did it start anew, or this machine sleep?)"
+
+
 def test_a_modelled_energy_has_nothing_of_a_meter() -> None:
-    assert modelled((1.0, 2.0, 3.0), "model of rpi4") == Energy(2.0, 1.0, 3.0, "modelled", "model of rpi4")
+    assert modelled((1.0, 2.0, 3.0), "model of rpi4", gross=6.0, idle=4.0) == Energy(2.0, 1.0, 3.0, "modelled", "model of rpi4", 6.0, 4.0)
     assert no_energy("no meter here") == Energy(source="no meter here")
     assert measured((1.0, 2.0, 3.0), "rapl", gross=2.5, idle=0.5, samples=300, rate=100.0).kind == "measured"
+
+
+BAND = {"value": 1.0, "low": 1.0, "high": 1.0}
+ONLY_MEASURED = "a measured energy has samples and rate, any other has not"
 
 
 @pytest.mark.parametrize(
@@ -231,15 +298,14 @@ def test_a_modelled_energy_has_nothing_of_a_meter() -> None:
     [
         ({"kind": "guessed"}, "energy is 'guessed', neither measured nor modelled"),
         ({"kind": "modelled"}, "an energy has a kind, a value and a band, or none of them"),
-        ({"value": 1.0, "low": 1.0, "high": 1.0}, "an energy has a kind, a value and a band, or none of them"),
-        ({"value": 1.0, "low": 2.0, "high": 3.0, "kind": "modelled"}, "energy 1.0 lies outside its band 2.0 to 3.0"),
-        ({"value": math.nan, "low": 2.0, "high": 3.0, "kind": "modelled"}, "energy nan lies outside its band 2.0 to 3.0"),
-        ({"value": 1.0, "low": 1.0, "high": 1.0, "kind": "measured"}, "a measured energy has gross, samples and rate, any other has not"),
-        (
-            {"value": 1.0, "low": 1.0, "high": 1.0, "kind": "modelled", "samples": 3},
-            "a measured energy has gross, samples and rate, any other has not",
-        ),
-        ({"idle": 1.0}, "a measured energy has gross, samples and rate, any other has not"),
+        (BAND, "an energy has a kind, a value and a band, or none of them"),
+        (BAND | {"low": 2.0, "high": 3.0, "kind": "modelled"}, "energy 1.0 lies outside its band 2.0 to 3.0"),
+        (BAND | {"value": math.nan, "low": 2.0, "high": 3.0, "kind": "modelled"}, "energy nan lies outside its band 2.0 to 3.0"),
+        (BAND | {"kind": "measured", "gross": 2.0}, ONLY_MEASURED),
+        (BAND | {"kind": "modelled", "gross": 2.0, "samples": 3}, ONLY_MEASURED),
+        ({"rate": 1.0}, ONLY_MEASURED),
+        (BAND | {"kind": "modelled"}, "an energy with a kind has gross, one without has neither gross nor idle"),
+        ({"idle": 1.0}, "an energy with a kind has gross, one without has neither gross nor idle"),
     ],
 )
 def test_kinds_of_energy_do_not_mix(fields: dict[str, object], line: str) -> None:

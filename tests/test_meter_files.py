@@ -37,12 +37,31 @@ def test_every_meter_is_whole_and_on_the_page(name: str) -> None:
     assert f"| `{name}` |" in (ROOT / "docs" / "meters.md").read_text()
 
 
+def two_chips() -> dict[str, object]:
+    """As an AGX Xavier has them; a rail of the second is not connected."""
+    first = trees.ina3221((("GPU", 19000, 100), ("CPU", 19000, 200), ("SOC", 19000, 300)))
+    second = trees.ina3221((("CV", 19000, 40), ("VDDRQ", 19000, 50), ("NC", 19000, 7)))
+    return first | {path.replace("hwmon3", "hwmon4"): text for path, text in second.items()}
+
+
+def two_batteries(resting: str = "Not charging") -> dict[str, object]:
+    """One gives, the other waits; and a mouse has its own."""
+    trees_of = {"BAT0": trees.battery(12_000_000, 0, resting), "BAT1": trees.battery(12_000_000, 1_500_000)}
+    trees_of["mouse"] = trees.battery(3_000_000, 9_000_000) | {"/sys/class/power_supply/battery/scope": "Device"}
+    return {path.replace("/battery/", f"/{name}/"): text for name, files in trees_of.items() for path, text in files.items()}
+
+
 POWERS = [
     ("ina219", trees.ina2xx(), "ina2xx: ina219", 5.05 * 0.62),
     ("ina226 without power", {k: v for k, v in trees.ina2xx(12000, 250, "ina226").items() if "power1" not in k}, "ina2xx: ina226", 12 * 0.25),
     ("a board that gives back", trees.ina2xx(5000, -100), "ina2xx: ina219", -0.5),
     ("Jetson", trees.ina3221(), "ina3221: VDD_IN", 4.912 * 1.024),
     ("a board's rails", trees.ina3221((("CPU", 1000, 500), ("GPU", 900, 200))), "ina3221: CPU, GPU", 0.5 + 0.18),
+    ("the two chips of an AGX", two_chips(), "ina3221: GPU, CPU, SOC, CV, VDDRQ", 19.0 * (0.1 + 0.2 + 0.3 + 0.04 + 0.05)),
+    ("several chips", trees.ina2xx(5000, 100) | trees.ina2xx(5000, 200, n=4), "ina2xx: ina219, hwmon2, one of 2", 0.5),
+    ("an AGX Thor", trees.ina2xx(12000, 2000, "ina238"), "ina2xx: ina238", 24.0),
+    ("phone at rest", trees.battery(ua=-8_000), "battery: battery", 3.85 * 0.008),
+    ("a laptop with two", two_batteries(), "battery: BAT0, BAT1", 12 * 1.5),
     ("phone", trees.battery(), "battery: battery", 3.85 * 0.412),
     ("phone with the other sign", trees.battery(ua=412_000), "battery: battery", 3.85 * 0.412),
     ("phone that gives mA", trees.battery(ua=412), "battery: battery", 3.85 * 0.412),
@@ -90,6 +109,8 @@ TEGRA = "11-23-2026 08:00:00 RAM 1812/7620MB (lfb 1x4MB) SWAP 0/3810MB (cached 0
     [
         (TEGRA + "VDD_IN 5029mW/5029mW VDD_CPU_GPU_CV 1530mW/1530mW VDD_SOC 1255mW/1255mW\n", 5.029),
         (TEGRA + "POM_5V_IN 2532/2532 POM_5V_GPU 123/123 POM_5V_CPU 405/405\n", 2.532),
+        (TEGRA + "GPU 100/90 CPU 311/311 SOC 778/778 CV 150/150 VDDRQ 155/155 SYS5V 1516/1516\n", 3.01),  # AGX Xavier
+        (TEGRA + "VDD_SYS_GPU 152/152 VDD_SYS_SOC 687/687 VDD_4V0_WIFI 0/0 VDD_IN 2862/2862 VDD_SYS_CPU 305/305\n", 2.862),  # TX2
         (TEGRA + "VDD_CPU_CV 1000mW/900mW VDD_GPU_SOC 2000mW/1900mW\n", 3.0),
         ("VDD_IN 1mW/1mW\nVDD_IN 4000mW/4000mW\n", 4.0),
     ],
@@ -233,6 +254,14 @@ def test_a_phone_that_cannot_be_measured(facts: dict[str, object], line: str) ->
     assert str(caught.value) == line
 
 
-def test_a_charging_battery_is_a_reason(tmp_path: Path) -> None:
-    place = Here(trees.lay(tmp_path, trees.battery(status="Charging")))
-    assert discover(place) == ([], ["battery: battery is 'Charging', not discharging (unplug the charger)"])
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        (trees.battery(status="Charging"), "battery: battery is 'Charging', not discharging (unplug the charger)"),
+        (trees.battery(status="Full"), "battery: battery is 'Full', not discharging (unplug the charger)"),
+        (two_batteries(resting="Charging"), "battery: BAT0 is 'Charging', not discharging (unplug the charger)"),
+        (trees.battery(ua=0), "battery: battery says that nothing is drawn (wait until its gauge tells something)"),
+    ],
+)
+def test_a_battery_that_cannot_be_measured_is_a_reason(tmp_path: Path, files: dict[str, object], line: str) -> None:
+    assert discover(Here(trees.lay(tmp_path, files))) == ([], [line])

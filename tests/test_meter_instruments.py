@@ -202,6 +202,17 @@ def test_the_only_joulescope_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         attached.append(FakeScope())
 
 
+@pytest.mark.parametrize("failure", [RuntimeError("no backend"), OSError("no backend"), ValueError("no backend")])
+def test_a_driver_that_is_missing_is_one_line(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scan(config: str) -> list[FakeScope]:
+        raise failure
+
+    monkeypatch.setitem(sys.modules, "joulescope", types.SimpleNamespace(scan=scan))
+    with pytest.raises(ToolFailed) as caught:
+        joulescope.connect("", None)
+    assert str(caught.value) == "joulescope: cannot look for it: no backend (the maker's page on Linux: libusb-1.0 and its udev rules)"
+
+
 @pytest.mark.parametrize(
     ("word", "line"),
     [

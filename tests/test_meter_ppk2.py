@@ -60,6 +60,15 @@ def test_a_ppk2_measures_known_joules(shape: str) -> None:
     assert (energy.source, energy.rate) == ("ppk2 X, at 5 V; idle was not measured and is not subtracted", pytest.approx(ppk2.HZ, rel=1e-3))
 
 
+def test_a_long_record_is_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the same watts: the package's filter goes on from part to part."""
+    amps = [trees.SHAPES["square wave"].watts(i / 4000) / 50 for i in range(10_000)]
+    chunks = cut(words(amps), ppk2.HZ)
+    whole = ppk2.trace_of_samples(kit(), chunks, 5.0, "ppk2 X")
+    monkeypatch.setattr(ppk2, "PART", 777)
+    assert ppk2.trace_of_samples(kit(), chunks, 5.0, "ppk2 X").y.tolist() == whole.y.tolist()
+
+
 def test_samples_that_a_ppk2_lost_are_a_gap_in_time() -> None:
     """5 W; 40 samples are missing at each of 20 places, which is less than a lap of the counter."""
     stream = words([1.0 * LSB / R[4] * 900] * 100_000)
@@ -129,10 +138,14 @@ def test_a_ppk2_without_calibration_is_refused(plug: Plug, metadata: bytes) -> N
     [
         (b"", "ppk2 X: sent no samples (is it wired between supply and board?)"),
         (b"\1\2\3\4\5", "ppk2 X: sent no samples (is it wired between supply and board?)"),
-        (np.random.default_rng(0).bytes(40000), "ppk2 X: 98% of its samples do not follow each other (use another USB port or cable)"),
-        (b"".join(words([0.1] * 1000))[1:], "ppk2 X: 100% of its samples do not follow each other (use another USB port or cable)"),
+        (np.random.default_rng(0).bytes(40000), "ppk2 X: 98.4% of its samples do not follow each other (use another USB port or cable)"),
+        (b"".join(words([0.1] * 1000))[1:], "ppk2 X: 100.0% of its samples do not follow each other (use another USB port or cable)"),
+        (
+            b"".join(words([0.1] * 50_000))[:-1001] + bytes(1000),
+            "ppk2 X: 0.5% of its samples do not follow each other (use another USB port or cable)",
+        ),
     ],
-    ids=["nothing", "five bytes", "noise", "a byte off"],
+    ids=["nothing", "five bytes", "noise", "a byte off", "a byte lost near the end"],
 )
 def test_what_a_ppk2_cannot_have_sent(data: bytes, line: str) -> None:
     with pytest.raises(ToolFailed) as caught:

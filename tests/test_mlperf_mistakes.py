@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +123,51 @@ def test_a_line_on_which_nobody_speaks(ready: str, answers: Callable[[str], str]
     with Dut(answers, ready=ready) as device, pytest.raises(DeviceFailed) as failure, open_wire(device.uri) as (wire, _):
         host.Dut(wire)
     assert str(failure.value) == f"{device.uri}: {line}"
+
+
+class Starting:
+    """A board that keeps what it is asked until it has been asked so often, and then gives one answer after the other."""
+
+    name = "line"
+
+    def __init__(self, deaf: int) -> None:
+        self.deaf, self.player, self.buffer, self.kept = deaf, Player(), bytearray(), list[str]()
+
+    def write(self, data: bytes) -> None:
+        self.kept.append(data.decode().rstrip("%"))
+        self.deaf -= 1
+
+    def read(self, seconds: float) -> bool:
+        if self.deaf <= 0 and self.kept:
+            self.buffer += f"{self.player(self.kept.pop(0))}\r\nm-ready\r\n".encode()
+            return True
+        time.sleep(max(0.0, seconds))
+        return False
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("hellos", [1, 2, 3])
+def test_late_answers_are_not_taken_for_those_to_the_next_question(hellos: int, quick: None) -> None:
+    board = Starting(hellos)
+    dut = host.Dut(board)
+    assert (dut.name, dut.model, dut.profile) == ("player", "kws01", "ULPMark")
+    assert board.player.asked == ["name"] * hellos + ["profile"]
+
+
+class Babbling(Starting):
+    """Half a million lines at a time, as fast as they are taken."""
+
+    def read(self, seconds: float) -> bool:
+        self.buffer += b"x\n" * 500_000
+        return True
+
+
+def test_a_device_that_babbles_does_not_keep_us(quick: None) -> None:
+    """With all lines behind it copied for each, this would take minutes."""
+    with pytest.raises(DeviceFailed) as failure:
+        host.Dut(Babbling(0))
+    assert str(failure.value) == f"line: what answers there does not speak MLPerf Tiny's protocol: 'x' {HINT}"
 
 
 @pytest.mark.slow

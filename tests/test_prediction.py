@@ -12,8 +12,9 @@ from edge import passes, plan, targets
 from edge.errors import EdgeError
 from edge.ops.core import Core
 from edge.pipeline import core_of
+from edge.plan.inference_energy import modelled_energy
 from edge.plan.machine import Machine, Memory, Power, machine_of
-from edge.plan.prediction import Prediction, modelled_energy, predict
+from edge.plan.prediction import Prediction, predict
 from edge.plan.step_cost import cost
 from edge.plan.traffic import Touch, split, touches
 from edge.plan.work import ACTIVATIONS, KINDS, PER_ELEMENT, POSITIONS, Work, work
@@ -242,14 +243,33 @@ def test_one_layer_can_be_asked_alone() -> None:
         assert layer.ms.low / 2 <= alone.ms.value <= layer.ms.high and alone.computed == layer.computed
 
 
-def test_energy_for_a_profile_is_four_values() -> None:
+@pytest.mark.parametrize("threads", [1, 4])
+def test_energy_for_a_profile_is_above_idle(threads: int) -> None:
+    """As a meter's is; the whole board's stands beside it, and is what a prediction says."""
     profile = targets.load("rpi5")
     made = planned(NET, NET_WEIGHTS)
-    energy = predict(made, profile).energy_mj
-    assert modelled_energy(made, profile) == (energy.value, energy.low, energy.high, energy.source)
-    assert energy.source == "board power of profile rpi5 over the modelled time; the band also holds a count of operations"
-    dark = replace(profile, power={})
-    assert modelled_energy(made, dark) == (None, None, None, "the profile of target 'rpi5' lacks power figures")
+    whole, energy = predict(made, profile, threads), modelled_energy(made, profile, threads)
+    assert energy.gross == pytest.approx(whole.energy_mj.value)
+    assert energy.idle == pytest.approx(float(profile.power["idle"]) * whole.latency_ms.value)
+    assert energy.value == pytest.approx(energy.gross - energy.idle)
+    assert 0 < energy.low <= energy.value <= energy.high < whole.energy_mj.high  # type: ignore[operator]
+    assert energy.low <= (whole.energy_mj.by_operations or 0) - energy.idle <= energy.high
+    assert energy.source == "power of profile rpi5 above idle over the modelled time; the band also holds a count of operations"
+
+
+def test_measured_time_takes_the_place_of_modelled_time() -> None:
+    profile, made = targets.load("rpi4"), planned(NET, NET_WEIGHTS)
+    energy = modelled_energy(made, profile, 1, seconds=0.010)
+    assert (energy.gross, energy.idle) == (pytest.approx(3.9 * 10), pytest.approx(2.7 * 10))
+    assert (energy.value, energy.high) == (pytest.approx(1.2 * 10), pytest.approx((4.6 - 3.0) * 10))
+    assert energy.source == "power of profile rpi4 above idle over the measured time; the band also holds a count of operations"
+
+
+def test_without_power_figures_there_is_no_energy() -> None:
+    profile = targets.load("rpi5")
+    with pytest.raises(EdgeError) as caught:
+        modelled_energy(planned(NET, NET_WEIGHTS), replace(profile, power={}))
+    assert str(caught.value) == "target 'rpi5': its profile lacks power figures"
 
 
 INCOMPLETE = [
@@ -267,7 +287,9 @@ def test_a_profile_that_says_too_little_says_what(board: str, without: dict[str,
     with pytest.raises(EdgeError) as caught:
         machine_of(profile, profile.levels[0])
     assert str(caught.value) == message
-    assert modelled_energy(chain(1, 1), profile) == (None, None, None, message)
+    with pytest.raises(EdgeError) as caught:
+        modelled_energy(chain(1, 1), profile)
+    assert str(caught.value) == message
 
 
 def test_every_case_of_a_machine_moves_every_figure_the_right_way() -> None:

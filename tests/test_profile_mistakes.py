@@ -13,7 +13,7 @@ from edge.errors import EdgeError
 FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
 WATT = '{ value = 1, unit = "W", source = "data sheet" }'
 CACHES = "(known: l1d, l2, l3)"
-KEYS = "description, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores"
+KEYS = "description, boards, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores"
 KEYS += ", bandwidth, efficiency, overlap, together, overhead, power"
 
 

@@ -51,6 +51,18 @@ def test_it_is_sent_once(board: Counting, edge_file: Path) -> None:
     assert board.pushed == ["tiny.edge"]
 
 
+def test_a_run_that_was_told_to_take_hours_may(board: Counting, edge_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, run = [], board.run
+
+    def patient(argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
+        asked.append(timeout)
+        return run(argv, timeout=timeout, stdin=stdin)
+
+    monkeypatch.setattr(board, "run", patient)
+    run_program(edge_file, ["--verify"], place=place_of(board, asked=80_000))
+    assert max(asked) == 83_600
+
+
 def test_what_was_flashed_is_not_sent_again(board: Counting, edge_file: Path) -> None:
     flash(board, open_artifact(edge_file))
     assert "good" in run_program(edge_file, ["--verify"], place=Remote(board))

@@ -23,6 +23,24 @@ from house import ROOT
 FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("Raspberry Pi 3 Model B Plus Rev 1.3", "rpi3"),
+        ("Raspberry Pi Zero 2 W Rev 1.0", "rpi-zero2w"),
+        ("Raspberry Pi 400 Rev 1.0", "rpi4"),
+        ("Raspberry Pi Compute Module 4 Rev 1.1", "rpi4"),
+        ("Raspberry Pi 5 Model B Rev 1.0", "rpi5"),
+        ("Raspberry Pi 2 Model B Rev 1.1", None),
+        ("NVIDIA Jetson Orin Nano", None),
+        ("", None),
+    ],
+)
+def test_a_board_is_known_by_what_it_calls_itself(model: str, name: str | None) -> None:
+    found = targets.of_board(model)
+    assert (found.name if found else None) == name
+
+
 def test_a_profile_of_ones_own_extends_ours(tmp_path: Path) -> None:
     path = tmp_path / "board.toml"
     path.write_text(f'extends = "x86-64"\ndescription = "mine"\n[caches]\nl2 = {FIGURE}\n')

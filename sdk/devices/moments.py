@@ -26,8 +26,10 @@ moment() {
   { read -r name user nice system idle wait irq soft stolen rest </proc/stat; read -r load rest </proc/loadavg; } 2>/dev/null
   c=/sys/devices/system/cpu/cpu0/cpufreq
   [ -r $c/scaling_governor ] && read -r governor <$c/scaling_governor
-  [ -r $c/scaling_cur_freq ] && read -r clock <$c/scaling_cur_freq
-  [ -r $c/cpuinfo_max_freq ] && read -r limit <$c/cpuinfo_max_freq
+  for c in /sys/devices/system/cpu/cpufreq/policy*; do  # the fastest: which cores the model runs on is not known, and one that idles is slow
+    [ -r "$c/scaling_cur_freq" ] && read -r now <"$c/scaling_cur_freq" && [ "${now:-0}" -gt "${clock:-0}" ] 2>/dev/null && clock=$now
+    [ -r "$c/cpuinfo_max_freq" ] && read -r now <"$c/cpuinfo_max_freq" && [ "${now:-0}" -gt "${limit:-0}" ] 2>/dev/null && limit=$now
+  done
   for zone in /sys/class/thermal/thermal_zone*/temp; do
     [ -r "$zone" ] && read -r now <"$zone" 2>/dev/null && [ "${now:-0}" -gt "${heat:--999999}" ] 2>/dev/null && heat=$now
   done
@@ -55,7 +57,8 @@ exit $code
 
 @dataclass(frozen=True)
 class Moment:
-    """when: rest, before, during, after.  used, idle: CPU ticks since the start.  clock, limit: MHz, of now and the highest.  heat: degrees Celsius.
+    """when: rest, before, during, after.  used, idle: CPU ticks since the start.  clock, limit: MHz of the fastest core, now and at most.  heat:
+    degrees Celsius.
 
     throttled: the firmware's bits.  None where the machine does not say.
     """

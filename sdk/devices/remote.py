@@ -45,10 +45,10 @@ exit 0
 
 
 class Remote:
-    """say: told how far a transfer is."""
+    """say: told how far a transfer is.  asked: seconds that a run was told to take, and may take longer for."""
 
-    def __init__(self, device: Device, say: Say = silent) -> None:
-        self.device, self.say = device, say
+    def __init__(self, device: Device, say: Say = silent, asked: float = 0.0) -> None:
+        self.device, self.say, self.limit = device, say, RUN_SECONDS + asked
         self.known: dict[Path, Sums] = {}
 
     def __call__(self, path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
@@ -59,7 +59,7 @@ class Remote:
             spelled = [self.bring(word, f"{job}/{i}") for i, word in enumerate(words)]
             variables = ["env", *(f"{name}={value}" for name, value in environment.items())] if environment else []
             self.say(f"running {path.name} on {self.device.uri}")
-            ran = self.device.run([*watch, *variables, program, *spelled], timeout=RUN_SECONDS)
+            ran = self.device.run([*watch, *variables, program, *spelled], timeout=self.limit)
             for i, word in enumerate(words):
                 if isinstance(word, Take) and ran.code == 0:
                     self.device.pull(f"{job}/{i}", word.path, self.say)
@@ -96,6 +96,6 @@ class Remote:
         return f"{word.prefix}{remote}"
 
 
-def place_of(device: Device, say: Say = silent) -> Place:
+def place_of(device: Device, say: Say = silent, asked: float = 0.0) -> Place:
     """Where programs run for `--on`: this machine needs no cache."""
-    return here if isinstance(device, Local) else Remote(device, say)
+    return here if isinstance(device, Local) else Remote(device, say, asked)

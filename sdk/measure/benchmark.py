@@ -43,7 +43,8 @@ class Timed:
 class Benched:
     """What `--bench --json` prints (targets/runtime/runner_bench.c).  switches: involuntary context switches during each run.
 
-    loop_ns, idle_ns: begin and end by CLOCK_MONOTONIC, of the measured runs and of the sleeps around them.
+    loop_ns, idle_ns: begin and end by CLOCK_MONOTONIC, of the measured runs and of the sleeps around them.  runs: all of them, of which one in
+    `every` is in the lists; 0 from a runner that always kept all.  asleep_ns: since the start, which CLOCK_MONOTONIC does not count.
     """
 
     name: str
@@ -61,13 +62,18 @@ class Benched:
     loop_ns: tuple[int, int] = (0, 0)
     idle_ns: tuple[tuple[int, int], ...] = ()
     samples: Samples | None = None
+    runs: int = 0
+    every: int = 1
+    asleep_ns: int = 0
 
     def seen(self, settled: int = 0) -> Seen:
-        """The runs from `settled` on.  What the loop took beside its runs, its bookkeeping, is shared out evenly over them."""
+        """The runs from the kept one `settled` on.  What the loop took beside its runs, its bookkeeping, is shared out evenly over them."""
         (start, end), *idle = [(start * 1e-9, end * 1e-9) for start, end in (self.loop_ns, *self.idle_ns)]
-        runs, left = np.array(self.latencies_ns, np.float64) * 1e-9, len(self.latencies_ns) - settled
-        between = max(0.0, end - start - float(runs.sum())) / runs.size
-        return Seen((end - float(runs[settled:].sum()) - between * left, end), left, tuple(idle), self.samples)
+        kept, every = np.array(self.latencies_ns, np.float64) * 1e-9, self.runs or len(self.latencies_ns)
+        left = every - min(every - 1, settled * self.every)
+        mean = float(kept[settled:].mean())
+        between = max(0.0, (end - start) / every - float(kept.mean()))
+        return Seen((max(start, end - left * (mean + between)), end), left, tuple(idle), self.samples, self.asleep_ns * 1e-9)
 
 
 def bench(
@@ -97,7 +103,7 @@ def bench(
     arguments = ["--bench", "--json", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
     with watch:
-        ended = place_of(device, say)(artifact.path, [*arguments, *watch.arguments], {}, watch_words())
+        ended = place_of(device, say, min_secs)(artifact.path, [*arguments, *watch.arguments], {}, watch_words())
     moments, stderr = moments_of(ended.stderr)
     wrong: list[str] = []
     got = decode(Benched, parsed(artifact.path, said(artifact.path, replace(ended, stderr=stderr))), "its --bench JSON", wrong)
@@ -106,7 +112,8 @@ def bench(
     m, every = artifact.manifest, np.array(got.latencies_ns, np.float64) * 1e-6
     settled = settled_at(every)
     ms = every[settled:]
-    latency = latency_of(ms)
+    seen = got.seen(settled)
+    latency = replace(latency_of(ms), count=seen.runs)
     interrupted = sum(count > 0 for count in got.switches[settled:])
     computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
     doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
@@ -127,8 +134,8 @@ def bench(
         arena_bytes=m.arena_bytes,
         weights_bytes=m.weights_bytes,
         macs=m.macs,
-        energy_mj=watch.energy(got.seen(settled)),
-        hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled, doubts=doubts),
+        energy_mj=watch.energy(seen),
+        hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled * got.every, doubts=doubts),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, "")) for t in got.layers),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
         toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),

@@ -12,9 +12,9 @@ MEASURED, MODELLED = "measured", "modelled"
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of `count` steady-state inferences; std is the sample's.
+    """Milliseconds of `count` steady-state inferences; of more than 200,000 the figures are those of every second, fourth, … one.  std: the sample's.
 
-    *_ci95: where the quantile lies with 95 % confidence, null for few runs.
+    *_ci95: where the quantile lies with 95 % confidence, null where the runs are too few to say so.
     """
 
     p50: float
@@ -33,9 +33,9 @@ class Latency:
 class Energy:
     """Millijoules an inference.  kind: "measured" or "modelled", null without a figure.  source: the meter or the model, or why there is no figure.
 
-    value: measured, what the inferences took above idle, gross - idle; or gross where idle could not be measured (idle is then null).
-    low, high: the band of value.  gross: all that the meter saw.  idle: what it would have seen in the same time with nothing running.
-    samples: readings during the measured loop.  rate: of them, a second.  Only a measured figure has these.
+    value: what the inferences took above idle, gross - idle, whatever the kind; or gross where idle could not be measured (idle is then null).
+    low, high: the band of value.  gross: of all that was measured, or of the board modelled.  idle: of the same, doing nothing for as long.
+    samples: readings during the measured loop.  rate: of them, a second.  Only a measured figure has these two.
 
     Made by `measured`, `modelled` and `no_energy`; one that mixes the kinds is our own mistake, a ValueError.
     """
@@ -52,15 +52,17 @@ class Energy:
 
     def __post_init__(self) -> None:
         band = (self.value, self.low, self.high)
-        meter = (self.gross, self.samples, self.rate)
+        meter = (self.samples, self.rate)
         if self.kind not in (None, MEASURED, MODELLED):
             raise ValueError(f"energy is '{self.kind}', neither measured nor modelled")
         if (self.kind is None) != (band == (None, None, None)) or (self.kind and None in band):
             raise ValueError("an energy has a kind, a value and a band, or none of them")
         if self.value is not None and not (self.low or 0.0) <= self.value <= (self.high or 0.0):
             raise ValueError(f"energy {self.value} lies outside its band {self.low} to {self.high}")
-        if (self.kind == MEASURED) == (None in meter) or (self.kind != MEASURED and (*meter, self.idle) != (None,) * 4):
-            raise ValueError("a measured energy has gross, samples and rate, any other has not")
+        if (self.kind == MEASURED) == (None in meter) or (self.kind != MEASURED and meter != (None, None)):
+            raise ValueError("a measured energy has samples and rate, any other has not")
+        if (self.kind is None) != (self.gross is None) or (self.kind is None and self.idle is not None):
+            raise ValueError("an energy with a kind has gross, one without has neither gross nor idle")
 
 
 def measured(band: tuple[float, float, float], source: str, *, gross: float, idle: float | None, samples: int, rate: float) -> Energy:
@@ -69,10 +71,10 @@ def measured(band: tuple[float, float, float], source: str, *, gross: float, idl
     return Energy(value, low, high, MEASURED, source, gross, idle, samples, rate)
 
 
-def modelled(band: tuple[float, float, float], source: str) -> Energy:
-    """What a model of the device says.  band: low, value, high in mJ an inference."""
+def modelled(band: tuple[float, float, float], source: str, *, gross: float, idle: float) -> Energy:
+    """What a model of the device says.  band: low, value, high.  All in mJ an inference."""
     low, value, high = band
-    return Energy(value, low, high, MODELLED, source)
+    return Energy(value, low, high, MODELLED, source, gross, idle)
 
 
 def no_energy(reason: str) -> Energy:

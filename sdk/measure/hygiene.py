@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from edge.devices.moments import Moment, busy_between, throttling
 from edge.measure.figures import Hygiene, Latency
-from edge.measure.statistics import drift_of
+from edge.measure.statistics import drift_of, swing_of
 
 SLOW_GOVERNORS = ("powersave", "conservative")
 MAX_BUSY = 0.25  #: CPUs that others may use; the load average would count what we ourselves did in the last minute, a build for one
 MAX_DRIFT, MAX_SPREAD = 0.05, 1.25  #: of the median; p90 against p50
 MAX_INTERRUPTED, SHOWS = 0.1, 1.03  #: share of runs, and p90 against p50 from which it shows: a run of 100 ms is interrupted and hardly longer for it
+MAX_SWING = 0.1  #: between tenths of the runs
 MAX_CLOCK_DROP = 0.1  #: of the highest clock seen meanwhile; single cores wander by some percent
 HOT = 80.0  #: degrees Celsius from which Raspberry Pis slow down  [Raspberry Pi documentation, frequency management]
 
@@ -30,7 +31,7 @@ def hygiene_of(
     doubts: Sequence[str] = (),
 ) -> Hygiene:
     """The facts and, for each that is out of bounds, a reason.  moments: at rest, before, during and after.  doubts: reasons known beforehand."""
-    drift, share = drift_of(ms), interrupted / max(1, latency.count)
+    drift, swing, share = drift_of(ms), swing_of(ms), interrupted / max(1, ms.size)
     by_name = {moment.when: moment for moment in moments}
     rest, before, after = (by_name.get(name) for name in ("rest", "before", "after"))
     busy = busy_between(rest, before, cpus) if rest and before else None
@@ -46,6 +47,7 @@ def hygiene_of(
         (bool(heats) and max(heats) >= HOT, f"the CPU reached {max(heats, default=0):.0f} degrees"),
         (share > MAX_INTERRUPTED and latency.p90 > SHOWS * latency.p50, f"{share:.0%} of the runs were interrupted"),
         (abs(drift) > MAX_DRIFT, f"the second half took {drift:+.0%} against the first"),
+        (swing > MAX_SWING and abs(drift) <= MAX_DRIFT, f"a tenth of the runs took {swing:+.0%} against another"),
         (latency.p90 > MAX_SPREAD * latency.p50, f"p90 is {latency.p90 / max(latency.p50, 1e-12):.2f} times p50"),
     )
     reasons = (*doubts, *(text for wrong, text in tests if wrong))

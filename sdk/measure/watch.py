@@ -25,12 +25,16 @@ class Samples:
 
 @dataclass(frozen=True)
 class Seen:
-    """One run of the runner.  loop: the measured inferences, `runs` of them.  idle: when it slept, before and after."""
+    """One run of the runner.  loop: the measured inferences, `runs` of them.  idle: when it slept, before and after.
+
+    asleep: seconds that its machine has been suspended since the start: /proc/uptime counts them, the spans do not.
+    """
 
     loop: Span
     runs: int
     idle: tuple[Span, ...] = ()
     samples: Samples | None = None
+    asleep: float = 0.0
 
 
 class Watch(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from edge.measure.watch import Span
 from edge.meters.place import Place
 
 LEAST = 2.0  #: in less, milliseconds of jitter would look like drift, and quartz is off by a fifth of one
+MAX_STEP = 5.0  #: seconds: quartz drifts by as much in a day
 MAX_DRIFT = 0.02  #: quartz is within 0.0001; a slope beyond this is not a clock
 
 
@@ -30,6 +32,7 @@ class Clock:
 
 
 SAME = Clock()
+TICK = 0.01  #: seconds, of /proc/uptime
 
 
 def compare(ask: Callable[[], float], where: str, times: int = 5, now: Callable[[], float] = time.monotonic) -> Clock:
@@ -47,8 +50,27 @@ def compare(ask: Callable[[], float], where: str, times: int = 5, now: Callable[
 
 
 def device_clock(there: Place, where: str) -> Clock:
-    """The clock of a device against ours, by /proc/uptime: to a hundredth of a second and half a round trip."""
-    return compare(lambda: float((there.read("/proc/uptime").split() or ["nan"])[0]), where)
+    """The clock of a device against ours, by /proc/uptime: to a hundredth of a second, which it cuts off, and half a round trip.
+
+    It goes on while the device is suspended, as CLOCK_MONOTONIC does not: `Seen.asleep` is the difference.
+    """
+
+    def uptime() -> float:
+        word = (there.read("/proc/uptime").split() or [""])[0]
+        if not re.fullmatch(r"[0-9]{1,10}\.[0-9]{1,9}", word):
+            raise ToolFailed(where, f"its /proc/uptime says '{word[:20]}'")
+        return float(word) + TICK / 2
+
+    found = compare(uptime, where)
+    return replace(found, error=found.error + TICK / 2)
+
+
+def between(first: Clock, last: Clock, where: str) -> Clock:
+    """One clock for the time between two comparisons: whatever it drifted by is in its error."""
+    drift = abs(last.offset - first.offset) / 2
+    if drift > MAX_STEP:
+        raise ToolFailed(where, f"its clock went {2 * drift:.3g} s off ours meanwhile", "did it start anew, or this machine sleep?")
+    return Clock((first.offset + last.offset) / 2, 1.0, max(first.error, last.error) + drift)
 
 
 def align(marks: Sequence[tuple[float, float]], where: str, *, late: bool = False) -> Clock:

@@ -6,7 +6,6 @@ import importlib
 import os
 import pkgutil
 import re
-from collections.abc import Callable
 from functools import cache
 
 import edge.meters
@@ -14,14 +13,14 @@ from edge.artifact.emulator import EMULATOR
 from edge.errors import EdgeError, did_you_mean
 from edge.measure.watch import Unwatched, Watch
 from edge.meters.clock import SAME, Clock
+from edge.meters.energy import LEAST
 from edge.meters.meter import Meter
 from edge.meters.place import Here, Place
 from edge.meters.sampling import Sampler
 from edge.meters.snapshot import looked_over
 from edge.meters.trace import Probe
-from edge.meters.watching import MAX_FILES, HostWatch, RunnerWatch, Yielding
+from edge.meters.watching import MAX_FILES, MOST_IDLE, Asked, HostWatch, RunnerWatch, Yielding
 
-Asked = Callable[[], Clock]
 WORD = re.compile(r"(?P<name>[a-z0-9_]+)(?::(?P<port>[^@]*))?(?:@(?P<volts>[0-9]+(?:\.[0-9]+)?))?")
 
 
@@ -78,7 +77,7 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
         words = ["auto", "none", *names()]
         raise EdgeError("--energy", f"no meter '{word}'", did_you_mean(word.partition(":")[0], words) or ", ".join(words))
     if meter.connect:
-        return HostWatch(meter.connect(match["port"] or "", float(match["volts"]) if match["volts"] else None), idle_secs, known(clock))
+        return HostWatch(meter.connect(match["port"] or "", float(match["volts"]) if match["volts"] else None), idle_secs, clock)
     if match["port"] is not None or match["volts"] is not None:
         raise EdgeError("--energy", f"{meter.name} is read on the machine itself and takes no port", f"--energy {meter.name}")
     assert meter.find is not None, f"{meter.name}: a meter has find or connect"
@@ -90,10 +89,6 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
         here = ", ".join(found.name for found, _ in discover(place)[0])
         raise EdgeError(meter.name, "is not on this machine", f"here: {here}" if here else "here is no meter")
     return watching(probe, place, idle_secs, clock, from_here)
-
-
-def known(clock: Clock | Asked) -> Clock:
-    return clock if isinstance(clock, Clock) else clock()
 
 
 def automatic(place: Place, idle_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
@@ -109,9 +104,13 @@ def automatic(place: Place, idle_secs: float, clock: Clock | Asked, from_here: b
 
 
 def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
-    """Files are read by the runner, beside the model and on its clock; what a command tells is asked from here."""
+    """Files are read by the runner, beside the model and on its clock; what a command tells is asked from here.
+
+    idle_secs: more, where the meter is so slow that it would not be read often enough in them.
+    """
+    idle_secs = max(idle_secs, min(MOST_IDLE, (LEAST + 2) / probe.hz + 2 * probe.update))
     if 0 < len(probe.paths) <= MAX_FILES and not from_here:
         return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs)
     if not place.parallel:
         raise EdgeError(probe.source, "is asked from here, and the line to the device carries one thing at a time", "use ssh, or an instrument")
-    return HostWatch(Sampler(probe, place), idle_secs, known(clock))
+    return HostWatch(Sampler(probe, place), idle_secs, clock)

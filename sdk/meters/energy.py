@@ -8,12 +8,14 @@ Over the loop of T seconds and `runs` inferences (all in joules):
 
     accuracy    of the meter, as its file states it
     resolution  half a step on every power reading: step / 2 × T; of a counter one step
-    sampling    powers only: how far every other reading alone would have led; and where readings are missing (GAP times the usual interval), half of
-                the powers' range for so long
+    sampling    powers only: twice the standard error of a mean of as many values as the meter had, their scatter taken from how much neighbours
+                differ [von Neumann 1941], so that what changes slowly costs little; and where readings are missing (GAP times the usual
+                interval), half of the powers' range for so long
     ends        at either end the readings may belong to a moment `update` earlier or half an interval off: for so long, the range of power there
     idle        half the difference between the idle spans, and the resolution and sampling of the spans themselves
 
-The terms are bounds, not deviations, and are added: nothing says that they are independent.
+The terms are added: nothing says that they are independent.  A reading tells of up to `update` seconds before it: so much of each idle span is left
+out at its beginning, or what ran before would count as idle.
 """
 
 from __future__ import annotations
@@ -40,10 +42,17 @@ def energy_of(trace: Trace, loop: Span, runs: int, idle: Sequence[Span] = ()) ->
         raise ToolFailed(trace.source, f"{runs} inferences in {seconds:.3g} s cannot be measured", MORE)
     if not covers(trace, loop):
         raise ToolFailed(trace.source, f"recorded {trace.t[0] - start:+.2f} to {trace.t[-1] - start:+.2f} s of a loop of {seconds:.2f} s")
+    if not trace.counts and seconds < 2 * trace.update:
+        raise ToolFailed(trace.source, f"tells something new every {trace.update:g} s, too seldom for a loop of {seconds:.3g} s", MORE)
     if count < LEAST:
         raise ToolFailed(trace.source, f"{count} readings in {seconds:.3g} s are too few", MORE)
     gross, wide = integral(trace, start, end), doubt(trace, loop) + ends(trace, loop)
-    quiet = [span for span in idle if span[1] > span[0] and covers(trace, span) and readings(trace, span) >= LEAST]
+    if gross <= 0:
+        raise ToolFailed(
+            trace.source, f"saw {gross:.3g} J in {seconds:.3g} s", "does what it measures feed the device, and is it wired the right way?"
+        )
+    settled = [(begin + trace.update + trace.late, over - trace.late) for begin, over in idle]
+    quiet = [span for span in settled if span[1] > span[0] and covers(trace, span) and readings(trace, span) >= LEAST]
     net, rest, source = gross, None, f"{trace.source}; idle was not measured and is not subtracted"
     if quiet:
         watts, swing = idle_power(trace, quiet)
@@ -105,8 +114,7 @@ def doubt(trace: Trace, span: Span) -> float:
     if trace.counts:
         return trace.resolution
     t, watts = cut(trace.t, trace.y, *span)
-    half = np.r_[0 : t.size - 1 : 2, t.size - 1]
-    sampling = abs(area(t[half], watts[half]) - area(t, watts))
+    sampling = 2 * max(trace.update, seconds / max(1, t.size - 2)) * float(np.sqrt((np.diff(watts) ** 2).sum() / 2))
     steps = np.diff(t)
     missing = float(steps[steps > GAP * usual(trace)].sum())
     return trace.resolution / 2 * seconds + sampling + missing * float(np.ptp(watts)) / 2
@@ -121,6 +129,6 @@ def ends(trace: Trace, span: Span) -> float:
     for moment in span:
         at = int(np.clip(np.searchsorted(trace.t, moment), 1, trace.t.size - 1))
         interval = float(trace.t[at] - trace.t[at - 1])
-        near = watts[np.abs(t - moment) <= trace.update + 2 * interval]
-        total += (trace.update + interval / 2) * float(np.ptp(near)) if near.size else 0.0
+        near = watts[np.abs(t - moment) <= trace.update + trace.late + 2 * interval]
+        total += (trace.update + trace.late + interval / 2) * float(np.ptp(near)) if near.size else 0.0
     return total

@@ -16,21 +16,20 @@ META = Meta(
     rank=1,
 )
 FOLDER = "/sys/class/hwmon"
-CHIPS = ("ina209", "ina219", "ina220", "ina226", "ina230", "ina231", "ina234", "ina260")
+CHIPS = ("ina209", "ina219", "ina220", "ina226", "ina228", "ina230", "ina231", "ina234", "ina237", "ina238", "ina260")
 #: files, W a unit of their product, and their least step in W at 5 V
 FORMS = ((("power1_input",), 1e-6, 25e-3), (("in1_input", "curr1_input"), 1e-6, 5e-3))
 
 
 def find(place: Place) -> Probe | None:
-    """The first such chip."""
-    for entry in place.names(FOLDER):
-        folder, chip = f"{FOLDER}/{entry}", text_of(place, f"{FOLDER}/{entry}/name")
-        if chip not in CHIPS:
-            continue
+    """The first such chip; where a board has several, the source says which it is."""
+    chips = [(entry, chip) for entry in place.names(FOLDER) if (chip := text_of(place, f"{FOLDER}/{entry}/name")) in CHIPS]
+    for entry, chip in chips:
+        folder, which = f"{FOLDER}/{entry}", f"{chip}, {entry}, one of {len(chips)}" if len(chips) > 1 else chip
         for files, scale, step in FORMS:
             if all(number_of(place, f"{folder}/{file}") is not None for file in files):
                 update = (number_of(place, f"{folder}/update_interval") or 2) * 1e-3
                 channel = Channel(tuple(range(len(files))), scale)
                 paths = tuple(f"{folder}/{file}" for file in files)
-                return Probe(f"ina2xx: {chip}", (channel,), 100, max(update, 1e-3), step, META.accuracy, paths)
+                return Probe(f"ina2xx: {which}", (channel,), 100, max(update, 1e-3), step, META.accuracy, paths)
     return None

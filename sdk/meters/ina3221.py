@@ -1,12 +1,13 @@
 """INA3221: the three rails of a Jetson and of other boards, through hwmon; where that is missing, what tegrastats prints.
 
 in1..3_input are mV, curr1..3_input mA, in1..3_label names.  [Linux: Documentation/hwmon/ina3221.rst; NVIDIA Jetson Linux Developer Guide]
-VDD_IN (or POM_5V_IN) is the whole module and holds the other rails; without it the rails are summed.
+VDD_IN (or POM_5V_IN) is the whole module and holds the other rails; without it, on an AGX, the rails of both of its chips are summed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from edge.errors import ToolFailed
 from edge.meters.meter import Meta
@@ -18,30 +19,30 @@ FOLDER = "/sys/class/hwmon"
 WHOLE = ("VDD_IN", "POM_5V_IN")
 STEP = 8e-3 * 5  #: W: 40 µV of the shunt's ADC are 8 mA at the usual 5 mOhm, at 5 V
 TEGRASTATS = ("timeout", "0.6", "tegrastats", "--interval", "500")  #: it never ends of its own accord
-RAIL = re.compile(r"\b([A-Z][A-Z0-9_]{2,30}) (\d{1,7})(?:mW)?/\d{1,7}(?:mW)?(?![\w/])")
+RAIL = re.compile(r"\b([A-Z][A-Z0-9_]{1,30}) (\d{1,7})(?:mW)?/\d{1,7}(?:mW)?(?![\w/])")
 
 
 def find(place: Place) -> Probe | None:
     """hwmon first: tegrastats takes more than half a second to answer."""
-    for entry in place.names(FOLDER):
-        folder = f"{FOLDER}/{entry}"
-        if text_of(place, f"{folder}/name") == "ina3221":
-            return from_hwmon(place, folder)
+    folders = [f"{FOLDER}/{entry}" for entry in place.names(FOLDER) if text_of(place, f"{FOLDER}/{entry}/name") == "ina3221"]
+    if folders:
+        return from_hwmon(place, folders)
     if text_of(place, "/etc/nv_tegra_release"):
         return Probe("ina3221: tegrastats", (Channel((0,), 1.0),), 1, 0.5, 1e-3, META.accuracy, argv=TEGRASTATS, parse=tegrastats_watts)
     return None
 
 
-def from_hwmon(place: Place, folder: str) -> Probe | None:
-    """Rails that are switched off (inN_enable 0) do not answer."""
-    rails = {n: text_of(place, f"{folder}/in{n}_label") or f"rail {n}" for n in (1, 2, 3) if number_of(place, f"{folder}/in{n}_enable") != 0}
-    rails = {n: label for n, label in rails.items() if all(number_of(place, path) is not None for path in files(folder, n))}
-    chosen = {n: label for n, label in rails.items() if label in WHOLE} or rails
+def from_hwmon(place: Place, folders: Sequence[str]) -> Probe | None:
+    """The rails of all chips: an AGX has two.  Rails that are switched off (inN_enable 0) do not answer, and NC is not connected."""
+    every = [(folder, n) for folder in folders for n in (1, 2, 3) if number_of(place, f"{folder}/in{n}_enable") != 0]
+    rails = {rail: text_of(place, f"{rail[0]}/in{rail[1]}_label") or f"rail {rail[1]}" for rail in every}
+    rails = {rail: label for rail, label in rails.items() if label != "NC" and all(number_of(place, path) is not None for path in files(*rail))}
+    chosen = {rail: label for rail, label in rails.items() if label in WHOLE} or rails
     if not chosen:
         return None
-    paths = tuple(path for n in chosen for path in files(folder, n))
+    paths = tuple(path for rail in chosen for path in files(*rail))
     channels = tuple(Channel((2 * i, 2 * i + 1), 1e-6) for i in range(len(chosen)))
-    update = (number_of(place, f"{folder}/update_interval") or 2) * 1e-3
+    update = max(number_of(place, f"{folder}/update_interval") or 2 for folder in folders) * 1e-3
     source = f"ina3221: {', '.join(chosen.values())}"
     return Probe(source, channels, 50, max(update, 1e-3), STEP * len(chosen), META.accuracy, paths)
 

@@ -45,7 +45,10 @@ def connect(port: str, volts: float | None) -> Joulescope:
         import joulescope
     except ImportError:
         raise EdgeError("joulescope", "needs the package joulescope", "pip install joulescope") from None
-    scopes: list[Scope] = list(joulescope.scan(config="auto"))
+    try:
+        scopes: list[Scope] = list(joulescope.scan(config="auto"))
+    except (OSError, RuntimeError, ValueError) as error:  # libusb is missing, or USB may not be touched
+        raise ToolFailed("joulescope", f"cannot look for it: {error}", "the maker's page on Linux: libusb-1.0 and its udev rules") from None
     if len(scopes) != 1:
         raise ToolFailed("joulescope", f"{len(scopes)} are attached" if scopes else "none is attached", "attach one")
     return Joulescope(scopes[0])
@@ -66,7 +69,7 @@ class Joulescope:
             self._scope.parameter_set("i_range", "auto")
             self._scope.parameter_set("reduction_frequency", RATE)
             self._scope.statistics_callback_register(self._heard, "sensor")
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ToolFailed("joulescope", f"cannot be used: {error}") from None
 
     def _heard(self, statistics: Statistics) -> None:
@@ -89,7 +92,7 @@ class Joulescope:
         if len(rows) < 2 or np.any(np.diff(rows[:, 1]) <= 0) or np.any(np.abs(np.diff(rows[:, 2])) > PLAUSIBLE * np.diff(rows[:, 1])):
             raise ToolFailed("joulescope", f"sent no statistics that make sense ({len(rows)} that can be read, {self._wrong} that cannot)")
         clock = align([(arrival, its) for arrival, its, _ in rows], "joulescope", late=True)
-        return Trace("joulescope", clock.offset + clock.rate * rows[:, 1], rows[:, 2], True, 1e-9, 1e-6 + clock.error, META.accuracy)
+        return Trace("joulescope", clock.offset + clock.rate * rows[:, 1], rows[:, 2], True, 1e-9, 1e-6, META.accuracy, clock.error)
 
 
 def reading(statistics: Statistics) -> tuple[float, float] | None:

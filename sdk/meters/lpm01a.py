@@ -92,7 +92,7 @@ def trace_of_lines(chunks: list[tuple[float, bytes]], volts: float, where: str) 
     clock = align([(arrival, count / HZ) for (arrival, _), count in zip(chunks, came, strict=True) if count], where, late=True)
     t = clock.offset + clock.rate * np.arange(joules.size + 1) / HZ
     total = np.concatenate([[0.0], np.cumsum(joules)])
-    return Trace(f"{where}, at {volts:g} V", t, total, True, RESOLUTION, 1 / HZ + clock.error, META.accuracy)
+    return Trace(f"{where}, at {volts:g} V", t, total, True, RESOLUTION, 1 / HZ, META.accuracy, clock.error)
 
 
 def parsed(raw: bytes, where: str) -> tuple[Floats, Floats]:

@@ -27,7 +27,7 @@ META = Meta(
     accuracy=0.1,
     basis="~10 %: what the kit is sold for is finding where current goes; it is better within one range",
 )
-HZ = 100_000
+HZ, PART = 100_000, 1_000_000
 TABLES = ("R", "GS", "GI", "O", "S", "I", "UG")
 RANGES = ("0", "1", "2", "3", "4")
 RESOLUTION = 1e-3  #: A, of the highest range; the lower ones are finer
@@ -96,12 +96,12 @@ def trace_of_samples(kit: PPK2_API, chunks: list[tuple[float, bytes]], volts: fl
     index = positions(words, where)
     ends = np.cumsum([len(data) for _, data in chunks]) // 4
     clock = align([(arrival, index[end - 1] / HZ) for (arrival, _), end in zip(chunks, ends, strict=True) if end], where, late=True)
-    microamperes, _ = kit.get_samples(words.tobytes())
-    watts = np.array(microamperes, np.float64) * 1e-6 * volts
+    parts = [words[at : at + PART] for at in range(0, words.size, PART)]  # the package makes lists: of ten minutes at once they are gigabytes
+    watts = np.concatenate([np.array(kit.get_samples(part.tobytes())[0], np.float64) for part in parts]) * 1e-6 * volts
     if watts.size != words.size or not np.all(np.abs(watts) < PLAUSIBLE):
         raise ToolFailed(where, "its calibration makes no sense of its samples", "unplug it and plug it in again")
     t = clock.offset + clock.rate * index / HZ
-    return Trace(f"{where}, at {volts:g} V", t, watts, False, RESOLUTION * volts, 1 / HZ + clock.error, META.accuracy)
+    return Trace(f"{where}, at {volts:g} V", t, watts, False, RESOLUTION * volts, 1 / HZ, META.accuracy, clock.error)
 
 
 def calibrated(values: object, table: str) -> bool:
@@ -118,6 +118,12 @@ def positions(words: np.ndarray[Any, np.dtype[np.uint32]], where: str) -> np.nda
     counter = (words >> 18 & 63).astype(np.int64)
     step = np.mod(np.diff(counter), 64)
     strange = float(np.mean(step != 1))
-    if strange > MAX_STRANGE:
-        raise ToolFailed(where, f"{strange:.0%} of its samples do not follow each other", "use another USB port or cable")
+    if strange > MAX_STRANGE or torn(step):
+        raise ToolFailed(where, f"{strange:.1%} of its samples do not follow each other", "use another USB port or cable")
     return np.concatenate([[0], np.cumsum(np.where(step == 0, 64, step))])
+
+
+def torn(step: np.ndarray[Any, np.dtype[np.int64]]) -> bool:
+    """Whether a lap of the counter somewhere is mostly out of order: a part of a sample was lost, and all after it is read across two."""
+    laps = step[: step.size // 64 * 64].reshape(-1, 64)
+    return bool(laps.size) and bool(((laps != 1).mean(axis=1) > 0.5).any())

@@ -24,7 +24,7 @@ while [ "$1" != -- ]; do
     printf 'N\\t%s\\t%s\\n' "$1" "${entry##*/}"
     for file in "$entry"/*; do
       case "${file##*/}" in
-        name|type|status|update_interval|energy_uj|max_energy_range_uj) value "$file";;
+        name|type|status|scope|update_interval|energy_uj|max_energy_range_uj) value "$file";;
         power[0-9]*_input|curr[0-9]*_input|in[0-9]*_input|in[0-9]*_label|in[0-9]*_enable|*_now) value "$file";;
       esac
     done

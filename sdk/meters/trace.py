@@ -61,7 +61,7 @@ class Probe:
 class Trace:
     """t (n,): seconds, rising.  y (n,): watts, or where `counts` joules from any beginning.
 
-    resolution, update, accuracy: as a Probe has them; update includes the doubt about t.
+    resolution, update, accuracy: as a Probe has them.  late: seconds by which t may be wrong.
     """
 
     source: str
@@ -71,6 +71,7 @@ class Trace:
     resolution: float
     update: float
     accuracy: float
+    late: float = 0.0
 
 
 def trace_of(probe: Probe, timeline: Timeline) -> Trace:
@@ -87,11 +88,13 @@ def trace_of(probe: Probe, timeline: Timeline) -> Trace:
     y = np.zeros(t.size)
     for channel in probe.channels:
         raw = np.prod(values[:, channel.columns], axis=1)
+        if channel.absolute and raw.min() < 0 < raw.max():
+            raise ToolFailed(probe.source, "its current changed direction", "keep the charger unplugged all the while")
         y += channel.scale * (unwrapped(raw, t, channel, probe.source) if channel.wrap else np.abs(raw) if channel.absolute else raw)
     counts = bool(probe.channels[0].wrap)
     if not counts and np.any(np.abs(y) > PLAUSIBLE):
         raise ToolFailed(probe.source, f"gave {np.abs(y).max():.3g} W, which cannot be")
-    return Trace(probe.source, t, y, counts, probe.resolution, probe.update + timeline.slack, probe.accuracy)
+    return Trace(probe.source, t, y, counts, probe.resolution, probe.update, probe.accuracy, timeline.slack)
 
 
 def unwrapped(raw: Floats, t: Floats, channel: Channel, where: str) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -11,12 +12,14 @@ import numpy as np
 from edge.errors import EdgeError, ToolFailed
 from edge.measure.figures import Energy, no_energy
 from edge.measure.watch import Seen, Watch
-from edge.meters.clock import SAME, Clock
+from edge.meters.clock import SAME, Clock, between
 from edge.meters.energy import energy_of
 from edge.meters.meter import Recorder
 from edge.meters.trace import Probe, Timeline, Trace, trace_of
 
-MAX_FILES = 8  #: targets/runtime/runner.h: RUNNER_MAX_SAMPLES
+Asked = Callable[[], Clock]
+MOST_IDLE = 10.0  #: seconds to sleep before and after for a slow meter; one that is slower yet says nothing of idle
+MAX_FILES = 16  #: targets/runtime/runner.h: RUNNER_MAX_SAMPLES
 
 
 def idle_arguments(idle_secs: float) -> tuple[str, ...]:
@@ -56,15 +59,21 @@ def timeline_of(probe: Probe, seen: Seen) -> Timeline:
 
 
 class HostWatch:
-    """A recorder on this machine.  clock: from the clock of where the model ran to ours; the same where that is here."""
+    """A recorder on this machine.  clock: from the clock of where the model ran to ours, the same where that is here; or what to ask for it, before
+    and after."""
 
-    def __init__(self, recorder: Recorder, idle_secs: float = 1.0, clock: Clock = SAME) -> None:
+    def __init__(self, recorder: Recorder, idle_secs: float = 1.0, clock: Clock | Asked = SAME) -> None:
         self.arguments = idle_arguments(idle_secs)
-        self.clock = clock
+        self.clock = SAME
+        self._asked = clock
         self._recorder = recorder
         self._trace: Trace | None = None
 
+    def _now(self) -> Clock:
+        return self._asked if isinstance(self._asked, Clock) else self._asked()
+
     def __enter__(self) -> Self:
+        self.clock = self._now()
         self._recorder.start()
         return self
 
@@ -74,12 +83,15 @@ class HostWatch:
         except EdgeError:
             if error is None:
                 raise
+        if error is None:
+            self.clock = self.clock if self._asked is self.clock else between(self.clock, self._now(), "the device")
 
     def energy(self, seen: Seen) -> Energy:
         assert self._trace is not None, "energy is asked for after the run"
         trace = self._trace
-        late = Trace(trace.source, trace.t, trace.y, trace.counts, trace.resolution, trace.update + self.clock.error, trace.accuracy)
-        return energy_of(late, self.clock.span(seen.loop), seen.runs, [self.clock.span(span) for span in seen.idle])
+        asleep = 0.0 if self.clock is SAME else seen.asleep
+        loop, *idle = (self.clock.span((start + asleep, end + asleep)) for start, end in (seen.loop, *seen.idle))
+        return energy_of(replace(trace, late=trace.late + self.clock.error), loop, seen.runs, idle)
 
 
 class Yielding:
@@ -94,10 +106,15 @@ class Yielding:
         return self._watch.arguments
 
     def __enter__(self) -> Self:
-        self._watch.__enter__()
+        try:
+            self._watch.__enter__()
+        except EdgeError as failure:
+            self._reason = str(failure)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._reason:
+            return
         try:
             self._watch.__exit__(kind, error, trace)
         except EdgeError as failure:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from edge.errors import EdgeError
 from edge.plan.machine import CASES, machine_of
 from edge.plan.step_cost import Cost, cost
 from edge.plan.traffic import touches
@@ -117,15 +116,6 @@ def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
         macs=sum(step.macs for step in plan.steps),
         layers=tuple(layers),
     )
-
-
-def modelled_energy(plan: Plan, profile: Profile, threads: int = 1) -> tuple[float | None, float | None, float | None, str]:
-    """(value, low, high) in millijoules an inference and where they come from; three times None and the reason without power figures."""
-    try:
-        energy = predict(plan, profile, threads).energy_mj
-    except EdgeError as error:
-        return None, None, None, str(error)
-    return energy.value, energy.low, energy.high, energy.source
 
 
 def _band(middle: Cost, least: Cost, most: Cost) -> Range | None:

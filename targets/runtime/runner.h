@@ -3,7 +3,7 @@
 #define EDGE_RUNNER_H
 #include "model.h"
 
-enum { RUNNER_MAX_FILES = 32, RUNNER_MAX_SAMPLES = 8 };
+enum { RUNNER_MAX_FILES = 32, RUNNER_MAX_SAMPLES = 16 };
 enum { EXIT_GOOD = 0, EXIT_CHECK_FAILED = 1, EXIT_USAGE = 2, EXIT_DEVICE = 3 };
 
 struct named_file {

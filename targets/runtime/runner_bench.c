@@ -1,21 +1,27 @@
-/* Measurement: init, first inference, warm-up and steady state apart; each run's own time and involuntary context switches. */
+/* Measurement: init, first inference, warm-up and steady state apart; each run's own time, and involuntary context switches. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "runner.h"
 
-enum { MAX_KEPT = 200000, LAYER_RUNS = 100 };
+#ifndef MAX_KEPT /* fewer in tests */
+#define MAX_KEPT 200000
+#endif
+enum { LAYER_RUNS = 100, LOOK_NS = 1000000 };
 
 struct measured {
     uint64_t first_ns, warmup_ns;
     uint64_t loop_ns[2], idle_ns[2][2]; /* begin and end; idle before and after */
     struct sampler *sampler;
-    uint64_t *ns;  /* count long */
-    int *switches; /* involuntary context switches during each run */
+    long runs, every; /* of all runs one in `every` is kept */
+    uint64_t *ns;     /* count long */
+    int *switches;    /* involuntary context switches since they were looked at, a millisecond ago or a run */
     long count;
+    long peak_kb;
     uint64_t *layer_ns; /* means over layer_runs, or NULL */
     long layer_runs;
 };
@@ -36,6 +42,31 @@ static long peak_rss_kb(void) {
     return kb;
 }
 
+/* What CLOCK_BOOTTIME, which /proc/uptime shows, is ahead of our clock: the time that the machine slept. */
+static uint64_t asleep_ns(void) {
+    struct timespec t;
+    const uint64_t now = edge_now_ns();
+    if (clock_gettime(CLOCK_BOOTTIME, &t) != 0) return 0;
+    const uint64_t boot = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return boot > now ? boot - now : 0;
+}
+
+/* Where the room is full, every other run is let go, and from then on every other one is not kept: the measurement lasts as long as it was to. */
+static void keep(struct measured *m, long room, uint64_t ns, int switches) {
+    if (m->runs++ % m->every) return;
+    if (m->count == room) {
+        for (long i = 0; i < room; i += 2) {
+            m->ns[i / 2] = m->ns[i];
+            m->switches[i / 2] = m->switches[i];
+        }
+        m->count = (room + 1) / 2;
+        m->every *= 2;
+        if ((m->runs - 1) % m->every) return;
+    }
+    m->ns[m->count] = ns;
+    m->switches[m->count++] = switches;
+}
+
 static uint64_t once(struct session *s) {
     const uint64_t start = edge_now_ns();
     edge_run(s->model, s->inputs, s->outputs);
@@ -52,12 +83,18 @@ static void measure(struct session *s, const struct options *o, long room, struc
     rest(o, m->idle_ns[0]);
     m->first_ns = once(s);
     for (long i = 0; i < o->warmup; i++) m->warmup_ns += once(s);
+    m->peak_kb = peak_rss_kb(); /* now: the lists of latencies and readings are not the model's */
     const uint64_t start = edge_now_ns(), least = (uint64_t)(o->min_secs * 1e9);
     long before = involuntary();
-    while (m->count < room && (m->count < o->runs || edge_now_ns() - start < least)) {
-        m->ns[m->count] = once(s);
-        const long after = involuntary();
-        m->switches[m->count++] = (int)(after - before);
+    for (uint64_t now = start, looked = start; m->runs < o->runs || now - start < least;) {
+        const uint64_t ns = once(s);
+        long after = before;
+        now = edge_now_ns();
+        if (now - looked >= LOOK_NS || m->runs + 1 == o->runs) { /* to ask after each run would cost one of microseconds a tenth of its energy */
+            after = involuntary();
+            looked = now;
+        }
+        keep(m, room, ns, (int)(after - before));
         before = after;
     }
     m->loop_ns[0] = start;
@@ -76,11 +113,12 @@ static void print_json(const struct session *s, const struct options *o, const s
     print_json_string(s->program->target);
     printf(", \"level\": \"%s\", \"threads\": %d, \"init_ms\": %.6f, \"first_ms\": %.6f, \"warmup\": %ld, \"warmup_ms\": %.6f, \"peak_rss_kb\": %ld, \"latencies_ns\": [",
            edge_level(s->model), edge_threads(s->model), (double)s->init_ns * 1e-6, (double)m->first_ns * 1e-6, o->warmup,
-           o->warmup ? (double)m->warmup_ns * 1e-6 / (double)o->warmup : 0.0, peak_rss_kb());
+           o->warmup ? (double)m->warmup_ns * 1e-6 / (double)o->warmup : 0.0, m->peak_kb);
     for (long i = 0; i < m->count; i++) printf("%s%llu", i ? "," : "", (unsigned long long)m->ns[i]);
     printf("], \"switches\": [");
     for (long i = 0; i < m->count; i++) printf("%s%d", i ? "," : "", m->switches[i]);
-    printf("], \"loop_ns\": [%llu, %llu]", (unsigned long long)m->loop_ns[0], (unsigned long long)m->loop_ns[1]);
+    printf("], \"runs\": %ld, \"every\": %ld, \"loop_ns\": [%llu, %llu], \"asleep_ns\": %llu", m->runs, m->every,
+           (unsigned long long)m->loop_ns[0], (unsigned long long)m->loop_ns[1], (unsigned long long)asleep_ns());
     printf(", \"idle_ns\": [");
     for (int i = 0; o->idle_secs > 0 && i < 2; i++)
         printf("%s[%llu, %llu]", i ? ", " : "", (unsigned long long)m->idle_ns[i][0], (unsigned long long)m->idle_ns[i][1]);
@@ -112,16 +150,17 @@ static void print_table(const struct session *s, const struct options *o, struct
     }
     qsort(m->ns, (size_t)m->count, sizeof *m->ns, ascending);
     const double ms = 1e-6;
+    const int digits = m->count && m->ns[m->count / 2] < 100000 ? 6 : 3; /* a network of some microseconds has no others */
     print_plain(s->program->name, 60);
     printf("  level %s, threads %d\n", edge_level(s->model), edge_threads(s->model));
     printf("Init             %10.3f ms\n", (double)s->init_ns * ms);
     printf("First inference  %10.3f ms\n", (double)m->first_ns * ms);
     if (o->warmup) printf("Warmup           %10.3f ms  mean of %ld\n", (double)m->warmup_ns * ms / (double)o->warmup, o->warmup);
     if (m->count)
-        printf("Inference        %10.3f ms  p50 of %ld (min %.3f, mean %.3f, p90 %.3f, p99 %.3f; %ld runs interrupted)\n",
-               (double)m->ns[m->count / 2] * ms, m->count, (double)m->ns[0] * ms, (double)sum * ms / (double)m->count,
-               (double)m->ns[m->count * 9 / 10] * ms, (double)m->ns[m->count * 99 / 100] * ms, hit);
-    printf("Peak memory      %10.1f MB\n", (double)peak_rss_kb() / 1024);
+        printf("Inference        %10.*f ms  p50 of %ld (min %.*f, mean %.*f, p90 %.*f, p99 %.*f; %ld runs interrupted)\n", digits,
+               (double)m->ns[m->count / 2] * ms, m->count, digits, (double)m->ns[0] * ms, digits, (double)sum * ms / (double)m->count, digits,
+               (double)m->ns[m->count * 9 / 10] * ms, digits, (double)m->ns[m->count * 99 / 100] * ms, hit);
+    printf("Peak memory      %10.1f MB\n", (double)m->peak_kb / 1024);
     if (!m->layer_ns) return;
     printf("\n%9s %9s %9s  %-28s %s\n", "ms", "MMAC", "GMAC/s", "op", "name");
     for (int i = 0; i < s->program->n_steps; i++) {
@@ -137,7 +176,7 @@ static void print_table(const struct session *s, const struct options *o, struct
 
 int run_bench(struct session *s, const struct options *o) {
     const long room = o->runs > MAX_KEPT ? o->runs : MAX_KEPT;
-    struct measured m = {0};
+    struct measured m = {.every = 1};
     if (!fill_inputs(s, 0)) return EXIT_USAGE;
     const int code = sampler_start(&m.sampler, o);
     if (code != EXIT_GOOD) return code;

@@ -22,7 +22,7 @@ static const struct option table[] = {
     {"--per-layer", FLAG, FIELD(per_layer), "time each step as well"},
     {"--threads", COUNT, FIELD(threads), "N  0 for one a CPU (1)"},
     {"--idle-secs", SECONDS, FIELD(idle_secs), "S  sleep so long before and after measuring (0)"},
-    {"--sample", SAMPLE, 0, "FILE  read its number while measuring, e.g. a meter's; up to 8 files; shown by --json"},
+    {"--sample", SAMPLE, 0, "FILE  read its number while measuring, e.g. a meter's; up to 16 files; shown by --json"},
     {"--sample-ms", COUNT, FIELD(sample_ms), "N  so often (10)"},
     {"--json", FLAG, FIELD(json), "print JSON and nothing else"},
     {"--input", INPUT, 0, "[NAME=]FILE  raw little-endian values or .npy"},
