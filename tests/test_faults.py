@@ -287,7 +287,7 @@ def recovered(root: Path) -> None:
     if lock.is_symlink():
         words = str(lock.readlink()).split(",")
         lock.unlink()
-        lock.symlink_to(",".join([*words[:3], str(2**22 + 1)]))
+        lock.symlink_to(",".join([*words[:3], str(2**22 + 1), *words[4:]]))
 
 
 #: what users meet, each of which must be in one of the two tables

@@ -84,9 +84,9 @@ def forget_owner(root: Path) -> None:
     """As if the process that held the lock had ended: here it is this one, which lives."""
     lock = root / ".lock"
     if lock.is_symlink():
-        boot, up, owner, _ = str(lock.readlink()).split(",")
+        boot, up, owner, _, machine = str(lock.readlink()).split(",")
         lock.unlink()
-        lock.symlink_to(f"{boot},{up},{owner},{2**22 + 1}")
+        lock.symlink_to(f"{boot},{up},{owner},{2**22 + 1},{machine}")
 
 
 COMMANDS = ("ln", "mv", "rm", "mkdir", "sync", "readlink", "df", "chmod", "cat", "gzip")

@@ -56,7 +56,9 @@ sync
 edge_link "versions/$3" current || exit 1
 sync
 before=$(readlink "versions/$3/previous"); before=${before##*/}
-for folder in versions/*; do case "${folder##*/}" in "$3"|"$before") ;; *) rm -rf "$folder";; esac; done
+for folder in versions/????????????; do
+  case "${folder##*/}" in "$3"|"$before"|*[!0-9a-f]*) ;; *) rm -rf "$folder";; esac  # nothing but what we may have made
+done
 edge_unlock "$2"
 echo "previous=$before"
 exit 0
@@ -76,8 +78,8 @@ edge_unlock "$2"
 echo "left=${old##*/}"; echo "current=${to##*/}"; exit 0
 """
 )
-#: root, our lock, version or "": a version that was not good is removed, unless it was there before
-LEAVE = LINK + 'cd "$1" || exit 1; [ -z "$3" ] || rm -rf "versions/$3"; edge_unlock "$2"; exit 0'
+#: root, our lock, version or "": a version that was not good is removed, unless it was there before, or the lock is no longer ours
+LEAVE = LINK + 'cd "$1" || exit 1; [ "$(readlink .lock)" = "$2" ] || exit 0; [ -z "$3" ] || rm -rf "versions/$3"; edge_unlock "$2"; exit 0'
 #: folder or "" -> installed=NAME lines
 INSTALLED = BASE + 'cd "${1:-$base/edge}" 2>/dev/null || exit 0; for name in *; do [ -h "$name/current" ] && echo "installed $name"; done; exit 0'
 LOCK_LOST, NOTHING_BEFORE = 31, 32

@@ -75,7 +75,7 @@ def run_limited(
     limit: int = MAX_OUTPUT_BYTES,
     environment: dict[str, str] | None = None,
 ) -> Ran:
-    """Runs argv to its end.  feed: for its stdin.  keep: told stdout piece by piece, instead of keeping it; however long, until it raises an EdgeError.
+    """Runs argv to its end.  feed: for its stdin.  keep: told stdout piece by piece, however long, until it raises an EdgeError.
 
     timeout: seconds for the whole.  stall: instead of that, seconds in which nothing may move.  OSError when it does not start.
     """
