@@ -124,7 +124,7 @@ def to_card(words: FlashImage, payload: Payload, max_size: int, say: Say, ask: A
         # While the image was made, the card may have been changed for another.
         now = disks.look(words.image, host)
         refusals.check(now, size, max_size, host)
-        if (now.number, now.size, now.model) != (disk.number, disk.size, disk.model):
+        if (now.number, now.size, now.model, now.sequence) != (disk.number, disk.size, disk.model, disk.sequence):
             raise EdgeError(str(words.image), "is not the card any more that it was a moment ago", "look again and start over")
         digest = card.write(folder / IMAGE, now, host, say)
     return "\n".join([*report(f"{disk}: {size / 1e6:.0f} MB", payload, done, config), f"read back and compared: sha256 {digest}"])
