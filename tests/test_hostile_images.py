@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import lzma
 import os
+import resource
 import struct
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -220,6 +222,71 @@ def test_an_xz_that_unpacks_to_too_much(tmp_path: Path, flash: Flash, monkeypatc
     with pytest.raises(EdgeError) as caught:
         flash(tmp_path / "new.img", source=big)
     assert str(caught.value) == f"{big}: is {9 * MB} bytes long, no size for a card"
+
+
+def test_an_xz_that_wants_much_memory(tmp_path: Path, flash: Flash) -> None:
+    """The header asks for a dictionary of 1.5 GiB: an unpacker that obeys allocates it."""
+    path = tmp_path / "card.img.xz"
+    path.write_bytes(lzma.compress(bytes(1000), filters=[{"id": lzma.FILTER_LZMA2, "preset": 0}]))
+    data = bytearray(path.read_bytes())
+    header = data[12 : 12 + 4 * (data[12] + 1) - 4]
+    assert header[2:4] == b"\x21\x01"  # LZMA2, one byte of properties: the size of its dictionary
+    header[4] = 39
+    data[12 : 12 + len(header) + 4] = header + struct.pack("<I", zlib.crc32(header))
+    path.write_bytes(data)
+    with pytest.raises(EdgeError) as caught:
+        flash(tmp_path / "new.img", source=path)
+    assert str(caught.value) == f"{path}: wants more than 512 MiB of memory (unpack it: xz --decompress --keep)"
+
+
+def test_no_room_to_unpack(tmp_path: Path, flash: Flash) -> None:
+    """The size that a file may have stands for the room that is left."""
+    packed = tmp_path / "card.img.xz"
+    packed.write_bytes(lzma.compress(b"\1" * (2 * MB)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MB, before[1]))
+    try:
+        with pytest.raises(EdgeError) as caught:
+            flash(tmp_path / "new.img", source=packed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value) == f"{tmp_path}: the image cannot be made here: File too large (make room or choose another place)"
+
+
+def test_an_xz_of_several_streams(tmp_path: Path, flash: Flash) -> None:
+    """As `cat a.xz b.xz` and some parallel compressors make it, with padding between."""
+    image = card(tmp_path / "card.img").read_bytes()
+    path = tmp_path / "card.img.xz"
+    path.write_bytes(lzma.compress(image[:1_000_000]) + bytes(8) + lzma.compress(image[1_000_000:]) + bytes(4))
+    copies.working_copy(path, tmp_path / "copy", lambda text: None)
+    assert (tmp_path / "copy").read_bytes() == image
+
+
+def test_a_name_that_cannot_be_given(tmp_path: Path, flash: Flash, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image of somebody else in /tmp: its folder can be written to, it cannot be replaced."""
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    path = card(tmp_path / "card.img")
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(EdgeError) as caught:
+        flash(path)
+    assert str(caught.value) == f"{path}: cannot be replaced: Operation not permitted (choose another place, and give this image with --from)"
+    assert path.read_bytes() == before
+
+
+def test_an_image_keeps_its_owner(tmp_path: Path, flash: Flash) -> None:
+    """`sudo edge flash` must not take the image away from who made it."""
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    path = card(tmp_path / "card.img")
+    os.chown(path, 12345, 23456)
+    path.chmod(0o640)
+    flash(path)
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 23456, 0o640)
 
 
 def test_a_folder_is_no_image(tmp_path: Path, flash: Flash) -> None:
