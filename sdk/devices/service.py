@@ -27,7 +27,8 @@ WantedBy={target}
 ROOT_LIMITS = "CapabilityBoundingSet=CAP_DAC_READ_SEARCH\n"
 #: -> user=root|other, whether systemd is there
 WHO = 'command -v systemctl >/dev/null 2>&1 || exit 40; echo "uid=$(id -u)"; echo "home=$HOME"'
-#: folder, unit, --user or --system; the unit on stdin.  A user's systemd runs without a login only when it may linger; a console sets no XDG_RUNTIME_DIR.
+#: folder, unit, --user or --system; the unit on stdin.  A user's systemd runs without a login only when it may linger.
+#: Not every login sets XDG_RUNTIME_DIR.
 INSTALL = """
 mkdir -p "$1" && cat >"$1/.$2.new" && mv -f "$1/.$2.new" "$1/$2" || exit 1
 if [ "$3" = --user ]; then
