@@ -346,6 +346,25 @@ def test_a_tool_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Monkey
     assert str(caught.value) == "sleep: took more than 0.2 s"
 
 
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ({"/opt": "->/srv", "/srv/x": ""}, "its /opt is a symlink, not a folder"),
+        ({"/opt/edge": "text"}, "its /opt/edge is a regular file, not a folder"),
+        ({"/opt/edge/tiny/versions": "->versions"}, "its /opt/edge/tiny/versions is a symlink, not a folder"),
+        ({"/opt/edge/tiny/current/x": ""}, "its /opt/edge/tiny/current is a folder, not a file"),
+        ({"/opt": "->/opt"}, "its /opt/edge/tiny/current lies behind links that lead in a circle"),
+    ],
+)
+def test_what_is_in_the_way_on_the_card(root: dict[str, str], message: str, tmp_path: Path, flash: Flash) -> None:
+    path = card(tmp_path / "card.img", root=root)
+    before = path.read_bytes()
+    with pytest.raises(EdgeError) as caught:
+        flash(path)
+    assert str(caught.value) == f"{path}: {message} (use a fresh copy of the image)"
+    assert path.read_bytes() == before
+
+
 def test_a_file_that_claims_terabytes_is_not_read(tmp_path: Path) -> None:
     image = card(tmp_path / "card.img", {"cmdline.txt": "x" * (2 * MB)}, {"/etc/fstab": "x"})
     run("debugfs", "-w", "-R", f"sif /etc/fstab size {1 << 40}", f"{image}?offset={ROOT_AT}")
