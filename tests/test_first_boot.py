@@ -235,7 +235,7 @@ def first_start(tmp_path: Path, config: FirstBoot, *there: str) -> tuple[Path, l
         (programs / name).write_text(f'#!/bin/sh\nprintf "%s|" "${{0##*/}}" "$@" >>{log}; echo >>{log}; {answer}\n')
         (programs / name).chmod(0o755)
     (root / "etc/hosts").write_text("127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n")
-    for name, data in firstrun.files(config, "/boot", "quiet systemd.unit=old.target splash\n").items():
+    for name, data in firstrun.files(config, "/boot", "quiet systemd.unit=old.target splash systemd.show_status=0\n").items():
         text = data.decode() if name == "cmdline.txt" else data.decode().replace(" /etc/", f" {root}/etc/").replace(">/etc/", f">{root}/etc/")
         (root / "boot" / name).write_text(text.replace(" /boot/", f" {root}/boot/"))
     path = f"{programs}:/usr/bin:/bin"
@@ -254,9 +254,9 @@ def test_the_script_does_it_where_the_system_has_no_helpers(tmp_path: Path) -> N
     assert "usermod|-l|ann|pi|" in calls and f"usermod|-p|{HASH}|ann|" in calls and "systemctl|enable|ssh|" in calls
     assert "raspi-config|nonint|do_wifi_country|DE|" in calls
     assert not list(tmp_path.rglob("pwned")), "a name was run as a command"
-    # The script has gone, and the line that would run it again.
+    # The script has gone, and the words that would run it again; others of systemd's are the user's.
     assert [path.name for path in (root / "boot").iterdir()] == ["cmdline.txt"]
-    assert (root / "boot/cmdline.txt").read_text() == "quiet splash\n"
+    assert (root / "boot/cmdline.txt").read_text() == "quiet splash systemd.show_status=0\n"
 
 
 def test_the_script_writes_a_profile_for_network_manager(tmp_path: Path) -> None:

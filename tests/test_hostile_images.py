@@ -301,16 +301,17 @@ def test_a_folder_is_no_image(tmp_path: Path, flash: Flash) -> None:
     assert str(caught.value) == f"{tmp_path / 'no' / 'such'}: cannot be written to: No such file or directory (choose another place)"
 
 
-def test_no_room_for_the_copy(tmp_path: Path, flash: Flash, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "said"), [(28, "No space left on device"), (5, "Input/output error"), (30, "Read-only file system")])
+def test_no_room_for_the_copy(number: int, said: str, tmp_path: Path, flash: Flash, monkeypatch: pytest.MonkeyPatch) -> None:
     image = card(tmp_path / "card.img")
 
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, said)
 
     monkeypatch.setattr(flashing, "put_in_place", full)
     with pytest.raises(EdgeError) as caught:
         flash(image)
-    assert str(caught.value) == f"{tmp_path}: the image cannot be made here: No space left on device (make room or choose another place)"
+    assert str(caught.value) == f"{tmp_path}: the image cannot be made here: {said} (make room or choose another place)"
 
 
 def test_missing_tools_are_named_together_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ from edge.images.volumes import CHUNK, ZEROS, copy_part
 
 CLONE_FILE = 0x40049409  #: ioctl FICLONE: the copy shares its blocks where the file system can
 UNPACK_BYTES = 512 << 20  #: of memory that xz may want; `xz -9` wants 65 MiB
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: what a disk does, that is no bug of ours
+OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 Say = Callable[[str], None]
 
 
@@ -33,20 +34,37 @@ def workbench(beside: Path, cure: str = "make room or choose another place") -> 
     try:
         yield Path(folder)
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in OF_DISKS:
             raise
         raise EdgeError(str(beside), f"the image cannot be made here: {error.strerror}", cure) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def opened(image: Path) -> BinaryIO:
+    try:
+        return image.open("rb")
+    except OSError as error:
+        raise EdgeError(str(image), error.strerror or "cannot be read", "give the path of an image file") from None
+
+
+@contextmanager
+def alone(image: Path) -> Iterator[None]:
+    """Of two that change one image at once the second would undo what the first did."""
+    with opened(image) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EdgeError(str(image), "is being changed by another edge flash", "wait for it") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+
+
 def working_copy(source: Path, target: Path, say: Say) -> None:
     """A copy that shares blocks with the source where it can; `.img.xz` is unpacked on the way."""
-    try:
-        with source.open("rb") as old:
-            packed, size = old.read(6) == b"\xfd7zXZ\0", old.seek(0, 2)
-    except OSError as error:
-        raise EdgeError(str(source), error.strerror or "cannot be read", "give the path of an image file") from None
+    with opened(source) as old:
+        packed, size = old.read(6) == b"\xfd7zXZ\0", old.seek(0, 2)
     if packed:
         say(f"unpacking {source.name}")
         return unpack_xz(source, target)

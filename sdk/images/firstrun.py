@@ -38,7 +38,7 @@ def script(config: FirstBoot, boot: str) -> Iterator[str]:
     if config.wifi:
         yield from wifi(config.wifi.ssid, config.wifi.key, config.wifi.country)
     # The secrets go with the script, and the line that would run it again.
-    yield f"sed -i 's| systemd\\.[^ ]*||g' {boot}/cmdline.txt"
+    yield f"sed -i -e 's| systemd\\.run[^ ]*||g' -e 's| systemd\\.unit=[^ ]*||g' {boot}/cmdline.txt"
     yield f"rm -f {boot}/{SCRIPT}"
     yield "exit 0"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from edge.debian import packages
 from edge.devices.lock import safe_name
 from edge.errors import EdgeError, did_you_mean
 from edge.images import card, debian_image, disks, refusals
-from edge.images.copies import Say, put_in_place, workbench, working_copy
+from edge.images.copies import Say, alone, put_in_place, workbench, working_copy
 from edge.images.first_boot import AskSecret, FirstBoot, first_boot
 from edge.images.injecting import Injected, inject
 from edge.images.payload import Payload
@@ -89,7 +90,7 @@ def to_file(words: FlashImage, payload: Payload, say: Say, ask: Asker) -> str:
         raise EdgeError(str(words.image), "is there already", "leave out --base to put the model into it, or name a new file")
     config = configuration(words, ask)
     target = words.image.resolve()
-    with workbench(target.parent) as folder:
+    with alone(words.image) if there else nullcontext(), workbench(target.parent) as folder:
         source = words.source or (words.image if there else None)
         done = prepared(folder, source, str(words.image), payload, config, say)
         size = (folder / IMAGE).stat().st_size
