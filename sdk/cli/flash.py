@@ -88,7 +88,8 @@ def to_image(args: argparse.Namespace) -> int:
         yes=args.yes,
     )
     with Progress() as say:
-        print(flash_image(words, say, asker()))
+        said = flash_image(words, say, asker())
+    print(said)
     return 0
 
 
