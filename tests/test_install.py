@@ -139,6 +139,23 @@ def test_a_device_that_is_full(models: Files, device: Device) -> None:
     assert str(error.value) == f"local: has 0.1 MB free, v0.edge needs {size:.1f} MB (free some space there: df -h)"
 
 
+def test_what_has_arrived_needs_no_room_again(models: Files, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cable was pulled on a card that has room for one more version, and that version's first half lies on it."""
+    versions, half = tmp_path / "edge" / "tiny" / "versions", models[0].path.read_bytes()[: models[0].size // 2]
+    (tmp_path / "bin").mkdir()
+    df = tmp_path / "bin" / "df"
+    free = (models[0].size + (1 << 20)) // 1024 - 8
+    df.write_text(f"#!/bin/sh\necho Filesystem 1024-blocks Used Available\necho /dev/x 9999 9 {free} 1% /\n")
+    df.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    with pytest.raises(DeviceFailed) as error:
+        flash(device, models[0])
+    assert str(error.value).endswith(" MB (free some space there: df -h)")
+    (versions / version(models[0])).mkdir()
+    (versions / version(models[0]) / f".model.edge.{version(models[0])}.part").write_bytes(half)
+    assert flash(device, models[0]).version == now(tmp_path / "edge" / "tiny")
+
+
 def test_a_wrong_answer_there_is_no_new_version(models: Files, device: Device, tmp_path: Path) -> None:
     flash(device, models[0])
     sick = Scripted(device, lambda argv: Ran(1, b"WRONG", b"") if "--verify" in argv else None)

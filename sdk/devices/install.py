@@ -37,8 +37,8 @@ def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silen
     say(f"asking {device.uri} for its facts")
     require_fit(artifact, device.facts())
     with held(device, folder, name, version, say) as place:
-        if not place.there and place.free_bytes < artifact.size + SPARE_BYTES:
-            what = f"has {place.free_bytes / 1e6:.1f} MB free, {artifact.path.name} needs {(artifact.size + SPARE_BYTES) / 1e6:.1f} MB"
+        if not place.there and place.room_bytes < artifact.size + SPARE_BYTES:
+            what = f"has {place.room_bytes / 1e6:.1f} MB free, {artifact.path.name} needs {(artifact.size + SPARE_BYTES) / 1e6:.1f} MB"
             raise DeviceFailed(device.uri, what, "free some space there: df -h")
         program = f"{place.root}/versions/{version}/model.edge"
         device.push(artifact.path, program, say)

@@ -34,6 +34,7 @@ if ln -s "$mine" .lock 2>/dev/null; then echo "lock=$mine"
 elif seen=$(readlink .lock); then echo "held=$seen"
 else ln -s "$mine" .lock || exit 1; echo "lock=$mine"; fi
 df -Pk . | while read -r disk blocks used free rest; do echo "free_kb=$free"; done
+for part in "versions/$4"/.[!.]*; do [ -f "$part" ] && echo "part=$(($(wc -c <"$part")))"; done
 [ -f "versions/$4/model.edge" ] && echo there=yes
 exit 0
 """
