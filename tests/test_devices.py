@@ -141,6 +141,20 @@ def test_what_is_attached(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith('[\n {\n  "uri": "local",')
 
 
+def test_a_uri_is_shown_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there to be copied: a phone over Wi-Fi has a long name."""
+    phone = "adb://adb-R58M12ABCDE-AbCdEf._adb-tls-connect._tcp"
+    monkeypatch.setattr("edge.devices.find_devices", lambda: iter([Found("local", "this\x1b[2J machine"), Found(phone, "Pixel 9 " * 9)]))
+    assert cli.main(["devices"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        f"device{' ' * 44}  what",
+        f"{'-' * 50}  {'-' * 71}",
+        f"local{' ' * 45}  this [2J machine",
+        f"{phone}  {('Pixel 9 ' * 9).strip()}",
+    ]
+
+
 @pytest.mark.parametrize("text", [SUM, transfer.LOOK, transfer.RECEIVE, arrival.SEND])
 def test_every_shell_reads_the_scripts(text: str, tool: Callable[[str, str], str]) -> None:
     for shell in (["sh"], [tool("busybox", "apt-get install busybox"), "sh"]):
