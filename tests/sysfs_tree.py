@@ -36,7 +36,7 @@ class Machine:
         (folder / "queue").mkdir()
         (folder / "queue/logical_block_size").write_text("512\n")
         for key, value in known.items():
-            (folder / "device" / key if key in ("model", "vendor", "name") else folder / key).write_text(value + "\n")
+            (folder / "device" / key if key in ("model", "vendor", "name", "type") else folder / key).write_text(value + "\n")
         for number in (1, 2):
             part = f"{name}p{number}" if name[-1].isdigit() else f"{name}{number}"
             self.node(part, folder / part, 16 * len(self.numbers))

@@ -61,16 +61,24 @@ def test_what_is_written_is_the_image(image: Path, target: Disk) -> None:
 
 
 def test_the_first_block_is_zeroed_first_and_written_last(image: Path, target: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[tuple[int, bool]] = []
-    really = os.pwrite
+    """The partition table comes alone, after the file systems that begin behind it: a power cut between the two leaves no card that starts."""
+    order: list[tuple[int, int, bool, bool]] = []
+    really, sync = os.pwrite, os.fsync
 
     def recorded(fd: int, data: memoryview, at: int) -> int:
-        order.append((at // CHUNK, any(data)))
+        order.append((at // CHUNK, len(data), any(data[:512]), any(data[512:])))
         return really(fd, data, at)
 
+    def synced(fd: int) -> None:
+        order.append((-1, 0, False, False))
+        sync(fd)
+
     monkeypatch.setattr(os, "pwrite", recorded)
+    monkeypatch.setattr(os, "fsync", synced)
     card_writing.write(image, target, FILE, lambda text: None)
-    assert order == [(0, False), (1, True), (2, True), (3, True), (0, True)]
+    down = (-1, 0, False, False)
+    middle = [(1, CHUNK, True, True), (2, CHUNK, True, True), (3, 1024, True, True)]
+    assert order == [(0, CHUNK, False, False), down, *middle, (0, CHUNK, False, True), down, (0, 512, True, False), down]
 
 
 def failing(after: int, error: BaseException) -> Callable[[int, memoryview, int], int]:
@@ -85,14 +93,14 @@ def failing(after: int, error: BaseException) -> Callable[[int, memoryview, int]
     return pwrite
 
 
-@pytest.mark.parametrize("after", [1, 2, 4])
+@pytest.mark.parametrize("after", [1, 2, 4, 5])
 def test_an_interrupt_leaves_a_card_that_does_not_boot(after: int, image: Path, target: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "pwrite", failing(after, KeyboardInterrupt()))
     with pytest.raises(HalfWritten) as caught:
         card_writing.write(image, target, FILE, lambda text: None)
     assert str(caught.value) == f"{target.path}: interrupted: the card is half written and does not boot (write it again)"
     assert caught.value.exit_code == 130
-    assert not any(target.path.read_bytes()[:CHUNK])
+    assert not any(target.path.read_bytes()[:512])
 
 
 def test_a_card_that_is_pulled_out(image: Path, target: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,12 +196,29 @@ def test_a_card_needs_an_image(words: FlashImage, machine: Machine) -> None:
     assert str(caught.value) == f"--image: {words.image} needs an image to write (give one with --from card.img, or --base debian)"
 
 
-def test_a_card_that_was_changed_meanwhile(words: FlashImage, machine: Machine) -> None:
+@pytest.mark.parametrize(("fact", "now"), [("device/model", "Other"), ("size", str(65 << 11)), ("diskseq", "8")])
+def test_a_card_that_was_changed_meanwhile(fact: str, now: str, words: FlashImage, machine: Machine) -> None:
+    """Another card in the same reader has its name, its number, and perhaps its size: but the kernel counts cards."""
+    (machine.root / "sys/class/block/sdb/diskseq").write_text("7\n")
+
     def say(text: str) -> None:
-        (machine.root / "sys/class/block/sdb/device/model").write_text("Other\n")
+        (machine.root / "sys/class/block/sdb" / fact).write_text(f"{now}\n")
 
     with pytest.raises(EdgeError) as caught:
         flash_image(replace(words, yes=True), say, host=machine.host(open_file))
+    assert str(caught.value) == f"{words.image}: is not the card any more that it was a moment ago (look again and start over)"
+    assert not any(words.image.read_bytes())
+
+
+def test_a_card_that_is_changed_before_it_is_opened(words: FlashImage, machine: Machine) -> None:
+    (machine.root / "sys/class/block/sdb/diskseq").write_text("7\n")
+
+    def changed(path: Path, number: tuple[int, int]) -> int:
+        (machine.root / "sys/class/block/sdb/diskseq").write_text("8\n")
+        return open_file(path, number)
+
+    with pytest.raises(EdgeError) as caught:
+        flash_image(replace(words, yes=True), host=machine.host(changed))
     assert str(caught.value) == f"{words.image}: is not the card any more that it was a moment ago (look again and start over)"
     assert not any(words.image.read_bytes())
 

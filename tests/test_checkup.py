@@ -47,8 +47,32 @@ def findings() -> list[tuple[Finding, str]]:
             "missing folder        /home/pi, 1.0 MB free  ->  sudo apt-get clean there; df -h shows the rest",
         ),
         (
+            checks.folder(PI, told(writable=None, runs=None, why="sh: 4: cannot create /home/pi/x: Read-only file system")),
+            "missing folder        /home/pi is mounted read-only  ->  sudo mount -o remount,rw / there; if it comes back, the card may be worn out",
+        ),
+        (
+            checks.folder(PI, told(writable=None, runs=None, why="sh: can't create /home/pi/x: Permission denied")),
+            "missing folder        /home/pi does not belong to this user  ->  sudo chown $USER /home/pi there, or edge flash --folder PATH",
+        ),
+        (
+            checks.folder(PI, told(writable=None, runs=None, base="/no", why="sh: 4: cannot create /no/x: Directory nonexistent")),
+            "missing folder        /no is not there  ->  sudo install -d -o $USER /no there, or edge flash --folder PATH",
+        ),
+        (
+            checks.folder(PI, told(writable=None, runs=None, base="/no", why="sh: can't create /no/x: nonexistent directory")),
+            "missing folder        /no is not there  ->  sudo install -d -o $USER /no there, or edge flash --folder PATH",
+        ),
+        (
+            checks.folder(replace(PI, free_bytes=0), told(writable=None, runs=None, why="sh: echo: I/O error")),
+            "missing folder        /home/pi, 0.0 MB free  ->  sudo apt-get clean there; df -h shows the rest",
+        ),
+        (
+            checks.folder(replace(PI, free_bytes=0), told(writable=None, runs=None, why="sh: write error: No space left on device")),
+            "missing folder        /home/pi, 0.0 MB free  ->  sudo apt-get clean there; df -h shows the rest",
+        ),
+        (
             checks.folder(PI, told(writable=None, runs=None)),
-            "missing folder        /home/pi cannot be written to  ->  sudo mount -o remount,rw / there, or edge flash --folder PATH",
+            "missing folder        /home/pi cannot be written to  ->  edge flash --folder PATH",
         ),
         (checks.folder(PI, told(runs=None)), f"missing folder        /home/pi lets no program run  ->  {SHUT}"),
         (checks.tools(PI), "ok      tools         sh sha256sum cksum gzip vcgencmd"),
@@ -60,17 +84,26 @@ def findings() -> list[tuple[Finding, str]]:
             checks.tools(replace(PI, tools=("sh",))),
             "missing tools         neither sha256sum nor cksum: transfers cannot be checked  ->  sudo apt-get install coreutils there",
         ),
-        (checks.governor(NOW), "ok      governor      performance at 1500 of 1500 MHz"),
-        (checks.governor(replace(NOW, governor=None)), "ok      governor      not readable there (usual in a virtual machine)"),
+        (checks.governor(PI, NOW), "ok      governor      performance at 1500 of 1500 MHz"),
+        (checks.governor(PI, replace(NOW, governor=None)), "ok      governor      not readable there (usual in a virtual machine)"),
         (
-            checks.governor(replace(NOW, governor="ondemand", clock=600.0)),
+            checks.governor(PI, replace(NOW, clock=600.0)),
+            f"note    governor      performance at 600 of 1500 MHz: something holds the clock down  ->  {checks.UNCAP}",
+        ),
+        (checks.governor(replace(PI, machine="x86_64"), replace(NOW, clock=600.0)), "ok      governor      performance at 600 of 1500 MHz"),
+        (
+            checks.governor(PI, replace(NOW, governor="ondemand", clock=600.0)),
             f"note    governor      ondemand at 600 of 1500 MHz: the clock moves while you measure  ->  {checks.GOVERNOR}",
         ),
-        (checks.throttled(NOW), "ok      throttling    none since it started"),
-        (checks.throttled(replace(NOW, throttled=None)), "ok      throttling    the board does not report any"),
-        (checks.throttled(replace(NOW, throttled=0x50005)), f"note    throttling    now: under-voltage, throttled  ->  {checks.SUPPLY}"),
-        (checks.throttled(replace(NOW, throttled=0x80008)), f"note    throttling    now: soft temperature limit  ->  {checks.COOLING}"),
-        (checks.throttled(replace(NOW, throttled=0x10000)), f"note    throttling    since it started: under-voltage  ->  {checks.SUPPLY}"),
+        (checks.throttled(PI, NOW), "ok      throttling    none since it started"),
+        (checks.throttled(replace(PI, tools=()), replace(NOW, throttled=None)), "ok      throttling    the board does not report any"),
+        (
+            checks.throttled(PI, replace(NOW, throttled=None)),
+            "note    throttling    vcgencmd does not answer this user  ->  sudo usermod -aG video $USER there, and log in again",
+        ),
+        (checks.throttled(PI, replace(NOW, throttled=0x50005)), f"note    throttling    now: under-voltage, throttled  ->  {checks.SUPPLY}"),
+        (checks.throttled(PI, replace(NOW, throttled=0x80008)), f"note    throttling    now: soft temperature limit  ->  {checks.COOLING}"),
+        (checks.throttled(PI, replace(NOW, throttled=0x10000)), f"note    throttling    since it started: under-voltage  ->  {checks.SUPPLY}"),
         (checks.heat(NOW), "ok      temperature   48 degrees"),
         (checks.heat(replace(NOW, heat=None)), "ok      temperature   not readable there"),
         (checks.heat(replace(NOW, heat=71.6)), f"note    temperature   72 degrees; it slows down at 80  ->  {checks.COOLING}"),
@@ -118,6 +151,13 @@ def test_the_real_answer_has_every_line(device: Device, tmp_path: Path) -> None:
     assert [f.what for f in found] == ["device", "cpu", "folder", "tools", "governor", "throttling", "temperature", "load", "time"]
     assert found[2].detail.startswith(f"{tmp_path}, ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the real shell says of it is understood."""
+    monkeypatch.setenv("EDGE_HOME", str(tmp_path / "no"))
+    found = list(checks.checkup(open_device("local")))[2]
+    assert (found.status, found.detail) == (MISSING, f"{tmp_path}/no is not there")
 
 
 def test_a_device_that_dies_meanwhile(device: Device) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,13 @@ def test_a_moment_that_is_hostile() -> None:
     assert busy_between(moments[0], moments[0], 4) == 0
 
 
+def test_what_a_user_exports_is_no_fact(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = facts_over("local", device.run)
+    for variable in ("name", "features", "cores", "tools"):
+        monkeypatch.setenv(variable, "mine")
+    assert replace(facts_over("local", device.run), free_bytes=0) == replace(told, free_bytes=0)
+
+
 def test_looking_fails_in_one_line(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [moment.when for moment in look(device)] == ["rest", "before"]
     monkeypatch.setattr(device, "run", lambda argv, **more: Ran(1, b"", b"sh: syntax"))
@@ -150,6 +158,20 @@ def test_what_is_attached(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[2].split()[0] == "local"
     assert cli.main(["devices", "--json"]) == 0
     assert capsys.readouterr().out.startswith('[\n {\n  "uri": "local",')
+
+
+def test_a_uri_is_shown_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there to be copied: a phone over Wi-Fi has a long name."""
+    phone = "adb://adb-R58M12ABCDE-AbCdEf._adb-tls-connect._tcp"
+    monkeypatch.setattr("edge.devices.find_devices", lambda: iter([Found("local", "this\x1b[2J machine"), Found(phone, "Pixel 9 " * 9)]))
+    assert cli.main(["devices"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        f"device{' ' * 44}  what",
+        f"{'-' * 50}  {'-' * 71}",
+        f"local{' ' * 45}  this [2J machine",
+        f"{phone}  {('Pixel 9 ' * 9).strip()}",
+    ]
 
 
 @pytest.mark.parametrize("text", [SUM, transfer.LOOK, transfer.RECEIVE, arrival.SEND])
@@ -178,6 +200,7 @@ WHERE = "edge flash A.edge --to ssh://pi@board, or --image card.img"
         ("", f"flash: says nowhere to put it ({WHERE})"),
         ("--to local --image card.img", f"flash: takes --to or --image, not both ({WHERE})"),
         ("--to local --yes", "flash: --yes: belongs to --image (a device that runs has been configured already)"),
+        ("--to local --max-size 1GB", "flash: --max-size: belongs to --image (a device that runs has been configured already)"),
         ("--to local --from x.img", "flash: --from: belongs to --image (a device that runs has been configured already)"),
         ("--to local --wifi-country DE", "flash: --wifi-country: belongs to --image (a device that runs has been configured already)"),
         ("--image card.img --folder /opt", "flash: --folder: belongs to --to (in an image it is /opt/edge)"),

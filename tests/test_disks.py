@@ -39,7 +39,12 @@ def test_a_card_in_a_usb_reader_is_accepted(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("name", "at", "facts"),
-    [("mmcblk0", MMC, {"removable": "0", "name": "SC32G"}), ("sdb", USB, {"removable": "0"}), ("sdc", SATA, {"removable": "1"})],
+    [
+        ("mmcblk0", MMC, {"removable": "0", "name": "SC32G"}),
+        ("mmcblk0", MMC, {"removable": "0", "name": "SC32G", "type": "SD"}),
+        ("sdb", USB, {"removable": "0"}),
+        ("sdc", SATA, {"removable": "1"}),
+    ],
 )
 def test_cards_that_call_themselves_fixed_and_disks_that_can_be_removed(name: str, at: str, facts: dict[str, str], machine: Machine) -> None:
     host = machine.host()
@@ -99,6 +104,7 @@ def test_a_partition_is_refused_with_its_disk(machine: Machine) -> None:
     ("name", "at", "facts", "message"),
     [
         ("sda", SATA, {"removable": "0"}, "is a fixed disk: neither removable nor on USB nor an SD card (" + LSBLK + ")"),
+        ("mmcblk0", MMC, {"removable": "0", "type": "MMC"}, "is a fixed disk: neither removable nor on USB nor an SD card (" + LSBLK + ")"),
         ("loop0", VIRTUAL, {}, "is not a disk but a loop, RAM, RAID or mapped device (" + LSBLK + ")"),
         ("mmcblk0boot0", MMC, {}, "is a boot area of an eMMC chip, not a card (" + LSBLK + ")"),
         ("mmcblk0rpmb", MMC, {}, "is a boot area of an eMMC chip, not a card (" + LSBLK + ")"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -131,6 +132,20 @@ def test_a_busy_machine(busy: float, status: str, monkeypatch: pytest.MonkeyPatc
     assert (doctor.load().status, doctor.load().detail) == (status, f"{busy} on 2 cores")
 
 
+WEATHER = ["throttling", "temperature"]
+
+
+def test_a_board_that_throttles_says_so_of_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`edge doctor` on a Raspberry Pi, where the model will run, knows what `edge doctor ssh://pi@board` knows."""
+    (tmp_path / "vcgencmd").write_text("#!/bin/sh\necho throttled=0x50005\n")
+    (tmp_path / "vcgencmd").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    found = list(doctor.weather())
+    assert [finding.what for finding in found] == WEATHER
+    line = "note    throttling    now: under-voltage, throttled  ->  a supply of 5 V and 3 A (Pi 5: 5 A) and a short cable"
+    assert str(found[0]) == line
+
+
 def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     assert doctor.qemu() == Finding(
@@ -165,4 +180,4 @@ def test_the_real_answer_has_every_line(capsys: pytest.CaptureFixture[str]) -> N
     cli.main(["doctor"])
     lines = capsys.readouterr().out.splitlines()
     packages = [row[0] for row in doctor.PACKAGES]
-    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", "meter"]
+    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", *WEATHER, "meter"]

@@ -286,7 +286,7 @@ def recovered(root: Path) -> None:
     if lock.is_symlink():
         words = str(lock.readlink()).split(",")
         lock.unlink()
-        lock.symlink_to(",".join([*words[:3], str(2**22 + 1)]))
+        lock.symlink_to(",".join([*words[:3], str(2**22 + 1), *words[4:]]))
 
 
 def test_what_a_dead_transfer_sent_is_not_sent_again(board: Device, files: tuple[Artifact, Artifact]) -> None:

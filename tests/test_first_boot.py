@@ -220,22 +220,22 @@ def test_toml_says_what_was_asked(write: Callable[[FirstBoot], bytes], version: 
     assert tomllib.loads(write(FirstBoot()).decode()) == {"config_version": version}
 
 
-STUBS = ("getent", "usermod", "groupmod", "chown", "systemctl", "rfkill", "raspi-config", "install")
+STUBS = ("getent", "useradd", "usermod", "groupmod", "chown", "systemctl", "rfkill", "raspi-config", "install")
 
 
-def first_start(tmp_path: Path, config: FirstBoot, *there: str) -> tuple[Path, list[str]]:
-    """Runs the script in a folder that stands for the card's root, with programs that write down how they are called."""
+def first_start(tmp_path: Path, config: FirstBoot, *there: str, first: str = "pi") -> tuple[Path, list[str]]:
+    """first: user 1000.  Runs the script in a folder that stands for the card's root, with programs that write down how they are called."""
     root, programs, log = tmp_path / "root", tmp_path / "bin", tmp_path / "log"
     for folder in ("etc/ssh", "etc/wpa_supplicant", "etc/sudoers.d", "boot", "home/pi/.ssh", "usr/lib/userconf-pi", *there):
         (root / folder).mkdir(parents=True, exist_ok=True)
     programs.mkdir()
     log.touch()
     for name in STUBS:
-        answer = f"echo pi:x:1000:1000::{root}/home/pi:/bin/sh" if name == "getent" else ":"
+        answer = f"echo {first}:x:1000:1000::{root}/home/pi:/bin/sh" if name == "getent" and first else ":"
         (programs / name).write_text(f'#!/bin/sh\nprintf "%s|" "${{0##*/}}" "$@" >>{log}; echo >>{log}; {answer}\n')
         (programs / name).chmod(0o755)
     (root / "etc/hosts").write_text("127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n")
-    for name, data in firstrun.files(config, "/boot", "quiet systemd.unit=old.target splash\n").items():
+    for name, data in firstrun.files(config, "/boot", "quiet systemd.unit=old.target splash systemd.show_status=0\n").items():
         text = data.decode() if name == "cmdline.txt" else data.decode().replace(" /etc/", f" {root}/etc/").replace(">/etc/", f">{root}/etc/")
         (root / "boot" / name).write_text(text.replace(" /boot/", f" {root}/boot/"))
     path = f"{programs}:/usr/bin:/bin"
@@ -254,9 +254,9 @@ def test_the_script_does_it_where_the_system_has_no_helpers(tmp_path: Path) -> N
     assert "usermod|-l|ann|pi|" in calls and f"usermod|-p|{HASH}|ann|" in calls and "systemctl|enable|ssh|" in calls
     assert "raspi-config|nonint|do_wifi_country|DE|" in calls
     assert not list(tmp_path.rglob("pwned")), "a name was run as a command"
-    # The script has gone, and the line that would run it again.
+    # The script has gone, and the words that would run it again; others of systemd's are the user's.
     assert [path.name for path in (root / "boot").iterdir()] == ["cmdline.txt"]
-    assert (root / "boot/cmdline.txt").read_text() == "quiet splash\n"
+    assert (root / "boot/cmdline.txt").read_text() == "quiet splash systemd.show_status=0\n"
 
 
 def test_the_script_writes_a_profile_for_network_manager(tmp_path: Path) -> None:
@@ -271,6 +271,13 @@ def test_the_script_lets_a_user_without_a_password_use_sudo(tmp_path: Path) -> N
     root, calls = first_start(tmp_path, KEY_ONLY)
     assert (root / "etc/sudoers.d/010_edge").read_text() == "ann ALL=(ALL) NOPASSWD:ALL\n"
     assert "usermod|-p|!|ann|" in calls
+
+
+def test_the_script_makes_a_user_where_there_is_none(tmp_path: Path) -> None:
+    """Debian's own images for Raspberry Pis have root only: renaming nobody would lock everybody out."""
+    _, calls = first_start(tmp_path, FirstBoot(user="ann", password=HASH), first="")
+    made = ["useradd|-m|-s|/bin/bash|-u|1000|ann|", "usermod|-a|-G|sudo|ann|", f"usermod|-p|{HASH}|ann|"]
+    assert [call for call in calls if call.startswith("user")] == made
 
 
 def test_the_script_uses_the_systems_helpers() -> None:

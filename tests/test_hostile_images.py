@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import lzma
 import os
+import resource
 import struct
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +27,7 @@ from edge.images import copies, ext4, fat, flashing, injecting
 from edge.images.first_boot import FirstBoot
 from edge.images.partitions import FAT, LINUX, SECTOR, Partition, boot_and_root, read_partitions
 from edge.images.payload import Payload
-from edge.images.volumes import Volume
+from edge.images.volumes import Volume, copy_part
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("card_tools")]
 SYSTEMD = {"/usr/lib/systemd/systemd": "", "/etc/fstab": FSTAB}
@@ -100,12 +102,12 @@ def test_what_fsck_finds_is_told(tmp_path: Path, flash: Flash) -> None:
     put(ROOT_AT + 1024 + 12, b"\x01\0\0\0")(image)  # a wrong count of free blocks
     with pytest.raises(EdgeError) as caught:
         flash(image)
-    assert str(caught.value).startswith(f"{image}: e2fsck finds fault with its root partition: ")
+    assert str(caught.value).startswith(f"{image}: e2fsck finds fault with its root partition: ext2fs_open2: Superblock checksum does not match")
     again = card(tmp_path / "again.img", {"a.txt": "x" * 5000})
     put(BOOT_AT + 512 * 4 + 3, b"\xf0\xff\xff")(again)
     with pytest.raises(EdgeError) as caught:
         flash(again)
-    assert str(caught.value).startswith(f"{again}: fsck.fat finds fault with its boot partition: ")
+    assert str(caught.value).startswith(f"{again}: fsck.fat finds fault with its boot partition: FATs differ")
 
 
 @pytest.mark.parametrize(
@@ -223,6 +225,85 @@ def test_an_xz_that_unpacks_to_too_much(tmp_path: Path, flash: Flash, monkeypatc
     assert str(caught.value) == f"{big}: is {9 * MB} bytes long, no size for a card"
 
 
+def test_an_xz_that_wants_much_memory(tmp_path: Path, flash: Flash) -> None:
+    """The header asks for a dictionary of 1.5 GiB: an unpacker that obeys allocates it."""
+    path = tmp_path / "card.img.xz"
+    path.write_bytes(lzma.compress(bytes(1000), filters=[{"id": lzma.FILTER_LZMA2, "preset": 0}]))
+    data = bytearray(path.read_bytes())
+    header = data[12 : 12 + 4 * (data[12] + 1) - 4]
+    assert header[2:4] == b"\x21\x01"  # LZMA2, one byte of properties: the size of its dictionary
+    header[4] = 39
+    data[12 : 12 + len(header) + 4] = header + struct.pack("<I", zlib.crc32(header))
+    path.write_bytes(data)
+    with pytest.raises(EdgeError) as caught:
+        flash(tmp_path / "new.img", source=path)
+    assert str(caught.value) == f"{path}: wants more than 512 MiB of memory (unpack it: xz --decompress --keep)"
+
+
+def test_no_room_to_unpack(tmp_path: Path, flash: Flash) -> None:
+    """The size that a file may have stands for the room that is left."""
+    packed = tmp_path / "card.img.xz"
+    packed.write_bytes(lzma.compress(b"\1" * (2 * MB)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MB, before[1]))
+    try:
+        with pytest.raises(EdgeError) as caught:
+            flash(tmp_path / "new.img", source=packed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value) == f"{tmp_path}: the image cannot be made here: File too large (make room or choose another place)"
+
+
+def test_an_xz_of_several_streams(tmp_path: Path, flash: Flash) -> None:
+    """As `cat a.xz b.xz` and some parallel compressors make it, with padding between."""
+    image = card(tmp_path / "card.img").read_bytes()
+    path = tmp_path / "card.img.xz"
+    path.write_bytes(lzma.compress(image[:1_000_000]) + bytes(8) + lzma.compress(image[1_000_000:]) + bytes(4))
+    copies.working_copy(path, tmp_path / "copy", lambda text: None)
+    assert (tmp_path / "copy").read_bytes() == image
+
+
+def test_a_name_that_cannot_be_given(tmp_path: Path, flash: Flash, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image of somebody else in /tmp: its folder can be written to, it cannot be replaced."""
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    path = card(tmp_path / "card.img")
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(EdgeError) as caught:
+        flash(path)
+    assert str(caught.value) == f"{path}: cannot be replaced: Operation not permitted (choose another place, and give this image with --from)"
+    assert path.read_bytes() == before
+
+
+def test_an_image_keeps_its_owner(tmp_path: Path, flash: Flash) -> None:
+    """`sudo edge flash` must not take the image away from who made it."""
+    if os.geteuid():
+        pytest.skip("only root gives files away")
+    path = card(tmp_path / "card.img")
+    os.chown(path, 12345, 23456)
+    path.chmod(0o640)
+    flash(path)
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 23456, 0o640)
+
+
+def test_holes_are_not_read(tmp_path: Path) -> None:
+    """A terabyte of nothing takes no time: read byte by byte, it would be ten minutes."""
+    source, target = tmp_path / "sparse", tmp_path / "copy"
+    with source.open("wb") as file:
+        for at, data in ((0, b"first"), (1 << 39, b"middle"), ((1 << 40) - 4, b"last")):
+            file.seek(at)
+            file.write(data)
+    copy_part(source, 2, 1 << 40, target)
+    with target.open("rb") as file:
+        found = [(file.seek(at), file.read(8)) for at in (0, (1 << 39) - 2, (1 << 40) - 6)]
+    assert [data for _, data in found] == [b"rst" + bytes(5), b"middle" + bytes(2), b"last" + bytes(2)]
+    assert (target.stat().st_size, target.stat().st_blocks < 50_000) == (1 << 40, True)
+
+
 def test_a_folder_is_no_image(tmp_path: Path, flash: Flash) -> None:
     with pytest.raises(EdgeError) as caught:
         flash(tmp_path)
@@ -235,16 +316,17 @@ def test_a_folder_is_no_image(tmp_path: Path, flash: Flash) -> None:
     assert str(caught.value) == f"{tmp_path / 'no' / 'such'}: cannot be written to: No such file or directory (choose another place)"
 
 
-def test_no_room_for_the_copy(tmp_path: Path, flash: Flash, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "said"), [(28, "No space left on device"), (5, "Input/output error"), (30, "Read-only file system")])
+def test_no_room_for_the_copy(number: int, said: str, tmp_path: Path, flash: Flash, monkeypatch: pytest.MonkeyPatch) -> None:
     image = card(tmp_path / "card.img")
 
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, said)
 
     monkeypatch.setattr(flashing, "put_in_place", full)
     with pytest.raises(EdgeError) as caught:
         flash(image)
-    assert str(caught.value) == f"{tmp_path}: the image cannot be made here: No space left on device (make room or choose another place)"
+    assert str(caught.value) == f"{tmp_path}: the image cannot be made here: {said} (make room or choose another place)"
 
 
 def test_missing_tools_are_named_together_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +360,25 @@ def test_a_tool_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(ToolFailed) as caught:
         tools.run(["sleep", "60"], tmp_path)
     assert str(caught.value) == "sleep: took more than 0.2 s"
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ({"/opt": "->/srv", "/srv/x": ""}, "its /opt is a symlink, not a folder"),
+        ({"/opt/edge": "text"}, "its /opt/edge is a regular file, not a folder"),
+        ({"/opt/edge/tiny/versions": "->versions"}, "its /opt/edge/tiny/versions is a symlink, not a folder"),
+        ({"/opt/edge/tiny/current/x": ""}, "its /opt/edge/tiny/current is a folder, not a file"),
+        ({"/opt": "->/opt"}, "its /opt/edge/tiny/current lies behind links that lead in a circle"),
+    ],
+)
+def test_what_is_in_the_way_on_the_card(root: dict[str, str], message: str, tmp_path: Path, flash: Flash) -> None:
+    path = card(tmp_path / "card.img", root=root)
+    before = path.read_bytes()
+    with pytest.raises(EdgeError) as caught:
+        flash(path)
+    assert str(caught.value) == f"{path}: {message} (use a fresh copy of the image)"
+    assert path.read_bytes() == before
 
 
 def test_a_file_that_claims_terabytes_is_not_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import lzma
@@ -17,6 +18,7 @@ from cards import edge_file as edge_file  # fixtures
 from cards import flash as flash
 from edge import cli
 from edge.devices.lock import safe_name
+from edge.errors import EdgeError
 from edge.images import ext4
 from edge.images.payload import Payload
 
@@ -160,3 +162,14 @@ def test_the_command_line(tmp_path: Path, edge_file: Path, capsys: pytest.Captur
     image = card(tmp_path / "card.img")
     assert cli.main(["flash", str(edge_file), "--image", str(image)]) == 0
     assert capsys.readouterr().out.startswith(f"{image}: {SIZE / 1e6:.0f} MB\nmodel tiny: /opt/edge/tiny/versions/")
+
+
+def test_two_at_once_on_one_image(tmp_path: Path, flash: Flash) -> None:
+    """The second would begin from the image without the first one's model, and take its place."""
+    path = card(tmp_path / "card.img")
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(EdgeError) as caught:
+            flash(path)
+    assert str(caught.value) == f"{path}: is being changed by another edge flash (wait for it)"
+    flash(path)

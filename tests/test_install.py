@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,6 +76,20 @@ def test_flashing_what_is_there_changes_nothing(models: Files, device: Device, t
     assert rollback(device).version == first.version
 
 
+def test_only_what_flash_made_is_removed(models: Files, device: Device, tmp_path: Path) -> None:
+    """Somebody has moved the versions to a larger disk, where other things lie."""
+    root, disk = tmp_path / "edge" / "tiny", tmp_path / "disk"
+    flash(device, models[0])
+    (root / "versions").rename(disk)
+    (root / "versions").symlink_to(disk)
+    (disk / "photos").mkdir()
+    (disk / "0123456789ab").mkdir()
+    (disk / "0123456789abc").mkdir()
+    flash(device, models[1])
+    assert {path.name for path in disk.iterdir()} == {"photos", "0123456789abc", *map(version, models[:2])}
+    assert runs(root)
+
+
 def test_back_and_forth(models: Files, device: Device, tmp_path: Path) -> None:
     for model in (models[0], models[1], models[0]):
         flash(device, model)
@@ -124,6 +139,23 @@ def test_a_device_that_is_full(models: Files, device: Device) -> None:
     assert str(error.value) == f"local: has 0.1 MB free, v0.edge needs {size:.1f} MB (free some space there: df -h)"
 
 
+def test_what_has_arrived_needs_no_room_again(models: Files, device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cable was pulled on a card that has room for one more version, and that version's first half lies on it."""
+    versions, half = tmp_path / "edge" / "tiny" / "versions", models[0].path.read_bytes()[: models[0].size // 2]
+    (tmp_path / "bin").mkdir()
+    df = tmp_path / "bin" / "df"
+    free = (models[0].size + (1 << 20)) // 1024 - 8
+    df.write_text(f"#!/bin/sh\necho Filesystem 1024-blocks Used Available\necho /dev/x 9999 9 {free} 1% /\n")
+    df.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    with pytest.raises(DeviceFailed) as error:
+        flash(device, models[0])
+    assert str(error.value).endswith(" MB (free some space there: df -h)")
+    (versions / version(models[0])).mkdir()
+    (versions / version(models[0]) / f".model.edge.{version(models[0])}.part").write_bytes(half)
+    assert flash(device, models[0]).version == now(tmp_path / "edge" / "tiny")
+
+
 def test_a_wrong_answer_there_is_no_new_version(models: Files, device: Device, tmp_path: Path) -> None:
     flash(device, models[0])
     sick = Scripted(device, lambda argv: Ran(1, b"WRONG", b"") if "--verify" in argv else None)
@@ -162,13 +194,38 @@ def test_nothing_to_go_back_to(models: Files, device: Device, tmp_path: Path) ->
     assert str(error.value) == "local: has several models: other, tiny (say which: --name NAME)"
 
 
+def test_a_model_that_is_not_there(models: Files, device: Device, tmp_path: Path) -> None:
+    """A typing error makes no folder on the device, and says what there is."""
+    for model in models[:2]:
+        flash(device, model)
+    (tmp_path / "edge" / "no name of ours").mkdir()
+    (tmp_path / "edge" / "no name of ours" / "current").symlink_to("x")
+    for name, cure in (("tinny", "did you mean 'tiny'?"), ("x", "there is tiny")):
+        with pytest.raises(EdgeError) as error:
+            rollback(device, name)
+        assert str(error.value) == f"local: has no model '{name}' that edge flash put there ({cure})"
+    assert sorted(path.name for path in (tmp_path / "edge").iterdir()) == ["no name of ours", "tiny"]
+    assert rollback(device).version == version(models[0])
+
+
+def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as a number that /etc/passwd does not know."""
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert mark().startswith("54321@")
+
+
 def locks() -> list[tuple[str, str, bool]]:
     """who holds it -> is it stale?  BOOT and UP are the device's."""
-    me, pid = mark().split(",")
+    me, pid, here = mark().split(",")
     return [
         ("another user, just now", "BOOT,UP,ann@desk,77", False),
-        ("me, and I am alive", f"BOOT,UP,{me},{pid}", False),
-        ("me, and that process has ended", f"BOOT,UP,{me},{2**22 + 1}", True),
+        ("me, and I am alive", f"BOOT,UP,{me},{pid},{here}", False),
+        ("me, and that process has ended", f"BOOT,UP,{me},{2**22 + 1},{here}", True),
+        ("my namesake on another machine of that name", f"BOOT,UP,{me},{2**22 + 1},other", False),
+        ("a process with a number of 5000 digits", f"BOOT,UP,{me},{'9' * 3000},{here}", False),
+        ("a time of 3000 digits", f"BOOT,{'9' * 3000},ann@desk,77", True),
         ("another user, before the device rebooted", "1-2-3,UP,ann@desk,77", True),
         ("another user, hours ago", "BOOT,-9999,ann@desk,77", True),
         ("nobody we can read", "garbage", True),
@@ -215,6 +272,22 @@ def test_a_lock_that_was_taken_over_is_noticed(models: Files, device: Device, tm
     with pytest.raises(DeviceFailed) as error:
         flash(Scripted(device, steal), models[0])
     assert str(error.value) == f"local: somebody else took over {root} (flash again)"
+
+
+def test_what_another_has_made_current_meanwhile_stays(models: Files, device: Device, tmp_path: Path) -> None:
+    """They took over our lock and switched to the version that is, for us, no good."""
+    root = tmp_path / "edge" / "tiny"
+
+    def steal(argv: list[str]) -> Ran | None:
+        if "--verify" not in argv:
+            return None
+        (root / ".lock").unlink()
+        (root / "current").symlink_to(f"versions/{version(models[0])}")
+        return Ran(1, b"WRONG", b"")
+
+    with pytest.raises(CheckFailed):
+        flash(Scripted(device, steal), models[0])
+    assert runs(root)
 
 
 def test_a_folder_of_ones_own(models: Files, device: Device, tmp_path: Path) -> None:

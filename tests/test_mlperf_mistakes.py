@@ -64,6 +64,7 @@ INFER = "answer to infer 1 0%"
         (answering(profile="m-profile-[x]"), "no m-model-[…] in the answer to profile% (is its firmware complete?)"),
         (answering(profile="e-[Unknown command: profile]"), "answered 'e-[Unknown command: profile]' to profile%"),
         (answering(profile="\x1b[2J\r\n" * 60), f"more than 50 lines came after profile% {HINT}"),
+        (answering(profile=f"{'x' * 3000}\r\n" * 40), f"more than 0.1 MB came after profile% {HINT}"),
         (
             answering(db_load="Supplied buffer size 40 exceeds maximum of 30"),
             "does not take 40 bytes: 'Supplied buffer size 40 exceeds maximum of 30' (is that an input of its model?)",
@@ -97,6 +98,7 @@ INFER = "answer to infer 1 0%"
 )
 def test_a_device_that_misbehaves(answers: Callable[[str], str | None], line: str, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "MAX_LINES", 50)
+    monkeypatch.setattr(host, "MAX_ANSWER", 100_000)
     with Dut(answers) as device, pytest.raises(DeviceFailed) as failure, open_wire(device.uri) as (wire, _):
         mlperf.perform(host.Dut(wire), INPUTS)
     assert str(failure.value) == f"{device.uri}: {line}"

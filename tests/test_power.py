@@ -84,9 +84,9 @@ def forget_owner(root: Path) -> None:
     """As if the process that held the lock had ended: here it is this one, which lives."""
     lock = root / ".lock"
     if lock.is_symlink():
-        boot, up, owner, _ = str(lock.readlink()).split(",")
+        boot, up, owner, _, machine = str(lock.readlink()).split(",")
         lock.unlink()
-        lock.symlink_to(f"{boot},{up},{owner},{2**22 + 1}")
+        lock.symlink_to(f"{boot},{up},{owner},{2**22 + 1},{machine}")
 
 
 COMMANDS = ("ln", "mv", "rm", "mkdir", "sync", "readlink", "df", "chmod", "cat", "gzip")
@@ -142,3 +142,28 @@ def test_the_power_is_cut_at_any_command(models: Files, device: Device, tmp_path
         if finished:
             break
     assert 15 < cuts < 99
+
+
+def test_the_power_is_cut_while_going_back(models: Files, device: Device, tmp_path: Path, power: Callable[[int], None]) -> None:
+    root = tmp_path / "edge" / "tiny"
+    for model in models[:2]:
+        flash(device, model)
+    shutil.copytree(tmp_path / "edge", tmp_path / "before", symlinks=True)
+    for last in range(1, 30):
+        shutil.rmtree(tmp_path / "edge")
+        shutil.copytree(tmp_path / "before", tmp_path / "edge", symlinks=True)
+        power(last)
+        try:
+            rollback(Dying(device, 1000))
+            finished = int((tmp_path / "power" / "count").read_text()) < last
+        except EdgeError:
+            finished = False
+        power(0)
+        assert runs(root), f"cut at command {last}"
+        assert now(root) in [version(m) for m in models[:2]]
+        forget_owner(root)
+        flash(device, models[2])
+        assert now(root) == version(models[2]) and rollback(device).version in [version(m) for m in models[:2]], f"cut at command {last}"
+        if finished:
+            break
+    assert 8 < last < 29

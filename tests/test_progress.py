@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
+from edge import cli, images
 from edge.cli import progress
 from edge.cli.progress import CLEAR, Progress
 
@@ -69,3 +72,18 @@ def test_nothing_ticks_where_nothing_shows() -> None:
     with Progress(io.StringIO()) as say:
         say("compiling")
         assert not say.ticker.is_alive()
+
+
+def test_an_answer_stands_on_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """stdout and stderr are one terminal: the line of the progress goes before the answer comes."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    def flash_image(words: object, say: Callable[[str], None], ask: object) -> str:
+        say("writing")
+        return "card.img: 23 MB"
+
+    monkeypatch.setattr(images, "flash_image", flash_image)
+    assert cli.main(["flash", "a.edge", "--image", "card.img"]) == 0
+    assert terminal.getvalue().endswith(f"writing{CLEAR}card.img: 23 MB\n")

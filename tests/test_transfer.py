@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as some
 from edge.devices import arrival, open_device, transfer
 from edge.devices.arrival import pull_over
 from edge.devices.checksum import sums_of
-from edge.devices.device import Device, Ran
+from edge.devices.device import MAX_OUTPUT_BYTES, Device, Ran
 from edge.devices.scripts import script
 from edge.devices.transfer import push_over
 from edge.errors import DeviceFailed, EdgeError
@@ -139,6 +140,43 @@ def test_a_file_that_never_ends(tmp_path: Path, file: Path, monkeypatch: pytest.
     with pytest.raises(DeviceFailed) as error:
         pull_over(Line(), "ssh://b", str(file), tmp_path / "back", print)
     assert str(error.value) == f"ssh://b: {file} is larger than 0 GiB (fetch it by other means)"
+
+
+def test_a_file_larger_than_what_a_program_may_print(device: Device, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(MAX_OUTPUT_BYTES + 1)
+    device.pull(str(tmp_path / "large"), tmp_path / "back")
+    assert (tmp_path / "back").stat().st_size == MAX_OUTPUT_BYTES + 1
+
+
+def test_a_disk_that_is_full_here(device: Device, file: Path, tmp_path: Path) -> None:
+    """The size that a file may have here stands for the room that is left."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))  # Python ignores the signal, so that a write fails
+    try:
+        with pytest.raises(EdgeError) as error:
+            device.pull(str(file), tmp_path / "back")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(error.value) == f"{tmp_path}/back: cannot be written: File too large (choose another place)"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_the_way_here(device: Device, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "back").mkdir()
+    with pytest.raises(EdgeError) as error:
+        device.pull(str(file), tmp_path / "back")
+    assert str(error.value) == f"{tmp_path}/back: cannot be written: Is a directory (choose another place)"
+
+
+@pytest.mark.parametrize("have", ["9" * 30, "9" * 5000, "-1", "x"])
+def test_a_device_that_says_it_has_more_than_there_is(file: Path, have: str) -> None:
+    def stream(argv: Sequence[str], *, feed: Iterable[bytes] = (), **more: object) -> Ran:
+        if argv[2] == transfer.LOOK:
+            return Ran(0, f"have={have}\n".encode(), b"")
+        return Ran(0, str(sum(map(len, feed))).encode(), b"")
+
+    push_over(stream, "ssh://b", file, "/x", print)
 
 
 def test_a_file_that_is_not_there(device: Device, tmp_path: Path) -> None:

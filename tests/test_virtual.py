@@ -183,8 +183,50 @@ def test_a_qemu_that_does_not_start(programs: Path, made: Path, monkeypatch: pyt
     assert said == ["switching rpi4 on"]
 
 
+def test_a_key_whose_making_was_killed(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: Callable[[str, str], str]) -> None:
+    """ssh-keygen writes two files: who is killed between them must not leave a board that never starts again."""
+    tool("ssh-keygen", "apt-get install openssh-client")
+    tool("mke2fs", "apt-get install e2fsprogs")
+    really = tools.run
+
+    def killed(argv: Sequence[str], folder: Path) -> bytes:
+        really(argv, folder)
+        Path(f"{argv[-1]}.pub").unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tools, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        machine.prepare(made, tmp_path)
+    monkeypatch.setattr(tools, "run", really)
+    machine.prepare(made, tmp_path)
+    assert (tmp_path / "key.pub").read_text().startswith("ssh-ed25519 ")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ToolFailed) as failure:
+        open_device("virtual://rpi4")
+    what = f"{tmp_path}/file/edge/boards/rpi4 cannot be written: Not a directory"
+    assert message(failure) == f"virtual://rpi4: {what} (set XDG_STATE_HOME to a folder with room that you may write to)"
+
+
+def test_no_room_for_a_board(programs: Path, made: Path, states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(made: Path, folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    program(programs, "qemu-system-aarch64", "")
+    monkeypatch.setattr(machine, "parts", lambda say: made)
+    monkeypatch.setattr(machine, "prepare", full)
+    with pytest.raises(ToolFailed) as failure:
+        machine.started(PI)
+    what = f"{states}/rpi4 cannot be written: No space left on device"
+    assert message(failure) == f"virtual://rpi4: {what} (set XDG_STATE_HOME to a folder with room that you may write to)"
+
+
 def test_a_disk_that_cannot_be_made(programs: Path, made: Path, tmp_path: Path) -> None:
-    program(programs, "ssh-keygen", "")
+    (tmp_path / "key").touch()
     program(programs, "mke2fs", "echo 'No space left on device' >&2; exit 1")
     with pytest.raises(ToolFailed) as failure:
         machine.prepare(made, tmp_path)

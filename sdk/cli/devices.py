@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+LONGEST = 300  #: characters: a URI is there to be copied
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
@@ -23,6 +25,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([asdict(device) for device in found], indent=1))
     else:
-        print(table(("device", "what"), [(device.uri, device.what) for device in found]))
+        print(table(("device", "what"), [(device.uri, device.what) for device in found], LONGEST))
         print("\nboards on the network: ssh://USER@HOST")
     return 0

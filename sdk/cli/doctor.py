@@ -76,6 +76,7 @@ def findings() -> Iterator[Finding]:
     yield clock()
     yield load()
     if all(version_of(name) for name, _, absence, _ in PACKAGES if absence == MISSING):  # else there is no reading of meters
+        yield from weather()
         yield meter()
 
 
@@ -161,6 +162,16 @@ def load() -> Finding:
     if busy > 0.5 * cores:
         return Finding(NOTE, "load", f"{busy:.1f} on {cores} cores", "figures will be noisy until the machine is quiet")
     return Finding(OK, "load", f"{busy:.1f} on {cores} cores")
+
+
+def weather() -> Iterator[Finding]:
+    """What the firmware and the sensors of this machine say: it may be the board."""
+    from edge.devices import checkup, moments, open_device
+
+    device = open_device("local")
+    now = moments.look(device)[-1]
+    yield checkup.throttled(device.facts(), now)
+    yield checkup.heat(now)
 
 
 def meter(place: Place | None = None) -> Finding:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from edge.images import Asker
 
 #: option of --image -> what it is when nobody gives it
-OF_IMAGE = {"source": None, "base": None, "host_name": None, "user": None, "ssh_key": None, "wifi": None, "wifi_country": None, "yes": False}
+OF_IMAGE = {
+    **dict.fromkeys(("source", "base", "host_name", "user", "ssh_key", "wifi", "wifi_country", "max_size")),
+    "yes": False,
+}
+MAX_SIZE = "256GB"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ssh-key", type=Path, metavar="FILE", help="that user's public key")
     parser.add_argument("--wifi", metavar="SSID", help="the network to join; the password is asked for, or in EDGE_WIFI_PASSWORD")
     parser.add_argument("--wifi-country", metavar="XX", help="where the radio is used: DE, GB, US, …")
-    parser.add_argument("--max-size", default="256GB", metavar="SIZE", help="refuse a card larger than this (256GB)")
+    parser.add_argument("--max-size", metavar="SIZE", help=f"refuse a card larger than this (default {MAX_SIZE})")
     parser.add_argument("--yes", action="store_true", help="overwrite the card without asking")
 
 
@@ -85,11 +89,12 @@ def to_image(args: argparse.Namespace) -> int:
         wifi=args.wifi or "",
         wifi_country=args.wifi_country or "",
         service=args.service,
-        max_size=args.max_size,
+        max_size=args.max_size or MAX_SIZE,
         yes=args.yes,
     )
     with Progress() as say:
-        print(flash_image(words, say, asker()))
+        said = flash_image(words, say, asker())
+    print(said)
     return 0
 
 

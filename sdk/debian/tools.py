@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -34,6 +35,8 @@ PACKAGES = {
     "qemu-system-aarch64": "qemu-system-arm",
 }
 SYSTEM_FOLDERS = "/usr/sbin:/sbin"  #: Debian leaves them out of a user's PATH, and mke2fs lives there
+CHECKERS = ("e2fsck", "fsck.fat")
+CHATTER = re.compile(r"(debugfs|e2fsck|mke2fs|fsck\.fat|mkfs\.fat) [0-9][^ ]* \(|Pass [0-9]")
 SECONDS = 600
 MAX_OUTPUT = 1 << 20
 #: nothing of the user's configuration or language changes what a tool does or says
@@ -81,15 +84,16 @@ def run(
                 raise ToolFailed(argv[0], f"gave more than {limit} bytes", "the image is damaged or not a card's")
             code = process.wait()
         errors.seek(0)
-        complaints = [line for line in errors.read(MAX_OUTPUT).decode(errors="replace").splitlines() if line.strip()]
+        complaints = findings(errors.read(MAX_OUTPUT))
     # debugfs gives 0 whatever happens: what it says besides its banner is the failure.
     if argv[0] == "debugfs":
-        complaints = [line for line in complaints if not line.startswith("debugfs 1.")]
         code = code or int(bool(complaints))
     if code < 0 and time.monotonic() >= end:
         raise ToolFailed(argv[0], f"took more than {SECONDS:g} s")
     if code:
-        raise ToolFailed(argv[0], complaints[-1] if complaints else last_line(said) or f"ended with {code}")
+        found = findings(said)
+        first = 0 if argv[0] in CHECKERS else -1  # a checker ends with a summary
+        raise ToolFailed(argv[0], complaints[-1] if complaints else found[first] if found else f"ended with {code}")
     return said
 
 
@@ -117,6 +121,6 @@ def started(argv: Sequence[str], folder: Path) -> Iterator[IO[bytes]]:
         yield process.stdout or io.BytesIO()
 
 
-def last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+def findings(output: bytes) -> list[str]:
+    """The lines of what a tool says, without those that say what it is and how far."""
+    return [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip() and not CHATTER.match(line)]

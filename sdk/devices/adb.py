@@ -74,8 +74,8 @@ class Adb:
             while True:
                 kind, size = struct.unpack("<BI", link.read(5))
                 data = link.read(size) if size <= MAX_PACKET else b""
-                count += size
-                if size > MAX_PACKET or (count > MAX_OUTPUT_BYTES and not keep):
+                count += 0 if keep and kind == STDOUT else size
+                if size > MAX_PACKET or count > MAX_OUTPUT_BYTES:
                     raise DeviceFailed(self.uri, f"printed more than {MAX_OUTPUT_BYTES >> 20} MiB", "is this the right program?")
                 if kind == EXIT:
                     return Ran(data[0] if data else 255, bytes(kept[STDOUT]), bytes(kept[STDERR]))

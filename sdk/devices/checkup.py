@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +17,18 @@ LEAST_BYTES, FEW_BYTES = 4 << 20, 100 << 20  #: free for one small artifact; for
 WARM, HOT = 65.0, 80.0  #: degrees Celsius: nearing, and where Raspberry Pis slow down
 CLOCK_SECONDS = 120  #: that the device's time of day may be off
 GOVERNOR = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+UNCAP = "cat /sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"
+HELD_DOWN = 0.7  #: of its highest clock, on Arm, where `performance` means that one; PCs turn theirs down when they idle
+ELSEWHERE = "edge flash --folder PATH"
+ROOM = "sudo apt-get clean there; df -h shows the rest"
+#: what shells say who cannot write -> what it means, what helps.  dash says of a full disk no more than I/O error.
+UNWRITABLE = (
+    (r"no space|i/o error|quota", "{base}, {free:.1f} MB free", ROOM),
+    (r"read-only", "{base} is mounted read-only", "sudo mount -o remount,rw / there; if it comes back, the card may be worn out"),
+    (r"denied|not permitted", "{base} does not belong to this user", f"sudo chown $USER {{base}} there, or {ELSEWHERE}"),
+    (r"no such|nonexistent", "{base} is not there", f"sudo install -d -o $USER {{base}} there, or {ELSEWHERE}"),
+    (r"", "{base} cannot be written to", ELSEWHERE),
+)
 SUPPLY = "a supply of 5 V and 3 A (Pi 5: 5 A) and a short cable"
 COOLING = "a heat sink or a fan, and let it cool down"
 
@@ -25,8 +38,12 @@ EXTRAS = (
     + """
 echo "base=$base"; echo "time=$(date +%s)"
 file=$base/.edge-checkup-$$
-{ echo '#!/bin/sh' >"$file" && chmod 755 "$file"; } 2>/dev/null && echo writable=yes && "$file" 2>/dev/null && echo runs=yes
-rm -f "$file"
+if why=$({ echo '#!/bin/sh' >"$file" && chmod 755 "$file"; } 2>&1); then
+  echo writable=yes; "$file" 2>/dev/null && echo runs=yes
+else
+  echo "why=$why"
+fi
+rm -f "$file" 2>/dev/null
 exit 0
 """
 )
@@ -44,8 +61,8 @@ def checkup(device: Device) -> Iterator[Finding]:
     yield folder(facts, told)
     yield tools(facts)
     moments = look(device)
-    yield governor(moments[-1])
-    yield throttled(moments[-1])
+    yield governor(facts, moments[-1])
+    yield throttled(facts, moments[-1])
     yield heat(moments[-1])
     yield load(facts, moments)
     yield time_of_day(told, time.time())
@@ -74,13 +91,12 @@ def fits(facts: Facts) -> Iterator[str]:
 def folder(facts: Facts, told: dict[str, str]) -> Finding:
     base, free = told["base"], facts.free_bytes
     if "writable" not in told:
-        return Finding(MISSING, "folder", f"{base} cannot be written to", "sudo mount -o remount,rw / there, or edge flash --folder PATH")
+        what, cure = next((what, cure) for said, what, cure in UNWRITABLE if re.search(said, told.get("why", ""), re.IGNORECASE))
+        return Finding(MISSING, "folder", what.format(base=base, free=free / 1e6), cure.format(base=base))
     if "runs" not in told:
-        return Finding(MISSING, "folder", f"{base} lets no program run", f"sudo mount -o remount,exec {base} there, or edge flash --folder PATH")
+        return Finding(MISSING, "folder", f"{base} lets no program run", f"sudo mount -o remount,exec {base} there, or {ELSEWHERE}")
     if free < FEW_BYTES:
-        return Finding(
-            MISSING if free < LEAST_BYTES else NOTE, "folder", f"{base}, {free / 1e6:.1f} MB free", "sudo apt-get clean there; df -h shows the rest"
-        )
+        return Finding(MISSING if free < LEAST_BYTES else NOTE, "folder", f"{base}, {free / 1e6:.1f} MB free", ROOM)
     return Finding(OK, "folder", f"{base}, {free / 1e9:.1f} GB free")
 
 
@@ -92,14 +108,19 @@ def tools(facts: Facts) -> Finding:
     return Finding(OK, "tools", " ".join(facts.tools))
 
 
-def governor(now: Moment) -> Finding:
+def governor(facts: Facts, now: Moment) -> Finding:
     clock = f" at {now.clock:.0f} of {now.limit:.0f} MHz" if now.clock and now.limit else ""
+    slow = now.clock and now.limit and now.clock < HELD_DOWN * now.limit and facts.machine != "x86_64"
+    if now.governor == "performance" and slow:
+        return Finding(NOTE, "governor", f"{now.governor}{clock}: something holds the clock down", UNCAP)
     if now.governor in (None, "performance"):
         return Finding(OK, "governor", f"{now.governor}{clock}" if now.governor else "not readable there (usual in a virtual machine)")
     return Finding(NOTE, "governor", f"{now.governor}{clock}: the clock moves while you measure", GOVERNOR)
 
 
-def throttled(now: Moment) -> Finding:
+def throttled(facts: Facts, now: Moment) -> Finding:
+    if now.throttled is None and "vcgencmd" in facts.tools:
+        return Finding(NOTE, "throttling", "vcgencmd does not answer this user", "sudo usermod -aG video $USER there, and log in again")
     if now.throttled is None:
         return Finding(OK, "throttling", "the board does not report any")
     words, before = throttling(now.throttled), throttling(now.throttled, since_boot=True)

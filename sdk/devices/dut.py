@@ -19,7 +19,7 @@ from edge.errors import DeviceFailed
 HELLO_SECONDS, HELLOS = 2.0, 3  #: as EnergyRunner waits; a board may be starting, or have half a command in its buffer
 ANSWER_SECONDS = 10.0
 PER_COMMAND = 31  #: bytes of input: a command has at most 80 characters, and this many is what other hosts send
-MAX_LINE, MAX_LINES = 1 << 20, 100_000  #: of one answer
+MAX_LINE, MAX_LINES, MAX_ANSWER = 1 << 20, 100_000, 16_000_000  #: of one answer; the last in characters
 TIMER = 1 << 32  #: microseconds after which a 32-bit timer begins anew
 BAUD_HINT = "is it on, and the baud rate right? ?baud=115200, 9600 in energy mode"
 
@@ -103,7 +103,11 @@ class Dut:
     def until_ready(self, command: str, seconds: float) -> list[Line]:
         """The answer to `command`, which has been sent; DeviceFailed for an `e-[…]` in it, or when it does not end in time."""
         heard: list[Line] = []
+        size = 0
         for line in self.lines(seconds):
+            size += len(line.text)
+            if size > MAX_ANSWER:
+                raise DeviceFailed(self.wire.name, f"more than {MAX_ANSWER / 1e6:g} MB came after {command[:40]}%", BAUD_HINT)
             if line.text == "m-ready":
                 wrong = next((line.text for line in heard if line.text.startswith("e-[")), None)
                 if wrong:

@@ -14,7 +14,7 @@ SCRIPT = (
     + """
 echo "machine=$(uname -m)"; echo "kernel=$(uname -r)"
 [ -r /proc/device-tree/model ] && echo "board=$(tr -d '\\000' </proc/device-tree/model)"
-cores=0
+cores=0 name= features=
 while IFS=: read -r key value; do
   case "$key" in
     processor*) cores=$((cores + 1));;

@@ -12,7 +12,7 @@ from edge.devices.device import Device, Say, silent
 from edge.devices.fit import require_fit
 from edge.devices.lock import Held, held, safe_name
 from edge.devices.scripts import failed, key_values, remote_path, script
-from edge.errors import CheckFailed, DeviceFailed, EdgeError, one_line
+from edge.errors import CheckFailed, DeviceFailed, EdgeError, did_you_mean, one_line
 
 VERSION_LETTERS = 12  #: of the artifact's sha256
 SPARE_BYTES = 1 << 20  #: that stay free beside a new version
@@ -42,8 +42,8 @@ def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silen
     say(f"asking {device.uri} for its facts")
     require_fit(artifact, device.facts())
     with held(device, folder, name, version, say) as place:
-        if not place.there and place.free_bytes < artifact.size + SPARE_BYTES:
-            what = f"has {place.free_bytes / 1e6:.1f} MB free, {artifact.path.name} needs {(artifact.size + SPARE_BYTES) / 1e6:.1f} MB"
+        if not place.there and place.room_bytes < artifact.size + SPARE_BYTES:
+            what = f"has {place.room_bytes / 1e6:.1f} MB free, {artifact.path.name} needs {(artifact.size + SPARE_BYTES) / 1e6:.1f} MB"
             raise DeviceFailed(device.uri, what, "free some space there: df -h")
         program = f"{place.root}/versions/{version}/model.edge"
         sent = device.push(artifact.path, program, say)
@@ -56,10 +56,10 @@ def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silen
 
 def rollback(device: Device, name: str = "", folder: str = "") -> Installed:
     """Back to the version before.  name: which model, where several are installed."""
-    name = name or only_one(device, folder)
-    with held(device, folder, safe_name(name), "", silent) as place:
+    name = chosen(device, name, folder)
+    with held(device, folder, name, "", silent) as place:
         told = done(device, place, scripts.BACK)
-    return Installed(device.uri, one_line(name), place.root, one_line(told.get("current", "")), one_line(told.get("left", "")))
+    return Installed(device.uri, name, place.root, one_line(told.get("current", "")), one_line(told.get("left", "")))
 
 
 def require_health(device: Device, program: str, name: str) -> None:
@@ -85,11 +85,14 @@ def done(device: Device, place: Held, text: str, *more: str) -> dict[str, str]:
     return key_values(ran.stdout)
 
 
-def only_one(device: Device, folder: str) -> str:
-    """The one model that is installed there."""
+def chosen(device: Device, name: str, folder: str) -> str:
+    """The model of that name, or with none the only one; the device is asked what it has, so that a typing error makes no folder there."""
     ran = device.run(script(scripts.INSTALLED, remote_path(folder) if folder else ""))
-    names = re.findall(r"^installed (.+)$", ran.stdout.decode("utf-8", "replace"), re.MULTILINE)
-    if len(names) != 1:
-        what = f"has several models: {', '.join(names)}" if names else "has no model that edge flash put there"
-        raise EdgeError(device.uri, what, "say which: --name NAME" if names else "edge flash A.edge --to DEVICE")
-    return str(names[0])
+    there = [found for found in re.findall(r"^installed (.+)$", ran.stdout.decode("utf-8", "replace"), re.MULTILINE) if safe_name(found) == found]
+    if not there:
+        raise EdgeError(device.uri, "has no model that edge flash put there", "edge flash A.edge --to DEVICE")
+    if name and safe_name(name) not in there:
+        raise EdgeError(device.uri, f"has no model '{name}' that edge flash put there", did_you_mean(name, there) or f"there is {', '.join(there)}")
+    if not name and len(there) > 1:
+        raise EdgeError(device.uri, f"has several models: {', '.join(there)}", "say which: --name NAME")
+    return safe_name(name) if name else str(there[0])

@@ -34,6 +34,7 @@ if ln -s "$mine" .lock 2>/dev/null; then echo "lock=$mine"
 elif seen=$(readlink .lock); then echo "held=$seen"
 else ln -s "$mine" .lock || exit 1; echo "lock=$mine"; fi
 df -Pk . | while read -r disk blocks used free rest; do echo "free_kb=$free"; done
+for part in "versions/$4"/.[!.]*; do [ -f "$part" ] && echo "part=$(($(wc -c <"$part")))"; done
 [ -f "versions/$4/model.edge" ] && echo there=yes
 exit 0
 """
@@ -56,7 +57,9 @@ sync
 edge_link "versions/$3" current || exit 1
 sync
 before=$(readlink "versions/$3/previous"); before=${before##*/}
-for folder in versions/*; do case "${folder##*/}" in "$3"|"$before") ;; *) rm -rf "$folder";; esac; done
+for folder in versions/????????????; do
+  case "${folder##*/}" in "$3"|"$before"|*[!0-9a-f]*) ;; *) rm -rf "$folder";; esac  # nothing but what we may have made
+done
 edge_unlock "$2"
 echo "previous=$before"
 exit 0
@@ -76,8 +79,8 @@ edge_unlock "$2"
 echo "left=${old##*/}"; echo "current=${to##*/}"; exit 0
 """
 )
-#: root, our lock, version or "": a version that was not good is removed, unless it was there before
-LEAVE = LINK + 'cd "$1" || exit 1; [ -z "$3" ] || rm -rf "versions/$3"; edge_unlock "$2"; exit 0'
+#: root, our lock, version or "": a version that was not good is removed, unless it was there before, or the lock is no longer ours
+LEAVE = LINK + 'cd "$1" || exit 1; [ "$(readlink .lock)" = "$2" ] || exit 0; [ -z "$3" ] || rm -rf "versions/$3"; edge_unlock "$2"; exit 0'
 #: folder or "" -> installed=NAME lines
 INSTALLED = BASE + 'cd "${1:-$base/edge}" 2>/dev/null || exit 0; for name in *; do [ -h "$name/current" ] && echo "installed $name"; done; exit 0'
 LOCK_LOST, NOTHING_BEFORE = 31, 32

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.devices import install_scripts as scripts
 from edge.devices.device import Device, Say
-from edge.devices.scripts import failed, key_values, remote_path, script
+from edge.devices.scripts import failed, key_values, number, remote_path, script
 from edge.errors import CheckFailed, DeviceFailed
 
 LOCK_SECONDS = 3600  #: after that nobody can still be at work: 40 MB over a serial line take an hour
@@ -20,12 +22,12 @@ LOCK_SECONDS = 3600  #: after that nobody can still be at work: 40 MB over a ser
 
 @dataclass(frozen=True)
 class Held:
-    """The folder while its lock is ours.  there: is the new version's file there already?"""
+    """The folder while its lock is ours.  there: is the new version's file there already?  room_bytes: for it, what has arrived of it included."""
 
     root: str
     lock: str
     there: bool
-    free_bytes: int
+    room_bytes: int
 
 
 @contextmanager
@@ -54,8 +56,7 @@ def begin(device: Device, folder: str, name: str, version: str, say: Say) -> Hel
         if ran.code or not told.get("root", "").startswith("/") or not told["root"].isprintable():
             raise failed(device.uri, ran, "preparing")
         if "lock" in told:
-            free = told.get("free_kb", "")
-            return Held(told["root"], told["lock"], "there" in told, int(free) << 10 if free.isdecimal() else 0)
+            return Held(told["root"], told["lock"], "there" in told, (number(told.get("free_kb", "")) << 10) + number(told.get("part", "")))
         seen = told.get("held", "")
         if attempt == 2 or not stale(seen, told):
             raise DeviceFailed(
@@ -67,17 +68,31 @@ def begin(device: Device, folder: str, name: str, version: str, say: Say) -> Hel
 
 
 def mark() -> str:
-    """`user@host,pid`: who we are, for others who find our lock."""
-    return f"{safe_name(getpass.getuser())}@{safe_name(socket.gethostname())},{os.getpid()}"
+    """`user@host,pid,machine`: who we are, for others who find our lock."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that /etc/passwd does not know
+        user = str(os.getuid())
+    return f"{safe_name(user)}@{safe_name(socket.gethostname())},{os.getpid()},{machine()}"
+
+
+def machine() -> str:
+    """Where our process numbers count: many boards and containers have the same name."""
+    said = b""
+    with suppress(OSError):
+        said += Path("/etc/machine-id").read_bytes()
+    with suppress(OSError):
+        said += bytes(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(said).hexdigest()[:8]
 
 
 def stale(seen: str, told: dict[str, str]) -> bool:
     """The device has rebooted since; or it is too long ago, by the clock that nobody sets; or it was a process of ours that has ended."""
-    boot, up, owner, pid = (seen.split(",") + [""] * 4)[:4]
-    now = told.get("up", "")
-    if boot != told.get("boot") or not (up.isdecimal() and now.isdecimal()) or int(now) - int(up) > LOCK_SECONDS:
+    boot, up, owner, pid, where = (seen.split(",") + [""] * 5)[:5]
+    if boot != told.get("boot") or not re.fullmatch("[0-9]{1,15}", up) or number(told.get("up", "")) - int(up) > LOCK_SECONDS:
         return True
-    return owner == mark().split(",")[0] and pid.isdecimal() and not alive(int(pid))
+    me, _, here = mark().split(",")
+    return (owner, where) == (me, here) and number(pid) > 0 and not alive(number(pid))
 
 
 def alive(pid: int) -> bool:

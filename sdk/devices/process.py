@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import IO
 
 from edge.devices.device import MAX_OUTPUT_BYTES, Ran
-from edge.errors import DeviceFailed
+from edge.errors import DeviceFailed, EdgeError
 
 CHUNK = 1 << 16
 TICK = 0.25  #: seconds between two looks at the clock; the end of the output is noticed at once
@@ -20,14 +21,14 @@ Keep = Callable[[bytes], object]
 
 
 class Flow:
-    """The three pipes of one child, each served by a thread.  moved: when bytes last went through any of them."""
+    """The three pipes of one child, each served by a thread.  moved: when bytes last went through any of them.  refused: what keep raised."""
 
     def __init__(self, child: subprocess.Popen[bytes], feed: Iterable[bytes], keep: Keep | None, limit: int) -> None:
-        self.child, self.limit, self.flooded, self.moved = child, limit, False, time.monotonic()
+        self.child, self.flooded, self.moved, self.refused = child, False, time.monotonic(), list[EdgeError]()
         self.kept = bytearray(), bytearray()
         assert child.stdin and child.stdout and child.stderr, "made with three pipes"
         self.feeder = threading.Thread(target=self.write, args=(child.stdin, feed), daemon=True)
-        sinks = ((child.stdout, keep or self.kept[0].extend), (child.stderr, self.kept[1].extend))
+        sinks = ((child.stdout, keep or self.kept[0].extend, math.inf if keep else limit), (child.stderr, self.kept[1].extend, limit))
         self.readers = [threading.Thread(target=self.read, args=sink, daemon=True) for sink in sinks]
         for thread in (self.feeder, *self.readers):
             thread.start()
@@ -42,15 +43,19 @@ class Flow:
         except OSError:
             pass  # the child has ended; its exit code and stderr say why
 
-    def read(self, pipe: IO[bytes], keep: Keep) -> None:
+    def read(self, pipe: IO[bytes], keep: Keep, limit: float) -> None:
         count = 0
-        while chunk := os.read(pipe.fileno(), CHUNK):
-            self.moved, count = time.monotonic(), count + len(chunk)
-            if count > self.limit:
-                self.flooded = True
-                stop(self.child)
-                return
-            keep(chunk)
+        try:
+            while chunk := os.read(pipe.fileno(), CHUNK):
+                self.moved, count = time.monotonic(), count + len(chunk)
+                self.flooded |= count > limit
+                if self.flooded:
+                    stop(self.child)
+                    return
+                keep(chunk)
+        except EdgeError as error:  # in a thread of its own nobody would hear of it, and the child would wait for a reader
+            self.refused.append(error)
+            stop(self.child)
 
     def over(self) -> bool:
         """Has the child closed its output?  Waits one tick for that."""
@@ -70,7 +75,7 @@ def run_limited(
     limit: int = MAX_OUTPUT_BYTES,
     environment: dict[str, str] | None = None,
 ) -> Ran:
-    """Runs argv to its end.  feed: for its stdin.  keep: told stdout piece by piece, instead of keeping it.
+    """Runs argv to its end.  feed: for its stdin.  keep: told stdout piece by piece, however long, until it raises an EdgeError.
 
     timeout: seconds for the whole.  stall: instead of that, seconds in which nothing may move.  OSError when it does not start.
     """
@@ -90,6 +95,8 @@ def run_limited(
         finally:
             stop(child)
             flow.feeder.join(TICK)
+    if flow.refused:
+        raise flow.refused[0]
     if flow.flooded:
         raise DeviceFailed(where, f"printed more than {limit >> 20} MiB", "is this the right program?")
     code = child.returncode if child.returncode >= 0 else 128 - child.returncode

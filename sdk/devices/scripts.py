@@ -65,5 +65,10 @@ def key_values(text: bytes) -> dict[str, str]:
     return {key: value.strip() for key, value in found}
 
 
+def number(said: str) -> int:
+    """What a device says to be a number; 0 for what is none, or is larger than a size or a time can be."""
+    return int(said) if re.fullmatch("[0-9]{1,15}", said) else 0
+
+
 def words_of(text: str, most: int = 1000) -> Sequence[str]:
     return text.split()[:most]

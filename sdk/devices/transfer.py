@@ -11,7 +11,7 @@ from typing import Protocol
 
 from edge.devices.checksum import SUM, Sums, sums_of
 from edge.devices.device import Ran, Say
-from edge.devices.scripts import failed, key_values, remote_path, script
+from edge.devices.scripts import failed, key_values, number, remote_path, script
 from edge.errors import DeviceFailed
 
 CHUNK = 1 << 18
@@ -78,7 +78,7 @@ def look(stream: Stream, uri: str, local: Path, remote: str) -> Wanted | None:
         raise failed(uri, ran, f"looking at {remote}")
     if found["have"] == "same":
         return None
-    return Wanted(remote, part, sums, int(found["have"]) if found["have"].isdecimal() else 0, "gzip" in found)
+    return Wanted(remote, part, sums, min(number(found["have"]), sums.size), "gzip" in found)
 
 
 def push_over(stream: Stream, uri: str, local: Path, remote: str, say: Say, again: bool = True) -> int:

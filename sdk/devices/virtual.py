@@ -89,7 +89,8 @@ def over_ssh(uri: str, name: str, found: state.Running, say: Say) -> Device:
     say(f"waiting for {name}'s ssh")
     wait_for_ssh(name, found)
     configuration = folder / "ssh_config"
-    configuration.write_text(CONFIGURATION.format(port=found.ssh, user=recipe.USER, folder=folder))
+    with state.writing(name):
+        configuration.write_text(CONFIGURATION.format(port=found.ssh, user=recipe.USER, folder=folder))
     device = ssh.open("ssh://board", say, str(configuration))
     device.uri = uri
     return device

@@ -1,4 +1,4 @@
-"""Writes an image onto a card so that a half-written card never boots: the first block is zeroed first and written last; then all is read back."""
+"""Writes an image onto a card so that a half-written card never boots: the first 4 MiB are zeroed first and written last; then all is read back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from edge.errors import ToolFailed
-from edge.images.disks import Disk, Host
+from edge.errors import EdgeError, ToolFailed
+from edge.images.disks import Disk, Host, still
 
 CHUNK = 4 << 20
 FLUSH_BUFFERS, REREAD_PARTITIONS = 0x1261, 0x125F  #: ioctls BLKFLSBUF, BLKRRPART
@@ -31,6 +31,8 @@ def write(image: Path, disk: Disk, host: Host, say: Say) -> str:
     size = image.stat().st_size
     fd = host.open(disk.path, disk.number)
     try:
+        if not still(disk, host):
+            raise EdgeError(str(disk.path), "is not the card any more that it was a moment ago", "look again and start over")
         buffer = mmap.mmap(-1, CHUNK)  # O_DIRECT wants memory at a page's start
         with image.open("rb") as file:
             done = 0
@@ -46,10 +48,11 @@ def write(image: Path, disk: Disk, host: Host, say: Say) -> str:
                     put(fd, buffer, padded(count, disk.block), done)
                     done += count
                     shown(done)
-                os.fsync(fd)
-                buffer[: len(beginning)] = beginning
-                put(fd, buffer, len(beginning), 0)
-                os.fsync(fd)
+                # The partition table comes alone: what it points to is on the card by then, whenever the power is cut.
+                for start, end in ((disk.block, len(beginning)), (0, disk.block)):
+                    buffer[:end] = bytes(start) + beginning[start:end]
+                    put(fd, buffer, end, 0)
+                    os.fsync(fd)
                 done = size
             except KeyboardInterrupt:
                 raise HalfWritten(str(disk.path), "interrupted: the card is half written and does not boot", AGAIN) from None

@@ -58,7 +58,8 @@ class Host:
 class Disk:
     """size: bytes.  block: of one logical sector, bytes.  mounts: where it or a part of it is mounted, "[swap]" among them.
 
-    holders: what stands on it (LVM, RAID, encryption).  bus: "usb", "mmc" or "".
+    holders: what stands on it (LVM, RAID, encryption).  bus: "usb", "mmc" (a card, not the eMMC on a board) or "".
+    sequence: the kernel's count, another one for another card in the same reader; '' before Linux 5.15.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Disk:
     part_of: str
     mounts: tuple[str, ...]
     holders: tuple[str, ...]
+    sequence: str = ""
 
     def __str__(self) -> str:
         return f"{self.model or 'unnamed disk'}, {self.size / 1e9:.1f} GB ({self.path})"
@@ -82,7 +84,7 @@ def look(path: Path, host: Host) -> Disk:
     """The facts about a device node."""
     real = path.resolve()
     number = host.number(real)
-    folder = (host.sysfs / "dev" / "block" / f"{number[0]}:{number[1]}").resolve()
+    folder = folder_of(number, host)
     if not folder.is_dir():
         raise EdgeError(str(path), "is not in sysfs", CHOOSE)
     parts = [entry for entry in sorted(folder.iterdir()) if (entry / "partition").is_file()]
@@ -97,14 +99,25 @@ def look(path: Path, host: Host) -> Disk:
         size=whole(text(folder / "size")) * 512,  # sysfs counts in 512 bytes whatever the sector
         block=whole(text(folder / "queue" / "logical_block_size")) or 512,
         model=one_line(" ".join(word for word in words if word)),
-        bus="mmc" if folder.name.startswith("mmcblk") else "usb" if re.search(r"/usb\d", str(folder)) else "",
+        bus="mmc" if folder.name.startswith("mmcblk") and text(device / "type") != "MMC" else "usb" if re.search(r"/usb\d", str(folder)) else "",
         removable=text(folder / "removable") == "1",
         read_only=text(folder / "ro") == "1",
         virtual="virtual" in folder.parts,
         part_of=folder.parent.name if (folder / "partition").is_file() else "",
         mounts=tuple(sorted(set(mounts_of(names, host)))),
         holders=tuple(holders),
+        sequence=text(folder / "diskseq"),
     )
+
+
+def folder_of(number: Number, host: Host) -> Path:
+    return (host.sysfs / "dev" / "block" / f"{number[0]}:{number[1]}").resolve()
+
+
+def still(disk: Disk, host: Host) -> bool:
+    """Is it the card that was looked at?  Asked once it is open: opening makes the kernel look whether the card was changed."""
+    folder = folder_of(disk.number, host)
+    return not disk.sequence or (text(folder / "diskseq"), whole(text(folder / "size")) * 512) == (disk.sequence, disk.size)
 
 
 def stands_on(folder: Path, host: Host) -> Iterator[str]:

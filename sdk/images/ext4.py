@@ -21,6 +21,8 @@ MAX_TEXT = 1 << 20
 PLAIN = re.compile(r"(/[A-Za-z0-9@_][A-Za-z0-9@_.-]*)+")
 NEEDS_RECOVERY, WIDE = 0x4, 0x80  #: of the incompatible features: a full journal, 64-bit numbers
 DAMAGED = "it is damaged: write a fresh copy of the image"
+ANOTHER = "use a fresh copy of the image"
+KINDS = {"regular": "regular file", "character": "device", "block": "device"}  #: debugfs' words, whose second word is left out
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def stat(volume: Volume, path: str) -> tuple[str, int] | None:
     except ToolFailed as error:
         if "not found" in error.what or "not a directory" in error.what.lower():
             return None
+        if "symbolic links" in error.what:
+            raise EdgeError(volume.shown, f"its {path} lies behind links that lead in a circle", ANOTHER) from None
         raise
     kind, size = re.search(r"\bType: (\w+)", said), re.search(r"\bSize: (\d+)", said)
     return (kind[1], int(size[1])) if kind and size else ((kind[1], 0) if kind else None)
@@ -120,12 +124,18 @@ def commands(volume: Volume, files: Mapping[str, File]) -> Iterator[str]:
     for number, (path, file) in enumerate(files.items()):
         place = PurePosixPath(plain(path))
         for folder in map(str, reversed(place.parents)):
-            if folder not in made and not exists(volume, folder):
+            kind = (stat(volume, folder) or ("",))[0] if folder not in made else "directory"
+            if not kind:
                 yield from ("cd /", f"mkdir {folder.removeprefix('/')}")
                 yield from owned(folder, 0o040755)
+            elif kind != "directory":
+                raise EdgeError(volume.shown, f"its {folder} is a {KINDS.get(kind, kind)}, not a folder", ANOTHER)
             made.add(folder)
         yield f"cd {place.parent}"
-        if exists(volume, path):
+        there = stat(volume, path)
+        if there and there[0] == "directory":
+            raise EdgeError(volume.shown, f"its {path} is a folder, not a file", ANOTHER)
+        if there:
             yield f"rm {place.name}"
         if file.link:
             yield f"symlink {place.name} {plain_target(file.link)}"

@@ -38,7 +38,7 @@ def script(config: FirstBoot, boot: str) -> Iterator[str]:
     if config.wifi:
         yield from wifi(config.wifi.ssid, config.wifi.key, config.wifi.country)
     # The secrets go with the script, and the line that would run it again.
-    yield f"sed -i 's| systemd\\.[^ ]*||g' {boot}/cmdline.txt"
+    yield f"sed -i -e 's| systemd\\.run[^ ]*||g' -e 's| systemd\\.unit=[^ ]*||g' {boot}/cmdline.txt"
     yield f"rm -f {boot}/{SCRIPT}"
     yield "exit 0"
 
@@ -54,10 +54,12 @@ def host_name(name: str) -> Iterator[str]:
 
 
 def user(config: FirstBoot) -> Iterator[str]:
-    """The first user, number 1000, gets the name and the hash."""
+    """The first user, number 1000, gets the name and the hash; Debian's own images have none, so it is made."""
     name, secret = shlex.quote(config.user), shlex.quote(config.password)
     rename = [f'usermod -l {name} "$first"', f"usermod -m -d /home/{name} {name}", f'groupmod -n {name} "$first"']
-    plain = [f'[ "$first" = {name} ] || {{ {"; ".join(rename)}; }}', f"usermod -p {secret} {name}"]
+    make = [f"useradd -m -s /bin/bash -u 1000 {name}", f"usermod -a -G sudo {name}", f"first={name}"]
+    plain = [f'[ -n "$first" ] || {{ {"; ".join(make)}; }}']
+    plain += [f'[ "$first" = {name} ] || {{ {"; ".join(rename)}; }}', f"usermod -p {secret} {name}"]
     yield "first=$(getent passwd 1000 | cut -d: -f1)"
     yield from either(f"[ -x {USERCONF} ]", [f"{USERCONF} {name} {secret}"], plain)
     if config.password == LOCKED:

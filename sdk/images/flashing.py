@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from edge.debian import packages
 from edge.devices.lock import safe_name
 from edge.errors import EdgeError, did_you_mean
 from edge.images import card, debian_image, disks, refusals
-from edge.images.copies import Say, put_in_place, workbench, working_copy
+from edge.images.copies import Say, alone, put_in_place, workbench, working_copy
 from edge.images.first_boot import AskSecret, FirstBoot, first_boot
 from edge.images.injecting import Injected, inject
 from edge.images.payload import Payload
@@ -89,7 +90,7 @@ def to_file(words: FlashImage, payload: Payload, say: Say, ask: Asker) -> str:
         raise EdgeError(str(words.image), "is there already", "leave out --base to put the model into it, or name a new file")
     config = configuration(words, ask)
     target = words.image.resolve()
-    with workbench(target.parent) as folder:
+    with alone(words.image) if there else nullcontext(), workbench(target.parent) as folder:
         source = words.source or (words.image if there else None)
         done = prepared(folder, source, str(words.image), payload, config, say)
         size = (folder / IMAGE).stat().st_size
@@ -124,7 +125,7 @@ def to_card(words: FlashImage, payload: Payload, max_size: int, say: Say, ask: A
         # While the image was made, the card may have been changed for another.
         now = disks.look(words.image, host)
         refusals.check(now, size, max_size, host)
-        if (now.number, now.size, now.model) != (disk.number, disk.size, disk.model):
+        if (now.number, now.size, now.model, now.sequence) != (disk.number, disk.size, disk.model, disk.sequence):
             raise EdgeError(str(words.image), "is not the card any more that it was a moment ago", "look again and start over")
         digest = card.write(folder / IMAGE, now, host, say)
     return "\n".join([*report(f"{disk}: {size / 1e6:.0f} MB", payload, done, config), f"read back and compared: sha256 {digest}"])

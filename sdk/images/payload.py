@@ -52,6 +52,6 @@ def files(payload: Payload, current: str) -> dict[str, File]:
         made[f"{home}/versions/{payload.version}/previous"] = File(link=f"../{before}")
     if payload.service:
         unit = f"edge-{payload.name}.service"
-        made[f"{UNITS}/{unit}"] = File(unit_text(payload.name, home, "multi-user.target").encode())
+        made[f"{UNITS}/{unit}"] = File(unit_text(payload.name, home, system=True).encode())
         made[f"{WANTS}/{unit}"] = File(link=f"{UNITS}/{unit}")
     return made

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from edge.images.partitions import Partition
@@ -36,12 +39,13 @@ class Volume:
 
 
 def copy_part(source: Path, start: int, size: int, target: Path, at: int = 0) -> None:
-    """Copies bytes of one file into another (made when missing); runs of zeros become holes."""
-    with source.open("rb") as old, target.open("r+b" if target.exists() else "w+b") as new:
-        old.seek(start)
+    """Copies bytes of one file into another (made when missing); runs of zeros become holes, and holes are not read."""
+    with source.open("rb", buffering=0) as old, target.open("r+b" if target.exists() else "w+b") as new:
         done = 0
         while done < size:
-            chunk = old.read(min(CHUNK, size - done))
+            done = done if at else data_after(old, start + done) - start
+            old.seek(start + done)
+            chunk = old.read(max(0, min(CHUNK, size - done)))
             if not chunk:
                 break
             if at or chunk != ZEROS[: len(chunk)]:
@@ -50,3 +54,11 @@ def copy_part(source: Path, start: int, size: int, target: Path, at: int = 0) ->
             done += len(chunk)
         new.seek(0, 2)
         new.truncate(max(new.tell(), at + size))
+
+
+def data_after(file: FileIO, place: int) -> int:
+    """Where the next byte lies that is not in a hole; the file's end when there is none, the place itself where nobody knows."""
+    try:
+        return os.lseek(file.fileno(), place, os.SEEK_DATA)
+    except OSError as error:
+        return max(place, file.seek(0, 2)) if error.errno == errno.ENXIO else place

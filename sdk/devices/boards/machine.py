@@ -11,7 +11,7 @@ from pathlib import Path
 from edge.debian import initramfs, tools
 from edge.devices.boards import recipe
 from edge.devices.boards.parts import parts
-from edge.devices.boards.state import Running, disk_words, folder_of, note, place_of, running
+from edge.devices.boards.state import Running, disk_words, folder_of, note, place_of, running, writing
 from edge.devices.device import Say, silent
 from edge.errors import ToolFailed
 
@@ -36,9 +36,10 @@ def started(board: Board, say: Say = silent) -> Running:
         return found
     qemu = tools.path_of("qemu-system-aarch64")
     made, folder = parts(say), folder_of(board.name)
-    prepare(made, folder)
-    # a board whose power was cut may have lost the host key it had made: it is learnt anew at every start
-    (folder / "known_hosts").unlink(missing_ok=True)
+    with writing(board.name):
+        prepare(made, folder)
+        # a board whose power was cut may have lost the host key it had made: it is learnt anew at every start
+        (folder / "known_hosts").unlink(missing_ok=True)
     say(f"switching {board.name} on")
     for _ in range(3):  # a free port may be taken by somebody else before QEMU has it
         serial, ssh = free_ports(2)
@@ -68,7 +69,11 @@ def prepare(made: Path, folder: Path) -> None:
     """The board's disk and key, once, and the file system it starts from."""
     disk, key = folder / "disk.ext4", folder / "key"
     if not key.is_file():
-        tools.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "edge", "-f", str(key)], folder)
+        fresh, public = folder / "key.new", folder / "key.new.pub"
+        fresh.unlink(missing_ok=True)  # of one who was killed: ssh-keygen would ask
+        tools.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "edge", "-f", str(fresh)], folder)
+        public.replace(folder / "key.pub")
+        fresh.replace(key)
     if not disk.is_file():
         fresh = folder / "disk.new"
         fresh.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edge.errors import DeviceFailed
+from edge.errors import DeviceFailed, ToolFailed
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,25 @@ def place_of(name: str) -> str:
     return f"virtual://{name}"
 
 
+@contextlib.contextmanager
+def writing(name: str) -> Iterator[None]:
+    """What this machine's disk refuses the board's folder is one line."""
+    try:
+        yield
+    except OSError as error:
+        cure = "set XDG_STATE_HOME to a folder with room that you may write to"
+        raise ToolFailed(place_of(name), f"{folder_of(name)} cannot be written: {error.strerror}", cure) from None
+
+
 class Claim:
     """The board is ours until it is released, or until this process ends."""
 
     def __init__(self, name: str) -> None:
         folder = folder_of(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        self.file = (folder / "lock").open("a+")
+        with writing(name):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            self.file = (folder / "lock").open("a+")
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -56,9 +67,10 @@ class Claim:
             holder = self.file.read(20).strip()
             self.file.close()
             raise DeviceFailed(place_of(name), f"is used by process {holder or 'unknown'}", "wait for it, or use another board") from None
-        self.file.truncate(0)
-        self.file.write(f"{os.getpid()}\n")
-        self.file.flush()
+        with writing(name):
+            self.file.truncate(0)
+            self.file.write(f"{os.getpid()}\n")
+            self.file.flush()
 
     def release(self) -> None:
         self.file.close()
