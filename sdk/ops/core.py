@@ -59,8 +59,8 @@ def _fits_broadcast(core: Core, mr: int, nv: int) -> bool:
 
 
 def _fits_by_element(core: Core, mr: int, nv: int) -> bool:
-    """The sums, a vector of inputs for every pixel, and weights in pairs; more than twelve pixels LLVM spills all the same."""
-    return mr * nv + mr + 2 * nv < core.registers and mr <= 12
+    """The sums, a vector of inputs for every pixel, and the weights of one block by one block."""
+    return mr * nv + mr + core.block <= core.registers
 
 
 def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
@@ -69,8 +69,8 @@ def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
 
 
 def _cycles_by_element(core: Core, mr: int, nv: int) -> float:
-    """One input channel, in instructions: FMAs, but no fewer than hide their latency; loads in pairs, an input serving four channels; the loop."""
-    return max(mr * nv, 8) + mr / 8 + nv / 2 + (6 + nv) / 8
+    """One input channel, in instructions: FMAs, of one sum no closer than four; loads by fours, which serve four channels as the loop's two do."""
+    return max(mr, 4) * nv + (-(-mr // 4) + nv + 2) / 4
 
 
 def _cycles_planar(core: Core, mr: int, nv: int) -> float:

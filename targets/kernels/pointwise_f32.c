@@ -35,6 +35,21 @@ INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, 
     UNROLLED for (int n = 0; n < nv; n++) w[n] += lanes * B;
 }
 
+/* the same for all lanes of a block whose inputs are taken by element; x moves on by a plane: `step` floats from where the last run begins */
+INLINE void pointwise_block(vf acc[POINTWISE_MR][POINTWISE_NV], const float **x, const float *w[POINTWISE_NV], size_t step, int mr, int nv) {
+    vf block[POINTWISE_MR];
+    UNROLLED for (int p = 0; p < mr; p += 4) load_run(block + p, x, least(4, mr - p), p + 4 < mr ? 4 * B : step);
+    UNROLLED for (int n = 0; n < nv; n++) {
+        vf weight[B];
+        UNROLLED for (int l = 0; l < B; l += 4) load_run(weight + l, &w[n], 4, 4 * B);
+        UNROLLED for (int l = 0; l < B; l++) {
+            UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight[l] * splat(block[p][l]);
+            UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[mr - 1][n], &acc[p][n]);
+            UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[p][n], &acc[mr - 1][n]);
+        }
+    }
+}
+
 /* the sum of one output, activated, with its residual, to its place */
 INLINE void pointwise_finish(struct pointwise_f32 a, size_t at, vf sum) {
     vf v = activate(sum, a.act);
@@ -45,7 +60,7 @@ INLINE void pointwise_finish(struct pointwise_f32 a, size_t at, vf sum) {
 INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, int block, int mr, int nv) {
     vf acc[POINTWISE_MR][POINTWISE_NV];
     const float *w[POINTWISE_NV];
-    const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B;
+    const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B, step = own_number(plane - (mr - 1) / 4 * 4 * B);
     UNROLLED for (int n = 0; n < nv; n++) {
         vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);
         UNROLLED for (int p = 0; p < mr; p++) acc[p][n] = bias;
@@ -58,9 +73,13 @@ INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, i
             pointwise_lanes(acc, x, w, lane, head, mr, nv);
             x += plane;
         }
-        BLOCKS for (int c = 0; c < full; c++, x += plane) {
-            if (BY_ELEMENT) forget();  /* of two blocks a turn each loads at its own place: all at once would not fit the registers */
-            pointwise_lanes(acc, own_pointer(x), w, 0, B, mr, nv);
+        ROLLED for (int c = 0; c < full; c++) {
+            if (BY_ELEMENT) {
+                pointwise_block(acc, &x, w, step, mr, nv);
+            } else {
+                pointwise_lanes(acc, x, w, 0, B, mr, nv);
+                x += plane;
+            }
         }
         if (tail) pointwise_lanes(acc, x, w, 0, tail, mr, nv);
     }
