@@ -5,7 +5,7 @@
  * at compile time, so that taps outside the picture cost nothing; rows outside are skipped.
  * groups > 1: output block j reads the K channels from least(j*B / group_out * group_in, limit), with zeros in w where a channel is of another group.
  * A chunk is row_chunk output rows x panel_chunk panels of nv blocks of one image. */
-#include "vector.h"
+#include "tile.h"
 
 struct conv_f32 {
     const float *x[2];
@@ -20,20 +20,18 @@ struct conv_f32 {
     struct act act, act2;
 };
 
-enum { CONV_MR = 16, CONV_NV = 4 };
-
 /* acc[p][n] += x[p*step + (first + l)*lane] * w[n*panel + l*B ..] for l < lanes: lanes of one block, or planes of a picture.
  * edge: only pixels whose column x0 + p*sw lies inside */
-INLINE void conv_lanes(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int first, int lanes, int x0, int mr, int nv, int edge) {
+INLINE void conv_lanes(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int first, int lanes, int x0, int mr, int nv, int edge) {
     const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, lane = a.planar ? (size_t)a.h * a.wide : 1;
     const int by_element = BY_ELEMENT && !a.planar && !a.group_out, step = a.planar ? a.sw : a.sw * B;
-    vf block[CONV_MR];
+    vf block[TILE_MR];
     UNROLLED for (int p = 0; p < mr; p++) {
         const int outside = edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide);
         if (by_element) block[p] = outside ? splat(0.0f) : load(x + p * step);
     }
     UNROLL4 for (int l = 0; l < lanes; l++) {
-        vf weight[CONV_NV];
+        vf weight[TILE_NV];
         UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
             if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
@@ -43,8 +41,23 @@ INLINE void conv_lanes(vf acc[CONV_MR][CONV_NV], const float *x, const float *w,
     }
 }
 
+/* the same for `full` whole blocks, by element: of a tile at the edge the pixels inside */
+INLINE void conv_blocks(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int full, int x0, int mr, int nv, int edge) {
+    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, plane = (size_t)a.h * a.wide * B;
+    int from = 0, to = mr;
+    if (edge) {
+        while (from < mr && x0 + from * a.sw < 0) from++;
+        while (to > from && x0 + (to - 1) * a.sw >= a.wide) to--;
+    }
+    if (from == to) return;
+    const float *inside = own_pointer(x + from * a.sw * B), *weights[TILE_NV];
+    UNROLLED for (int n = 0; n < nv; n++) weights[n] = own_pointer(w + n * panel);
+    const size_t step = tile_step(plane, a.sw * B, to - from);
+    ROLLED for (int c = 0; c < full; c++) tile_block(acc + from, &inside, weights, a.sw * B, step, to - from, nv);
+}
+
 /* all channels of one view at one tap; x: the view's buffer at the tap's first pixel. Returns w behind the view's channels. */
-INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int from, int count, int x0, int mr, int nv, int edge) {
+INLINE const float *conv_view(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int from, int count, int x0, int mr, int nv, int edge) {
     const size_t plane = (size_t)a.h * a.wide;
     if (a.planar) {
         x += from * plane;
@@ -57,12 +70,17 @@ INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const fl
         conv_lanes(acc, x, w, a, lane, head, x0, mr, nv, edge);
         x += plane * B, w += head * B;
     }
-    ROLLED for (int c = 0; c < full; c++, x += plane * B, w += B * B) conv_lanes(acc, x, w, a, 0, B, x0, mr, nv, edge);
+    if (BY_ELEMENT && !a.group_out) {
+        conv_blocks(acc, x, w, a, full, x0, mr, nv, edge);
+        x += full * plane * B, w += full * B * B;
+    } else {
+        ROLLED for (int c = 0; c < full; c++, x += plane * B, w += B * B) conv_lanes(acc, x, w, a, 0, B, x0, mr, nv, edge);
+    }
     if (tail) conv_lanes(acc, x, w, a, 0, tail, x0, mr, nv, edge);
     return w + tail * B;
 }
 
-INLINE void conv_tap(vf acc[CONV_MR][CONV_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
+INLINE void conv_tap(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
     const int unit = a.planar ? 1 : B;
     const ptrdiff_t pixel = ((ptrdiff_t)iy * a.wide + x0) * unit;
     if (a.group_out) {
@@ -82,7 +100,7 @@ INLINE void conv_finish(struct conv_f32 a, size_t at, vf sum) {
 }
 
 INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, int mr, int nv, int edge) {
-    vf acc[CONV_MR][CONV_NV];
+    vf acc[TILE_MR][TILE_NV];
     const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, tap = (size_t)(a.count[0] + a.count[1]) * B;
     UNROLLED for (int n = 0; n < nv; n++) {
         vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);

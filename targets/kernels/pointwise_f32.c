@@ -3,7 +3,7 @@
  * x: one or two views of channels, blocked (C/B, pixels, B); their channels follow one another.  w: (N/B, K, B).  y: (N/B, pixels, B).
  * A tile of mr pixels x nv output blocks stays in registers over the whole sum; the tile belongs to the ISA level.
  * A chunk is pixel_chunk pixels x panel_chunk panels of nv blocks: the pixels of a chunk are meant to stay in L2, a panel of weights in L1. */
-#include "vector.h"
+#include "tile.h"
 
 struct pointwise_f32 {
     const float *x[2];              /* (., pixels, B) each */
@@ -16,16 +16,14 @@ struct pointwise_f32 {
     struct act act, act2;
 };
 
-enum { POINTWISE_MR = 16, POINTWISE_NV = 4 };
-
 /* acc[p][n] += x[p*B + l] * w[n][(l - first)*B ..] for the lanes l from first on, all of one block of input channels; w moves behind them */
-INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w[POINTWISE_NV], int first, int lanes, int mr, int nv) {
-    vf block[POINTWISE_MR];
+INLINE void pointwise_lanes(vf acc[TILE_MR][TILE_NV], const float *x, const float *w[TILE_NV], int first, int lanes, int mr, int nv) {
+    vf block[TILE_MR];
     if (BY_ELEMENT) {
         UNROLLED for (int p = 0; p < mr; p++) block[p] = load(x + p * B);
     }
     UNROLL4 for (int l = 0; l < lanes; l++) {
-        vf weight[POINTWISE_NV];
+        vf weight[TILE_NV];
         UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w[n] + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
             vf value = splat(BY_ELEMENT ? block[p][first + l] : x[p * B + first + l]);
@@ -33,21 +31,6 @@ INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, 
         }
     }
     UNROLLED for (int n = 0; n < nv; n++) w[n] += lanes * B;
-}
-
-/* the same for all lanes of a block whose inputs are taken by element; x moves on by a plane: `step` floats from where the last run begins */
-INLINE void pointwise_block(vf acc[POINTWISE_MR][POINTWISE_NV], const float **x, const float *w[POINTWISE_NV], size_t step, int mr, int nv) {
-    vf block[POINTWISE_MR];
-    UNROLLED for (int p = 0; p < mr; p += 4) load_run(block + p, x, least(4, mr - p), p + 4 < mr ? 4 * B : step);
-    UNROLLED for (int n = 0; n < nv; n++) {
-        vf weight[B];
-        UNROLLED for (int l = 0; l < B; l += 4) load_run(weight + l, &w[n], 4, 4 * B);
-        UNROLLED for (int l = 0; l < B; l++) {
-            UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight[l] * splat(block[p][l]);
-            UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[mr - 1][n], &acc[p][n]);
-            UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[p][n], &acc[mr - 1][n]);
-        }
-    }
 }
 
 /* the sum of one output, activated, with its residual, to its place */
@@ -58,9 +41,9 @@ INLINE void pointwise_finish(struct pointwise_f32 a, size_t at, vf sum) {
 }
 
 INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, int block, int mr, int nv) {
-    vf acc[POINTWISE_MR][POINTWISE_NV];
-    const float *w[POINTWISE_NV];
-    const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B, step = own_number(plane - (mr - 1) / 4 * 4 * B);
+    vf acc[TILE_MR][TILE_NV];
+    const float *w[TILE_NV];
+    const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B, step = tile_step(plane, B, mr);
     UNROLLED for (int n = 0; n < nv; n++) {
         vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);
         UNROLLED for (int p = 0; p < mr; p++) acc[p][n] = bias;
@@ -75,7 +58,7 @@ INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, i
         }
         ROLLED for (int c = 0; c < full; c++) {
             if (BY_ELEMENT) {
-                pointwise_block(acc, &x, w, step, mr, nv);
+                tile_block(acc, &x, w, B, step, mr, nv);
             } else {
                 pointwise_lanes(acc, x, w, 0, B, mr, nv);
                 x += plane;

@@ -55,39 +55,8 @@ INLINE const float *own_pointer(const float *p) {
     if (BY_ELEMENT) __asm__("" : "+r"(p));
     return p;
 }
-/* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both. */
-INLINE void load_run(vf *to, const float **from, int count, size_t move) {
-#if defined(__aarch64__) && EDGE_BLOCK == 4
-    if (count == 4) {
-        const float32x4x4_t run = vld1q_f32_x4(*from);
-        UNROLLED for (int i = 0; i < 4; i++) to[i] = (vf)run.val[i];
-    } else if (count == 3) {
-        const float32x4x3_t run = vld1q_f32_x3(*from);
-        UNROLLED for (int i = 0; i < 3; i++) to[i] = (vf)run.val[i];
-    } else if (count == 2) {
-        const float32x4x2_t run = vld1q_f32_x2(*from);
-        UNROLLED for (int i = 0; i < 2; i++) to[i] = (vf)run.val[i];
-    } else to[0] = load(*from);
-#else
-    UNROLLED for (int i = 0; i < count; i++) to[i] = load(*from + i * B);
-#endif
-    *from = own_pointer(*from + move);
-}
-/* The same number, in a register of its own: Arm moves a pointer by a register while it loads. */
-INLINE size_t own_number(size_t n) {
-    if (BY_ELEMENT) __asm__("" : "+r"(n));
-    return n;
-}
 /* Loads behind it are made anew: what one tile keeps in registers does not add to the next one's. */
 INLINE void forget(void) { __asm__ volatile("" ::: "memory"); }
-/* No instruction, but b is not there before a is: without it LLVM would put the multiply-adds of one sum side by side, each waiting for the last. */
-INLINE void after(vf *b, const vf *a) {
-#if defined(__aarch64__) && EDGE_BLOCK == 4
-    __asm__("" : "+w"(*b) : "w"(*a));
-#else
-    (void)a, (void)b;
-#endif
-}
 INLINE int least(int a, int b) { return a < b ? a : b; }
 INLINE int most(int a, int b) { return a > b ? a : b; }
 INLINE int ceil_div(int a, int b) { return (a + b - 1) / b; }

@@ -1,0 +1,66 @@
+/* A tile of sums: mr pixels x nv output blocks, in registers from the first input channel to the last.  On Arm its inner loop is here. */
+#ifndef EDGE_TILE_H
+#define EDGE_TILE_H
+#include "vector.h"
+
+enum { TILE_MR = 16, TILE_NV = 4 };
+
+/* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both. */
+INLINE void load_run(vf *to, const float **from, int count, size_t move) {
+#if defined(__aarch64__) && EDGE_BLOCK == 4
+    if (count == 4) {
+        const float32x4x4_t run = vld1q_f32_x4(*from);
+        UNROLLED for (int i = 0; i < 4; i++) to[i] = (vf)run.val[i];
+    } else if (count == 3) {
+        const float32x4x3_t run = vld1q_f32_x3(*from);
+        UNROLLED for (int i = 0; i < 3; i++) to[i] = (vf)run.val[i];
+    } else if (count == 2) {
+        const float32x4x2_t run = vld1q_f32_x2(*from);
+        UNROLLED for (int i = 0; i < 2; i++) to[i] = (vf)run.val[i];
+    } else to[0] = load(*from);
+#else
+    UNROLLED for (int i = 0; i < count; i++) to[i] = load(*from + i * B);
+#endif
+    *from = own_pointer(*from + move);
+}
+/* The same number, in a register of its own: Arm moves a pointer by a register while it loads. */
+INLINE size_t own_number(size_t n) {
+    if (BY_ELEMENT) __asm__("" : "+r"(n));
+    return n;
+}
+/* No instruction, but b is not there before a is: without it LLVM would put the multiply-adds of one sum side by side, each waiting for the last. */
+INLINE void after(vf *b, const vf *a) {
+#if defined(__aarch64__) && EDGE_BLOCK == 4
+    __asm__("" : "+w"(*b) : "w"(*a));
+#else
+    (void)a, (void)b;
+#endif
+}
+
+/* acc[p][n] += weight[p's pixel] for p < mr, in the order of the source. */
+INLINE void tile_sum(vf acc[][TILE_NV], const vf *block, vf weight, int lane, int mr, int n) {
+    UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight * splat(block[p][lane]);
+    UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[mr - 1][n], &acc[p][n]);
+    UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[p][n], &acc[mr - 1][n]);
+}
+
+/* What tile_block is told of the way from one block of channels to the next, once before its loop: plane floats lie between. */
+INLINE size_t tile_step(size_t plane, int apart, int mr) { return own_number(apart == B ? plane - (mr - 1) / 4 * 4 * B : plane); }
+
+/* acc[p][n] += sum over the lanes l of one block of input channels: x[p*apart + l] * w[n][l*B ..].
+ * w moves behind the block, x to the next one by `step`.  apart == B: the pixels lie one behind the other. */
+INLINE void tile_block(vf acc[][TILE_NV], const float **x, const float *w[TILE_NV], int apart, size_t step, int mr, int nv) {
+    vf block[TILE_MR];
+    if (apart == B) {
+        UNROLLED for (int p = 0; p < mr; p += 4) load_run(block + p, x, least(4, mr - p), p + 4 < mr ? 4 * B : step);
+    } else {
+        UNROLLED for (int p = 0; p < mr; p++) block[p] = load(*x + p * apart);
+        *x = own_pointer(*x + step);
+    }
+    UNROLLED for (int n = 0; n < nv; n++) {
+        vf weight[B];
+        UNROLLED for (int l = 0; l < B; l += 4) load_run(weight + l, &w[n], 4, 4 * B);
+        UNROLLED for (int l = 0; l < B; l++) tile_sum(acc, block, weight[l], l, mr, n);
+    }
+}
+#endif
