@@ -80,6 +80,23 @@ INLINE const float *conv_view(vf acc[TILE_MR][TILE_NV], const float *x, const fl
     return w + tail * B;
 }
 
+/* How many columns a tile reads of a row. */
+INLINE int conv_span(struct conv_f32 a, int mr) { return (mr - 1) * a.sw + (a.kw - 1) * a.dw + 1; }
+
+/* Are rows of a picture read in vectors?  x0: the tile's first column, a constant where edge tells columns inside from those outside. */
+INLINE int conv_by_rows(struct conv_f32 a, int x0, int mr, int edge) {
+    const int span = conv_span(a, mr), width = edge ? least(span, a.wide - x0) - most(0, -x0) : span;
+    return BY_ELEMENT && a.planar && mr > 1 && span <= TILE_ROW * B && width >= B;
+}
+
+/* row iy of all planes of a picture; w: of this row of taps */
+INLINE void conv_rows(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int iy, int x0, int mr, int nv, int edge) {
+    const size_t plane = (size_t)a.h * a.wide, tap = (size_t)a.count[0] * B;
+    const float *x = a.x[0] + image * a.x_image[0] + a.from[0] * plane + (ptrdiff_t)iy * a.wide + x0;
+    const int lo = edge ? most(0, -x0) : 0, hi = edge ? least(conv_span(a, mr), a.wide - x0) : conv_span(a, mr);
+    ROLLED for (int c = 0; c < a.count[0]; c++, x += plane, w += B) tile_row(acc, x, w, a.kh * a.kw * tap, tap, a.kw, a.sw, a.dw, lo, hi, mr, nv);
+}
+
 INLINE void conv_tap(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
     const int unit = a.planar ? 1 : B;
     const ptrdiff_t pixel = ((ptrdiff_t)iy * a.wide + x0) * unit;
@@ -110,7 +127,9 @@ INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, i
         const int iy = oy * a.sh - a.top + dy * a.dh;
         if (iy < 0 || iy >= a.h) continue;
         const float *w = a.w + block * panel + dy * a.kw * tap;
-        if (edge) {
+        if (conv_by_rows(a, ox * a.sw - a.left, mr, edge)) {
+            conv_rows(acc, w, a, image, iy, ox * a.sw - a.left, mr, nv, edge);
+        } else if (edge) {
             UNROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 1);
         } else {
             ROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 0);

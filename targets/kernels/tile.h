@@ -3,7 +3,7 @@
 #define EDGE_TILE_H
 #include "vector.h"
 
-enum { TILE_MR = 16, TILE_NV = 4 };
+enum { TILE_MR = 16, TILE_NV = 4, TILE_ROW = 10 };
 
 /* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both. */
 INLINE void load_run(vf *to, const float **from, int count, size_t move) {
@@ -37,9 +37,8 @@ INLINE void after(vf *b, const vf *a) {
 #endif
 }
 
-/* acc[p][n] += weight[p's pixel] for p < mr, in the order of the source. */
-INLINE void tile_sum(vf acc[][TILE_NV], const vf *block, vf weight, int lane, int mr, int n) {
-    UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight * splat(block[p][lane]);
+/* What follows in the source waits for all mr sums of output block n. */
+INLINE void tile_turn(vf acc[][TILE_NV], int mr, int n) {
     UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[mr - 1][n], &acc[p][n]);
     UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[p][n], &acc[mr - 1][n]);
 }
@@ -60,7 +59,27 @@ INLINE void tile_block(vf acc[][TILE_NV], const float **x, const float *w[TILE_N
     UNROLLED for (int n = 0; n < nv; n++) {
         vf weight[B];
         UNROLLED for (int l = 0; l < B; l += 4) load_run(weight + l, &w[n], 4, 4 * B);
-        UNROLLED for (int l = 0; l < B; l++) tile_sum(acc, block, weight[l], l, mr, n);
+        UNROLLED for (int l = 0; l < B; l++) {
+            UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight[l] * splat(block[p][l]);
+            tile_turn(acc, mr, n);
+        }
+    }
+}
+
+/* One row of one plane of a picture: acc[p][n] += sum over dx of x[p*sw + dx*dw] * w[n*panel + dx*tap ..], where lo <= p*sw + dx*dw < hi.
+ * The row is read once, in vectors; the last one ends where the row does, so nothing behind hi is touched.  hi - lo >= B. */
+INLINE void tile_row(vf acc[][TILE_NV], const float *x, const float *w, size_t panel, size_t tap, int kw, int sw, int dw, int lo, int hi, int mr, int nv) {
+    vf row[TILE_ROW];
+    UNROLLED for (int v = 0; lo + v * B < hi; v++) row[v] = load(x + least(lo + v * B, hi - B));
+    UNROLLED for (int dx = 0; dx < kw; dx++) {
+        UNROLLED for (int n = 0; n < nv; n++) {
+            const vf weight = load(w + n * panel + dx * tap);
+            UNROLLED for (int p = 0; p < mr; p++) {
+                const int at = p * sw + dx * dw, v = (at - lo) / B;
+                if (at >= lo && at < hi) acc[p][n] += weight * splat(row[v][at - least(lo + v * B, hi - B)]);
+            }
+            tile_turn(acc, mr, n);
+        }
     }
 }
 #endif
