@@ -24,36 +24,36 @@ struct conv_f32 {
  * edge: only pixels whose column x0 + p*sw lies inside */
 INLINE void conv_lanes(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int first, int lanes, int x0, int mr, int nv, int edge) {
     const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, lane = a.planar ? (size_t)a.h * a.wide : 1;
-    const int by_element = BY_ELEMENT && !a.planar && !a.group_out, step = a.planar ? a.sw : a.sw * B;
-    vf block[TILE_MR];
-    UNROLLED for (int p = 0; p < mr; p++) {
-        const int outside = edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide);
-        if (by_element) block[p] = outside ? splat(0.0f) : load(x + p * step);
-    }
+    const int step = a.planar ? a.sw : a.sw * B;
     UNROLL4 for (int l = 0; l < lanes; l++) {
         vf weight[TILE_NV];
         UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
             if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
-            vf value = splat(by_element ? block[p][first + l] : x[p * step + (first + l) * lane]);
+            vf value = splat(x[p * step + (first + l) * lane]);
             UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
         }
     }
 }
 
-/* the same for `full` whole blocks, by element: of a tile at the edge the pixels inside */
-INLINE void conv_blocks(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int full, int x0, int mr, int nv, int edge) {
-    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, plane = (size_t)a.h * a.wide * B;
+/* the same for all channels of a view, by element: lanes `lane` and on of one block, `full` whole blocks, `tail` lanes; of a tile at the edge the pixels inside */
+INLINE void conv_by_element(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int lane, int head, int full, int tail, int x0, int mr,
+                            int nv, int edge) {
+    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B;
     int from = 0, to = mr;
     if (edge) {
         while (from < mr && x0 + from * a.sw < 0) from++;
         while (to > from && x0 + (to - 1) * a.sw >= a.wide) to--;
     }
     if (from == to) return;
-    const float *inside = own_pointer(x + from * a.sw * B), *weights[TILE_NV];
+    const int apart = a.sw * B, inside = to - from;
+    const size_t step = tile_step((size_t)a.h * a.wide * B, apart, inside);
+    const float *weights[TILE_NV];
+    x = own_pointer(x + from * apart);
     UNROLLED for (int n = 0; n < nv; n++) weights[n] = own_pointer(w + n * panel);
-    const size_t step = tile_step(plane, a.sw * B, to - from);
-    ROLLED for (int c = 0; c < full; c++) tile_block(acc + from, &inside, weights, a.sw * B, step, to - from, nv);
+    if (head) tile_lanes(acc + from, &x, weights, apart, step, lane, head, inside, nv);
+    ROLLED for (int c = 0; c < full; c++) tile_lanes(acc + from, &x, weights, apart, step, 0, B, inside, nv);
+    if (tail) tile_lanes(acc + from, &x, weights, apart, step, 0, tail, inside, nv);
 }
 
 /* all channels of one view at one tap; x: the view's buffer at the tap's first pixel. Returns w behind the view's channels. */
@@ -66,16 +66,15 @@ INLINE const float *conv_view(vf acc[TILE_MR][TILE_NV], const float *x, const fl
     }
     const int lane = from % B, head = lane ? least(B - lane, count) : 0, full = (count - head) / B, tail = (count - head) % B;
     x += from / B * plane * B;
+    if (BY_ELEMENT && !a.group_out) {
+        conv_by_element(acc, x, w, a, lane, head, full, tail, x0, mr, nv, edge);
+        return w + count * B;
+    }
     if (head) {
         conv_lanes(acc, x, w, a, lane, head, x0, mr, nv, edge);
         x += plane * B, w += head * B;
     }
-    if (BY_ELEMENT && !a.group_out) {
-        conv_blocks(acc, x, w, a, full, x0, mr, nv, edge);
-        x += full * plane * B, w += full * B * B;
-    } else {
-        ROLLED for (int c = 0; c < full; c++, x += plane * B, w += B * B) conv_lanes(acc, x, w, a, 0, B, x0, mr, nv, edge);
-    }
+    ROLLED for (int c = 0; c < full; c++, x += plane * B, w += B * B) conv_lanes(acc, x, w, a, 0, B, x0, mr, nv, edge);
     if (tail) conv_lanes(acc, x, w, a, 0, tail, x0, mr, nv, edge);
     return w + tail * B;
 }

@@ -16,21 +16,22 @@ struct pointwise_f32 {
     struct act act, act2;
 };
 
-/* acc[p][n] += x[p*B + l] * w[n][(l - first)*B ..] for the lanes l from first on, all of one block of input channels; w moves behind them */
-INLINE void pointwise_lanes(vf acc[TILE_MR][TILE_NV], const float *x, const float *w[TILE_NV], int first, int lanes, int mr, int nv) {
-    vf block[TILE_MR];
+/* acc[p][n] += x[p*B + l] * w[n][(l - first)*B ..] for `lanes` lanes l from first on, all of one block of input channels; w moves behind them, x by a plane */
+INLINE void pointwise_lanes(vf acc[TILE_MR][TILE_NV], const float **x, const float *w[TILE_NV], size_t plane, size_t step, int first, int lanes, int mr, int nv) {
     if (BY_ELEMENT) {
-        UNROLLED for (int p = 0; p < mr; p++) block[p] = load(x + p * B);
+        tile_lanes(acc, x, w, B, step, first, lanes, mr, nv);
+        return;
     }
     UNROLL4 for (int l = 0; l < lanes; l++) {
         vf weight[TILE_NV];
         UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w[n] + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
-            vf value = splat(BY_ELEMENT ? block[p][first + l] : x[p * B + first + l]);
+            vf value = splat((*x)[p * B + first + l]);
             UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
         }
     }
     UNROLLED for (int n = 0; n < nv; n++) w[n] += lanes * B;
+    *x += plane;
 }
 
 /* the sum of one output, activated, with its residual, to its place */
@@ -52,19 +53,9 @@ INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, i
     UNROLLED for (int v = 0; v < 2; v++) {
         const int lane = a.from[v] % B, head = lane ? least(B - lane, a.count[v]) : 0, full = (a.count[v] - head) / B, tail = (a.count[v] - head) % B;
         const float *x = a.x[v] + image * a.x_image[v] + a.from[v] / B * plane + pixel * B;
-        if (head) {
-            pointwise_lanes(acc, x, w, lane, head, mr, nv);
-            x += plane;
-        }
-        ROLLED for (int c = 0; c < full; c++) {
-            if (BY_ELEMENT) {
-                tile_block(acc, &x, w, B, step, mr, nv);
-            } else {
-                pointwise_lanes(acc, x, w, 0, B, mr, nv);
-                x += plane;
-            }
-        }
-        if (tail) pointwise_lanes(acc, x, w, 0, tail, mr, nv);
+        if (head) pointwise_lanes(acc, &x, w, plane, step, lane, head, mr, nv);
+        ROLLED for (int c = 0; c < full; c++) pointwise_lanes(acc, &x, w, plane, step, 0, B, mr, nv);
+        if (tail) pointwise_lanes(acc, &x, w, plane, step, 0, tail, mr, nv);
     }
     const size_t at = image * a.y_image + block * plane + pixel * B;
     if (BY_ELEMENT && is_long(a.act)) {  /* one after the other, from memory: all at a time would not fit the registers */

@@ -5,24 +5,6 @@
 
 enum { TILE_MR = 16, TILE_NV = 4, TILE_ROW = 10 };
 
-/* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both. */
-INLINE void load_run(vf *to, const float **from, int count, size_t move) {
-#if defined(__aarch64__) && EDGE_BLOCK == 4
-    if (count == 4) {
-        const float32x4x4_t run = vld1q_f32_x4(*from);
-        UNROLLED for (int i = 0; i < 4; i++) to[i] = (vf)run.val[i];
-    } else if (count == 3) {
-        const float32x4x3_t run = vld1q_f32_x3(*from);
-        UNROLLED for (int i = 0; i < 3; i++) to[i] = (vf)run.val[i];
-    } else if (count == 2) {
-        const float32x4x2_t run = vld1q_f32_x2(*from);
-        UNROLLED for (int i = 0; i < 2; i++) to[i] = (vf)run.val[i];
-    } else to[0] = load(*from);
-#else
-    UNROLLED for (int i = 0; i < count; i++) to[i] = load(*from + i * B);
-#endif
-    *from = own_pointer(*from + move);
-}
 /* The same number, in a register of its own: Arm moves a pointer by a register while it loads. */
 INLINE size_t own_number(size_t n) {
     if (BY_ELEMENT) __asm__("" : "+r"(n));
@@ -43,12 +25,12 @@ INLINE void tile_turn(vf acc[][TILE_NV], int mr, int n) {
     UNROLLED for (int p = 0; p < mr - 1; p++) after(&acc[p][n], &acc[mr - 1][n]);
 }
 
-/* What tile_block is told of the way from one block of channels to the next, once before its loop: plane floats lie between. */
+/* What tile_lanes is told of the way from one block of channels to the next, once before its loop: plane floats lie between. */
 INLINE size_t tile_step(size_t plane, int apart, int mr) { return own_number(apart == B ? plane - (mr - 1) / 4 * 4 * B : plane); }
 
-/* acc[p][n] += sum over the lanes l of one block of input channels: x[p*apart + l] * w[n][l*B ..].
- * w moves behind the block, x to the next one by `step`.  apart == B: the pixels lie one behind the other. */
-INLINE void tile_block(vf acc[][TILE_NV], const float **x, const float *w[TILE_NV], int apart, size_t step, int mr, int nv) {
+/* acc[p][n] += sum over l < lanes of x[p*apart + first + l] * w[n][l*B ..]: lanes of one block of input channels.
+ * w moves behind them, x to the next block by `step`.  apart == B: the pixels lie one behind the other. */
+INLINE void tile_lanes(vf acc[][TILE_NV], const float **x, const float *w[TILE_NV], int apart, size_t step, int first, int lanes, int mr, int nv) {
     vf block[TILE_MR];
     if (apart == B) {
         UNROLLED for (int p = 0; p < mr; p += 4) load_run(block + p, x, least(4, mr - p), p + 4 < mr ? 4 * B : step);
@@ -58,9 +40,9 @@ INLINE void tile_block(vf acc[][TILE_NV], const float **x, const float *w[TILE_N
     }
     UNROLLED for (int n = 0; n < nv; n++) {
         vf weight[B];
-        UNROLLED for (int l = 0; l < B; l += 4) load_run(weight + l, &w[n], 4, 4 * B);
-        UNROLLED for (int l = 0; l < B; l++) {
-            UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight[l] * splat(block[p][l]);
+        UNROLLED for (int l = 0; l < lanes; l += 4) load_run(weight + l, &w[n], least(4, lanes - l), least(4, lanes - l) * B);
+        UNROLLED for (int l = 0; l < lanes; l++) {
+            UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight[l] * splat(block[p][first + l]);
             tile_turn(acc, mr, n);
         }
     }

@@ -55,6 +55,24 @@ INLINE const float *own_pointer(const float *p) {
     if (BY_ELEMENT) __asm__("" : "+r"(p));
     return p;
 }
+/* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both. */
+INLINE void load_run(vf *to, const float **from, int count, size_t move) {
+#if defined(__aarch64__) && EDGE_BLOCK == 4
+    if (count == 4) {
+        const float32x4x4_t run = vld1q_f32_x4(*from);
+        UNROLLED for (int i = 0; i < 4; i++) to[i] = (vf)run.val[i];
+    } else if (count == 3) {
+        const float32x4x3_t run = vld1q_f32_x3(*from);
+        UNROLLED for (int i = 0; i < 3; i++) to[i] = (vf)run.val[i];
+    } else if (count == 2) {
+        const float32x4x2_t run = vld1q_f32_x2(*from);
+        UNROLLED for (int i = 0; i < 2; i++) to[i] = (vf)run.val[i];
+    } else to[0] = load(*from);
+#else
+    UNROLLED for (int i = 0; i < count; i++) to[i] = load(*from + i * B);
+#endif
+    *from = own_pointer(*from + move);
+}
 /* Loads behind it are made anew: what one tile keeps in registers does not add to the next one's. */
 INLINE void forget(void) { __asm__ volatile("" ::: "memory"); }
 INLINE int least(int a, int b) { return a < b ? a : b; }
@@ -100,15 +118,27 @@ INLINE vf vtanh(vf v) {
     return choose(vabs(v) < splat(0.25f), small, 1.0f - 2.0f / (1.0f + vexp(v * 2.0f)));
 }
 
-/* erf(v), absolute error < 4e-7: v * P(v*v) on |v| < 3.7, beyond which erf is 1 to 2e-7; P fitted by benchmarks/fit_erf.py. */
+/* erf(v), absolute error < 4e-7: v * P(v*v) on |v| < 3.7, beyond which erf is 1 to 2e-7; P fitted by benchmarks/fit_erf.py.
+ * An fmla overwrites what it adds to, so on Arm every coefficient is loaded anew, four an instruction, where a copy would take one each. */
 INLINE vf verf(vf v) {
-    static const float c[] = {-1.504680366e-03f, 3.927414944e-03f, -3.647323284e-03f, 5.223217776e-03f, -1.415171785e-02f, 2.514615567e-02f,
-                              -3.620024508e-02f, 5.147535174e-02f, -7.043664203e-02f, 9.062488791e-02f, -1.126455631e-01f, 1.407895353e-01f,
-                              -1.904677322e-01f, 3.821375266e-01f};
-    vf x = at_most(at_least(v, -3.7f), 3.7f);
+    enum { TERMS = 14, EACH = BY_ELEMENT ? B : 1, PADDED = 16 };
+#define C(c) {[0 ... EACH - 1] = c}
+    static const float c[PADDED][EACH] = {C(-1.504680366e-03f), C(3.927414944e-03f), C(-3.647323284e-03f), C(5.223217776e-03f), C(-1.415171785e-02f),
+                                          C(2.514615567e-02f), C(-3.620024508e-02f), C(5.147535174e-02f), C(-7.043664203e-02f), C(9.062488791e-02f),
+                                          C(-1.126455631e-01f), C(1.407895353e-01f), C(-1.904677322e-01f), C(3.821375266e-01f)};
+#undef C
+    vf x = at_most(at_least(v, -3.7f), 3.7f), p;
     vf u = x * x * (2.0f / (3.7f * 3.7f)) - 1.0f;
-    vf p = splat(c[0]);
-    UNROLLED for (int i = 1; i < 14; i++) p = p * u + c[i];
+    if (BY_ELEMENT) {
+        const float *at = own_pointer(c[0]);
+        vf next[PADDED];
+        UNROLLED for (int i = 0; i < PADDED; i += 4) load_run(next + i, &at, 4, 4 * B);
+        p = next[0];
+        UNROLLED for (int i = 1; i < TERMS; i++) p = p * u + next[i];
+    } else {
+        p = splat(c[0][0]);
+        UNROLLED for (int i = 1; i < TERMS; i++) p = p * u + c[i][0];
+    }
     return x * p;
 }
 
