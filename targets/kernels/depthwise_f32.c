@@ -20,28 +20,45 @@ enum { DEPTHWISE_TR = 2, DEPTHWISE_TW = 8, DEPTHWISE_SPAN = 128 };
 /* what a row above or below the picture reads: a tile spans at most so many columns, and a branch a row would cost more */
 static float depthwise_nothing[DEPTHWISE_SPAN * B];
 
+/* what `count` inputs from row r, column c of the tile on add to its sums; tap by tap, so that no sum waits for itself */
+INLINE void depthwise_taps(vf acc[DEPTHWISE_TR][DEPTHWISE_TW], struct depthwise_f32 a, const float *w, const vf *values, int r, int c, int count, int tr, int tw) {
+    UNROLLED for (int t = 0; t < tr; t++) {
+        const int dy = r - t * a.sh;
+        if (dy < 0 || dy % a.dh || dy / a.dh >= a.kh) continue;
+        UNROLLED for (int dx = 0; dx < a.kw; dx++) {
+            UNROLLED for (int i = 0; i < count; i++) {
+                const int from = c + i - dx * a.dw, q = from / a.sw;
+                if (from < 0 || from % a.sw || q >= tw) continue;
+                acc[t][q] += values[i] * load(w + (dy / a.dh * a.kw + dx) * B);
+            }
+        }
+    }
+}
+
 /* x, y: this image and block. edge: the tile may reach outside the columns. */
 INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *w, vf bias, size_t at, int oy, int ox, int tr, int tw, int edge) {
     vf acc[DEPTHWISE_TR][DEPTHWISE_TW];
-    if (BY_ELEMENT) forget();  /* LLVM would keep the weights of all tiles of a row beside the sums, in more than 32 registers */
+
     UNROLLED for (int t = 0; t < tr; t++) {
         UNROLLED for (int q = 0; q < tw; q++) acc[t][q] = bias;
     }
-    const int y0 = oy * a.sh - a.top, x0 = ox * a.sw - a.left, reach = (a.kh - 1) * a.dh;
+    const int y0 = oy * a.sh - a.top, x0 = ox * a.sw - a.left, reach = (a.kh - 1) * a.dh, span = (tw - 1) * a.sw + (a.kw - 1) * a.dw + 1;
+    const int lo = edge ? most(0, -x0) : 0, hi = edge ? least(span, a.wide - x0) : span;  /* constants, but in a tile of one column */
     UNROLLED for (int r = 0; r <= (tr - 1) * a.sh + reach; r++) {
         if (tr == 1 && r % a.dh) continue;
         const float *row = y0 + r >= 0 && y0 + r < a.h ? x + (ptrdiff_t)((y0 + r) * a.wide + x0) * B : depthwise_nothing;
-        UNROLLED for (int c = 0; c < (tw - 1) * a.sw + (a.kw - 1) * a.dw + 1; c++) {
-            if (edge && (x0 + c < 0 || x0 + c >= a.wide)) continue;
-            vf value = load(row + c * B);
-            UNROLLED for (int t = 0; t < tr; t++) {
-                const int dy = r - t * a.sh;
-                if (dy < 0 || dy % a.dh || dy / a.dh >= a.kh) continue;
-                UNROLLED for (int dx = 0; dx < a.kw; dx++) {
-                    const int from = c - dx * a.dw, q = from / a.sw;
-                    if (from < 0 || from % a.sw || q >= tw) continue;
-                    acc[t][q] += value * load(w + (dy / a.dh * a.kw + dx) * B);
-                }
+        if (BY_ELEMENT && tw > 1) {
+            const float *next = own_pointer(row + lo * B);
+            UNROLLED for (int c = lo; c < hi; c += 4) {
+                vf run[4];
+                load_run(run, &next, least(4, hi - c), 4 * B);
+                depthwise_taps(acc, a, w, run, r, c, least(4, hi - c), tr, tw);
+            }
+        } else {
+            UNROLLED for (int c = 0; c < span; c++) {
+                if (edge && (c < lo || c >= hi)) continue;
+                const vf value = load(row + c * B);
+                depthwise_taps(acc, a, w, &value, r, c, 1, tr, tw);
             }
         }
         if (r < reach || (r - reach) % a.sh) continue;
