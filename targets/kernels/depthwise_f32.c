@@ -3,7 +3,7 @@
  * x: (C/B, h, w, B).  w: (C/B, kh*kw, B).  y: (C/B, oh, ow, B).  A tile of tr rows x tw columns of outputs stays in registers and reads each input once.
  * The first and the last tile of a row know their column at compile time, so that taps outside the picture cost nothing.
  * A chunk is row_chunk output rows x block_chunk blocks of channels of one image. */
-#include "vector.h"
+#include "tile.h"
 
 struct depthwise_f32 {
     const float *x, *w, *bias, *residual;
@@ -15,30 +15,44 @@ struct depthwise_f32 {
     struct act act, act2;
 };
 
-enum { DEPTHWISE_TR = 2, DEPTHWISE_TW = 8, DEPTHWISE_SPAN = 128 };
+enum { DEPTHWISE_TR = 2, DEPTHWISE_TW = 8, DEPTHWISE_SPAN = 128, DEPTHWISE_ROW = 20 };
 
 /* what a row above or below the picture reads: a tile spans at most so many columns, and a branch a row would cost more */
 static float depthwise_nothing[DEPTHWISE_SPAN * B];
 
-/* what `count` inputs from row r, column c of the tile on add to its sums; tap by tap, so that no sum waits for itself */
-INLINE void depthwise_taps(vf acc[DEPTHWISE_TR][DEPTHWISE_TW], struct depthwise_f32 a, const float *w, const vf *values, int r, int c, int count, int tr, int tw) {
+/* what the input at row r, column c of the tile adds to its sums */
+INLINE void depthwise_taps(vf acc[DEPTHWISE_TR][DEPTHWISE_TW], struct depthwise_f32 a, const float *w, vf value, int r, int c, int tr, int tw) {
     UNROLLED for (int t = 0; t < tr; t++) {
         const int dy = r - t * a.sh;
         if (dy < 0 || dy % a.dh || dy / a.dh >= a.kh) continue;
         UNROLLED for (int dx = 0; dx < a.kw; dx++) {
-            UNROLLED for (int i = 0; i < count; i++) {
-                const int from = c + i - dx * a.dw, q = from / a.sw;
-                if (from < 0 || from % a.sw || q >= tw) continue;
-                acc[t][q] += values[i] * load(w + (dy / a.dh * a.kw + dx) * B);
-            }
+            const int from = c - dx * a.dw, q = from / a.sw;
+            if (from < 0 || from % a.sw || q >= tw) continue;
+            acc[t][q] += value * load(w + (dy / a.dh * a.kw + dx) * B);
         }
+    }
+}
+
+/* what columns lo to hi of one row add to the sums of one row of outputs; w: of its taps.  The row is read in runs, then used tap by tap, so that
+ * the products of one sum are far apart. */
+INLINE void depthwise_row(vf acc[DEPTHWISE_TW], struct depthwise_f32 a, const float *x, const float *w, int lo, int hi, int tw) {
+    vf row[DEPTHWISE_ROW];
+    x = own_pointer(x + lo * B);
+    UNROLLED for (int c = lo; c < hi; c += 4) load_run(row + c, &x, least(4, hi - c), 4 * B);
+    UNROLLED for (int dx = 0; dx < a.kw; dx++) {
+        const vf weight = load(w + dx * B);
+        UNROLLED for (int q = 0; q < tw; q++) {
+            const int c = q * a.sw + dx * a.dw;
+            if (c >= lo && c < hi) acc[q] += row[c] * weight;
+        }
+        UNROLLED for (int q = 0; q < tw - 1; q++) after(&acc[tw - 1], &acc[q]);
+        UNROLLED for (int q = 0; q < tw - 1; q++) after(&acc[q], &acc[tw - 1]);
     }
 }
 
 /* x, y: this image and block. edge: the tile may reach outside the columns. */
 INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *w, vf bias, size_t at, int oy, int ox, int tr, int tw, int edge) {
     vf acc[DEPTHWISE_TR][DEPTHWISE_TW];
-
     UNROLLED for (int t = 0; t < tr; t++) {
         UNROLLED for (int q = 0; q < tw; q++) acc[t][q] = bias;
     }
@@ -47,18 +61,11 @@ INLINE void depthwise_tile(struct depthwise_f32 a, const float *x, const float *
     UNROLLED for (int r = 0; r <= (tr - 1) * a.sh + reach; r++) {
         if (tr == 1 && r % a.dh) continue;
         const float *row = y0 + r >= 0 && y0 + r < a.h ? x + (ptrdiff_t)((y0 + r) * a.wide + x0) * B : depthwise_nothing;
-        if (BY_ELEMENT && tw > 1) {
-            const float *next = own_pointer(row + lo * B);
-            UNROLLED for (int c = lo; c < hi; c += 4) {
-                vf run[4];
-                load_run(run, &next, least(4, hi - c), 4 * B);
-                depthwise_taps(acc, a, w, run, r, c, least(4, hi - c), tr, tw);
-            }
+        if (BY_ELEMENT && tr == 1 && tw > 1 && span <= DEPTHWISE_ROW) {
+            depthwise_row(acc[0], a, row, w + r / a.dh * a.kw * B, lo, hi, tw);
         } else {
             UNROLLED for (int c = 0; c < span; c++) {
-                if (edge && (c < lo || c >= hi)) continue;
-                const vf value = load(row + c * B);
-                depthwise_taps(acc, a, w, &value, r, c, 1, tr, tw);
+                if (!edge || (c >= lo && c < hi)) depthwise_taps(acc, a, w, load(row + c * B), r, c, tr, tw);
             }
         }
         if (r < reach || (r - reach) % a.sh) continue;

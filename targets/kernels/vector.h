@@ -121,9 +121,9 @@ INLINE vf vtanh(vf v) {
 /* erf(v), absolute error < 4e-7: v * P(v*v) on |v| < 3.7, beyond which erf is 1 to 2e-7; P fitted by benchmarks/fit_erf.py.
  * An fmla overwrites what it adds to, so on Arm every coefficient is loaded anew, four an instruction, where a copy would take one each. */
 INLINE vf verf(vf v) {
-    enum { TERMS = 14, EACH = BY_ELEMENT ? B : 1, PADDED = 16 };
+    enum { TERMS = 14, EACH = BY_ELEMENT ? B : 1 };
 #define C(c) {[0 ... EACH - 1] = c}
-    static const float c[PADDED][EACH] = {C(-1.504680366e-03f), C(3.927414944e-03f), C(-3.647323284e-03f), C(5.223217776e-03f), C(-1.415171785e-02f),
+    static const float c[TERMS][EACH] = {C(-1.504680366e-03f), C(3.927414944e-03f), C(-3.647323284e-03f), C(5.223217776e-03f), C(-1.415171785e-02f),
                                           C(2.514615567e-02f), C(-3.620024508e-02f), C(5.147535174e-02f), C(-7.043664203e-02f), C(9.062488791e-02f),
                                           C(-1.126455631e-01f), C(1.407895353e-01f), C(-1.904677322e-01f), C(3.821375266e-01f)};
 #undef C
@@ -131,10 +131,11 @@ INLINE vf verf(vf v) {
     vf u = x * x * (2.0f / (3.7f * 3.7f)) - 1.0f;
     if (BY_ELEMENT) {
         const float *at = own_pointer(c[0]);
-        vf next[PADDED];
-        UNROLLED for (int i = 0; i < PADDED; i += 4) load_run(next + i, &at, 4, 4 * B);
-        p = next[0];
-        UNROLLED for (int i = 1; i < TERMS; i++) p = p * u + next[i];
+        vf next[TERMS];
+        UNROLLED for (int i = 0; i < TERMS; i += 4) load_run(next + i, &at, least(4, TERMS - i), 4 * B);
+        vf square = u * u, odd = next[0], even = next[1];  /* two sums, as each product waits for the last */
+        UNROLLED for (int i = 2; i < TERMS; i += 2) odd = odd * square + next[i], even = even * square + next[i + 1];
+        p = odd * u + even;
     } else {
         p = splat(c[0][0]);
         UNROLLED for (int i = 1; i < TERMS; i++) p = p * u + c[i][0];
