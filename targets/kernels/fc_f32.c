@@ -41,9 +41,7 @@ INLINE void fc_tile(struct fc_f32 a, int row, int block, int nv) {
         ROLLED for (; k + B <= a.k; k += B) {
             const vf block = load(x + k);
             vf weight[FC_NV][B];
-            UNROLLED for (int n = 0; n < nv; n++) {
-                UNROLLED for (int l = 0; l < B; l += 4) load_run(weight[n] + l, &weights[n], 4, 4 * B);
-            }
+            UNROLLED for (int n = 0; n < nv; n++) load_run(weight[n], &weights[n], B, B * B);
             UNROLLED for (int l = 0; l < B; l += 2) {
                 UNROLLED for (int n = 0; n < nv; n++) even[n] += weight[n][l] * splat(block[l]), odd[n] += weight[n][l + 1] * splat(block[l + 1]);
             }

@@ -10,9 +10,10 @@ INLINE size_t own_number(size_t n) {
     if (BY_ELEMENT) __asm__("" : "+r"(n));
     return n;
 }
-/* No instruction, but b is not there before a is: without it LLVM would put the multiply-adds of one sum side by side, each waiting for the last. */
+/* No instruction, but b is not there before a is: without it LLVM would put the multiply-adds of one sum side by side, each waiting for the last.
+ * GCC orders them well, and would spill. */
 INLINE void after(vf *b, const vf *a) {
-#if defined(__aarch64__) && EDGE_BLOCK == 4
+#if defined(__aarch64__) && defined(__clang__) && EDGE_BLOCK == 4
     __asm__("" : "+w"(*b) : "w"(*a));
 #else
     (void)a, (void)b;
@@ -40,7 +41,7 @@ INLINE void tile_lanes(vf acc[][TILE_NV], const float **x, const float *w[TILE_N
     }
     UNROLLED for (int n = 0; n < nv; n++) {
         vf weight[B];
-        UNROLLED for (int l = 0; l < lanes; l += 4) load_run(weight + l, &w[n], least(4, lanes - l), least(4, lanes - l) * B);
+        load_run(weight, &w[n], lanes, lanes * B);
         UNROLLED for (int l = 0; l < lanes; l++) {
             UNROLLED for (int p = 0; p < mr; p++) acc[p][n] += weight[l] * splat(block[p][first + l]);
             tile_turn(acc, mr, n);

@@ -46,18 +46,20 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 #endif
 #endif
 enum { BY_ELEMENT = EDGE_BY_ELEMENT };
+_Static_assert(!BY_ELEMENT || B == 4, "elements are taken from blocks of one register");
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
 INLINE vf splat(float s) { return s - (vf){0}; }
-/* The same address, of which the compiler forgets how it came about: from a pointer of its own LLVM loads two registers at once, ldp reaches 1 kB. */
+/* The same address, of which the compiler forgets how it came about: it stays in a register of its own, which loads move. */
 INLINE const float *own_pointer(const float *p) {
     if (BY_ELEMENT) __asm__("" : "+r"(p));
     return p;
 }
-/* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both. */
+/* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both.
+ * GCC 12 stops at these intrinsics with an internal error when the pointer lies in an array, and loads pairs. */
 INLINE void load_run(vf *to, const float **from, int count, size_t move) {
-#if defined(__aarch64__) && EDGE_BLOCK == 4
+#if defined(__aarch64__) && defined(__clang__) && EDGE_BLOCK == 4
     if (count == 4) {
         const float32x4x4_t run = vld1q_f32_x4(*from);
         UNROLLED for (int i = 0; i < 4; i++) to[i] = (vf)run.val[i];
@@ -69,7 +71,9 @@ INLINE void load_run(vf *to, const float **from, int count, size_t move) {
         UNROLLED for (int i = 0; i < 2; i++) to[i] = (vf)run.val[i];
     } else to[0] = load(*from);
 #else
-    UNROLLED for (int i = 0; i < count; i++) to[i] = load(*from + i * B);
+    UNROLLED for (int i = 0; i < 4; i++) {
+        if (i < count) to[i] = load(*from + i * B);
+    }
 #endif
     *from = own_pointer(*from + move);
 }
