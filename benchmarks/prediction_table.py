@@ -117,8 +117,11 @@ HERE = """## This machine
 The only machine on which modelled and measured times of our kernels were compared is the one this was written on (Zen 5, virtual, 2 CPUs
 shared with others, 2026-11-23, one thread, each step the least of eight runs of `--bench --per-layer`). Rank correlation of the steps:
 MobileNetV2 0.96, PP-LCNet x1.0 0.97, FasterNet-T0 0.82. The depthwise share of `x86-64` was raised from 0.3 to 0.5 after a first look at
-the same three networks, so this is no independent test either. The totals are 2.9, 3.4 and 3.2 times too long, above the band: profile
-`cpu` takes the clock that /proc/cpuinfo shows (2.6 GHz) and one 512-bit FMA a cycle, 83 GFLOP/s, where 270 were measured."""
+the same three networks, so this is no independent test either. The totals were
+2.9, 3.4 and 3.2 times too long while profile `cpu` took the clock that /proc/cpuinfo shows (2.6 GHz, the base clock) and one 512-bit FMA a
+cycle, 83 GFLOP/s. Now `edge predict --target cpu` has a small program find out both (`targets/probe/peak.c`: 4.0-4.1 GHz, two FMA a cycle), and
+the totals are 3.3, 1.8, 3.8 and 5.3 ms where 3.2, 1.5, 3.3 and 5.2 are measured (`edge profile`, p50 of 100 runs on the busy machine;
+MobileNetV2, PP-LCNet x1.0, FasterNet-T0, MobileNetV1)."""
 
 ENERGY = """## Energy
 

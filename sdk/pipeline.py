@@ -18,6 +18,7 @@ from edge.errors import EdgeError, did_you_mean
 from edge.ops import lowerings
 from edge.ops.core import Core
 from edge.targets import host, toolchain
+from edge.targets.measured import measured
 from edge.verify.expected import check_program, expected_outputs
 
 if TYPE_CHECKING:
@@ -169,9 +170,10 @@ def predict(
     weights: str | Path | None = None,
     say: Say = lambda stage: None,
 ) -> plan.Prediction:
-    """Model what `model` costs on `target`, without compiling or running: milliseconds, millijoules, memory, each step and the whole.
+    """Model what `model` costs on `target`, without compiling or running it: milliseconds, millijoules, memory, each step and the whole.
 
     model: as for `build`, or an .edge file, whose plan is used and whose target is the default.  threads: 0 for one a core.
+    For `cpu` a small program finds out this machine's clock and multiply-adds a cycle.
     Raises EdgeError, also where the target's profile says too little to predict from.
     """
     opened = artifact.open(model) if isinstance(model, str | Path) and Path(model).suffix == ".edge" else None
@@ -180,6 +182,9 @@ def predict(
     if target is None and opened is None:
         raise EdgeError("predict", "a model needs a target", f"--target {'|'.join(targets.names())}")
     profile = targets.load(target or (opened.manifest.target if opened else ""))
+    if profile.host:
+        say(f"timing this machine{toolchain.first_use(profile)}")
+        profile = measured(profile)
     plan.machine_of(profile, profile.levels[0])  # refuse before the model is read
     if opened:
         _same_machine(opened, profile)

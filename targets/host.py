@@ -1,4 +1,4 @@
-"""This machine: what /proc and /sys say of its CPU.  Nothing here is measured; each figure names the file it was read from."""
+"""This machine: what /proc and /sys say of its CPU.  Nothing here is measured (measured.py does); each figure names the file it was read from."""
 
 from __future__ import annotations
 

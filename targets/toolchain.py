@@ -23,6 +23,9 @@ from edge.targets.profile import Profile
 HERE = Path(__file__).parent
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-g0", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 STEPS = ("-O2", "-Xclang", "-O1", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden")
+#: before registers are given out, LLVM's scheduler moves loads so far ahead that sums spill; the Arm kernels are written in the order in which they
+#: should run, and the scheduler after it cannot spill
+ARCH_STEPS = {"aarch64": ("-mllvm", "-enable-misched=false", "-mllvm", "-enable-post-misched=true")}
 RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-s", "-Wl,--gc-sections")
 LAST_LINES = 6  #: of a compiler's complaint that are shown
@@ -113,7 +116,8 @@ def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path) -> l
         for name in files
         if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")
     ]
-    run([("-target", profile.runner, f"-mcpu={level.cpu}", *COMMON, *STEPS, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units], folder)
+    flags = (*COMMON, *STEPS, *ARCH_STEPS.get(profile.arch, ()))
+    run([("-target", profile.runner, f"-mcpu={level.cpu}", *flags, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units], folder)
     return [folder / f"{unit}.o" for _, unit in units]
 
 

@@ -69,6 +69,28 @@ def conv_case(seed: int) -> Case:
     )
 
 
+def picture_cases() -> list[Case]:
+    """Few planes, as a camera gives them: (planes, height, width), outputs, kernel, stride, dilation, padding (top, left, bottom, right)."""
+    shapes = [
+        ((3, 17, 33), 24, (3, 3), 2, 1, (1, 1, 1, 1)),
+        ((3, 16, 32), 10, (4, 4), 4, 1, (0, 0, 0, 0)),
+        ((3, 21, 45), 20, (7, 7), 2, 1, (3, 3, 3, 3)),
+        ((1, 12, 28), 16, (3, 3), 1, 1, (0, 2, 1, 0)),
+        ((2, 9, 31), 5, (5, 5), 1, 2, (4, 4, 4, 4)),
+        ((3, 6, 5), 9, (3, 3), 1, 1, (1, 1, 1, 1)),  # a row is one vector and a bit
+        ((1, 5, 3), 8, (3, 3), 1, 1, (1, 1, 1, 1)),  # a row is less than a vector
+        ((3, 8, 40), 33, (2, 2), 3, 1, (0, 0, 0, 0)),  # columns that nobody reads
+        ((1, 4, 200), 12, (1, 9), 8, 1, (0, 4, 0, 4)),  # rows too long to hold
+        ((2, 7, 19), 6, (3, 2), 2, 3, (2, 2, 2, 2)),
+    ]
+    cases = []
+    for (planes, h, wide), outputs, k, stride, dilation, pads in shapes:
+        weights = {"w": f32(outputs, planes, *k) / np.float32(np.sqrt(planes * k[0] * k[1])), "b": f32(outputs)}
+        made = node("Conv", ["x", "w", "b"], ["y"], strides=[stride] * 2, dilations=[dilation] * 2, pads=pads)
+        cases.append(graph(f"picture {planes}x{h}x{wide} k{k} s{stride} d{dilation}", [made], {"x": (2, planes, h, wide)}, weights))
+    return cases
+
+
 def f32(*shape: int, seed: int = 7) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
@@ -237,7 +259,7 @@ def shape_cases() -> list[Case]:
     return cases
 
 
-GROUPS = {"unary": unary_cases(), "binary": binary_cases(), "shape": shape_cases()}
+GROUPS = {"unary": unary_cases(), "binary": binary_cases(), "shape": shape_cases(), "picture": picture_cases()}
 #: the compiler takes a second a convolution, so every level draws its own
 CONV_SEEDS = {"v2": range(200, 216), "v3": range(100, 118), "v4": range(24), "by_element": range(300, 324), "neon": range(400, 424)}
 #: levels differ in registers, which the other kernels do not know of: all cases at the best level here, every third elsewhere
@@ -245,7 +267,8 @@ BEST = next((level for level in ("v4", "v3") if LEVELS[level].needs in host.feat
 
 
 def drawn(group: str, level: str) -> list[Case]:
-    return [conv_case(seed) for seed in CONV_SEEDS[level]] if group == "conv" else GROUPS[group][:: 1 if level in (BEST, "neon") else 3]
+    everything = level in (BEST, "neon") or (group, level) == ("picture", "by_element")
+    return [conv_case(seed) for seed in CONV_SEEDS[level]] if group == "conv" else GROUPS[group][:: 1 if everything else 3]
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")

@@ -178,7 +178,7 @@ def test_the_page_of_predictions_is_current(script: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_the_steps_of_this_machine_rank_as_predicted(tmp_path: Path) -> None:
-    """Structure, not speed: this machine may be busy, and its profile knows neither its clock under load nor its FMA units."""
+    """Structure, not speed: this machine may be busy."""
     made = edge.build("zoo:mobilenet_v2_x0_5", target="cpu", out=tmp_path / "m.edge")
     runs = [measure.bench(made.path, runs=20, warmup=2, min_secs=0.1, per_layer=True) for _ in range(5)]
     measured = np.min([[layer.ms for layer in run.layers] for run in runs], axis=0)

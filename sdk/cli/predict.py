@@ -1,4 +1,4 @@
-"""`edge predict MODEL|A.edge --target T`: what a model would cost on a device that is not here.  Nothing is compiled or run."""
+"""`edge predict MODEL|A.edge --target T`: what a model would cost on a device that is not here.  The model is neither compiled nor run."""
 
 from __future__ import annotations
 

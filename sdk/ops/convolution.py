@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge.graph import rewrite
 from edge.ops.builder import Builder, Shape, elements
-from edge.ops.core import matrix_tile, row_tile
+from edge.ops.core import Taps, matrix_tile, row_tile
 from edge.ops.group import Group, input_name
 from edge.steps import Value, View
 
@@ -155,7 +155,7 @@ def _pointwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     )
 
 
-def window(group: Group, x: Shape, y: Shape, kernel: Shape) -> dict[str, Value]:
+def window(group: Group, x: Shape, y: Shape, kernel: Shape) -> dict[str, int]:
     """Sizes, strides, dilations and the padding above and left, as the kernels name them."""
     strides, dilations = rewrite.integers(group.node, "strides", (1, 1)), rewrite.integers(group.node, "dilations", (1, 1))
     pads = rewrite.integers(group.node, "pads", (0, 0, 0, 0))
@@ -212,7 +212,9 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
         spread, grouping = _spread(w, groups, x[1], block)
         packed = build.constant(spread, source, split=(blocks, block, *spread.shape[1:]), perm=(0, 3, 4, 2, 1), tag=f"@grouped{groups}", recipe=False)
         fields["count"] = (spread.shape[1], 0)
-    mr, nv = matrix_tile(build.core, y[3], 1 if groups > 1 else blocks, overlap=True, planar=planar or groups > 1)
+    places = window(group, x, y, w.shape[2:])
+    taps = Taps(w.shape[3], int(places["sw"]), int(places["dw"])) if planar else None
+    mr, nv = matrix_tile(build.core, y[3], 1 if groups > 1 else blocks, overlap=True, grouped=groups > 1, picture=taps)
     panels = -(-blocks // nv)
     row_chunk = max(1, -(-y[2] // CHUNKS))
     build.step(
@@ -221,7 +223,7 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
         _view_args(views) | {"w": packed, "bias": bias, "residual": _residual(build, group)},
         fields
         | {"planar": int(planar), "group_out": grouping[0], "group_in": grouping[1], "limit": grouping[2]}
-        | window(group, x, y, w.shape[2:])
+        | places
         | {"blocks": blocks, "y_image": _image(build, y), "mr": mr, "nv": nv, "row_chunk": row_chunk, "panel_chunk": panels}
         | _epilogue(group),
         shape=y,

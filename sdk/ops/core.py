@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 REMAINDER = 1.02  #: what a tile of another size at the end may cost before it is worth its code, which also spills more easily
+
+ROW = 10  #: vectors of a picture's row that a tile may hold, kernels/tile.h
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,32 @@ class Core:
         return max(1, self.block // self.width)
 
 
-def matrix_tile(core: Core, pixels: int, blocks: int, *, overlap: bool = False, planar: bool = False) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Taps:
+    """One row of a convolution's taps: how many, and how many columns they and their outputs lie apart."""
+
+    count: int
+    stride: int
+    dilation: int
+
+    def vectors(self, core: Core, mr: int) -> int:
+        """Registers that hold what mr outputs read of a row."""
+        return -(-((mr - 1) * self.stride + (self.count - 1) * self.dilation + 1) // core.block)
+
+
+def matrix_tile(
+    core: Core, pixels: int, blocks: int, *, overlap: bool = False, grouped: bool = False, picture: Taps | None = None
+) -> tuple[int, int]:
     """(mr, nv): pixels x output blocks kept in registers, of least modelled cycles for `pixels` x `blocks` outputs.
 
-    overlap: the last tile of a row is moved back over finished pixels instead of shrinking.  planar: inputs are broadcast one by one.
+    overlap: the last tile of a row is moved back over finished pixels instead of shrinking.  grouped: inputs are broadcast one by one.
+    picture: the input is planar, and these are the taps of a row.
     """
+    fits, cycles = _fits_broadcast, _cycles_broadcast
     if core.by_element:
-        fits, cycles = (_fits_broadcast, _cycles_planar) if planar else (_fits_by_element, _cycles_by_element)
-    else:
-        fits, cycles = _fits_broadcast, _cycles_broadcast
+        fits, cycles = (_fits_broadcast, _cycles_grouped) if grouped else (_fits_by_element, _cycles_by_element)
+    if core.by_element and picture:
+        fits, cycles = partial(_fits_picture, picture), partial(_cycles_picture, picture)
     best, found = float("inf"), (1, 1)
     for nv in range(1, min(4, blocks) + 1):
         for mr in range(1, min(16 if core.by_element else 14, pixels) + 1):
@@ -59,8 +79,8 @@ def _fits_broadcast(core: Core, mr: int, nv: int) -> bool:
 
 
 def _fits_by_element(core: Core, mr: int, nv: int) -> bool:
-    """The sums, a vector of inputs for every pixel, and weights in pairs; more than twelve pixels LLVM spills all the same."""
-    return mr * nv + mr + 2 * nv < core.registers and mr <= 12
+    """The sums, a vector of inputs for every pixel, and the weights of one block by one block."""
+    return mr * nv + mr + core.block <= core.registers
 
 
 def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
@@ -69,13 +89,24 @@ def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
 
 
 def _cycles_by_element(core: Core, mr: int, nv: int) -> float:
-    """One input channel, in instructions: FMAs, but no fewer than hide their latency; loads in pairs, an input serving four channels; the loop."""
-    return max(mr * nv, 8) + mr / 8 + nv / 2 + (6 + nv) / 8
+    """One input channel, in instructions: FMAs, of one sum no closer than four; loads by fours, which serve four channels as the loop's two do."""
+    return max(mr, 4) * nv + (-(-mr // 4) + nv + 2) / 4
 
 
-def _cycles_planar(core: Core, mr: int, nv: int) -> float:
+def _cycles_grouped(core: Core, mr: int, nv: int) -> float:
     """The same where every input is loaded and broadcast for itself."""
     return max(mr * nv, 8) + mr + nv / 2 + 2
+
+
+def _fits_picture(taps: Taps, core: Core, mr: int, nv: int) -> bool:
+    """The sums, the row they read and two vectors of weights; longer rows the kernel does not hold."""
+    vectors = taps.vectors(core, mr)
+    return mr * nv + vectors + 2 <= core.registers and vectors <= ROW
+
+
+def _cycles_picture(taps: Taps, core: Core, mr: int, nv: int) -> float:
+    """One tap, in instructions: FMAs, a load a vector of weights, and the tap's share of the row and of the loop's five."""
+    return max(mr, 4) * nv + nv + (taps.vectors(core, mr) + 5) / taps.count
 
 
 def row_tile(core: Core, columns: int, rows: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@
  * at compile time, so that taps outside the picture cost nothing; rows outside are skipped.
  * groups > 1: output block j reads the K channels from least(j*B / group_out * group_in, limit), with zeros in w where a channel is of another group.
  * A chunk is row_chunk output rows x panel_chunk panels of nv blocks of one image. */
-#include "vector.h"
+#include "tile.h"
 
 struct conv_f32 {
     const float *x[2];
@@ -20,31 +20,44 @@ struct conv_f32 {
     struct act act, act2;
 };
 
-enum { CONV_MR = 16, CONV_NV = 4 };
-
 /* acc[p][n] += x[p*step + (first + l)*lane] * w[n*panel + l*B ..] for l < lanes: lanes of one block, or planes of a picture.
  * edge: only pixels whose column x0 + p*sw lies inside */
-INLINE void conv_lanes(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int first, int lanes, int x0, int mr, int nv, int edge) {
+INLINE void conv_lanes(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int first, int lanes, int x0, int mr, int nv, int edge) {
     const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, lane = a.planar ? (size_t)a.h * a.wide : 1;
-    const int by_element = BY_ELEMENT && !a.planar && !a.group_out, step = a.planar ? a.sw : a.sw * B;
-    vf block[CONV_MR];
-    UNROLLED for (int p = 0; p < mr; p++) {
-        const int outside = edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide);
-        if (by_element) block[p] = outside ? splat(0.0f) : load(x + p * step);
-    }
+    const int step = a.planar ? a.sw : a.sw * B;
     UNROLL4 for (int l = 0; l < lanes; l++) {
-        vf weight[CONV_NV];
+        vf weight[TILE_NV];
         UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w + n * panel + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
             if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
-            vf value = splat(by_element ? block[p][first + l] : x[p * step + (first + l) * lane]);
+            vf value = splat(x[p * step + (first + l) * lane]);
             UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
         }
     }
 }
 
+/* the same for all channels of a view, by element: lanes `lane` and on of one block, `full` whole blocks, `tail` lanes; of a tile at the edge the pixels inside */
+INLINE void conv_by_element(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int lane, int head, int full, int tail, int x0, int mr,
+                            int nv, int edge) {
+    const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B;
+    int from = 0, to = mr;
+    if (edge) {
+        while (from < mr && x0 + from * a.sw < 0) from++;
+        while (to > from && x0 + (to - 1) * a.sw >= a.wide) to--;
+    }
+    if (from == to) return;
+    const int apart = a.sw * B, inside = to - from;
+    const size_t step = tile_step((size_t)a.h * a.wide * B, apart, inside);
+    const float *weights[TILE_NV];
+    x = own_pointer(x + from * apart);
+    UNROLLED for (int n = 0; n < nv; n++) weights[n] = own_pointer(w + n * panel);
+    if (head) tile_lanes(acc + from, &x, weights, apart, step, lane, head, inside, nv);
+    ROLLED for (int c = 0; c < full; c++) tile_lanes(acc + from, &x, weights, apart, step, 0, B, inside, nv);
+    if (tail) tile_lanes(acc + from, &x, weights, apart, step, 0, tail, inside, nv);
+}
+
 /* all channels of one view at one tap; x: the view's buffer at the tap's first pixel. Returns w behind the view's channels. */
-INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const float *w, struct conv_f32 a, int from, int count, int x0, int mr, int nv, int edge) {
+INLINE const float *conv_view(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int from, int count, int x0, int mr, int nv, int edge) {
     const size_t plane = (size_t)a.h * a.wide;
     if (a.planar) {
         x += from * plane;
@@ -53,6 +66,10 @@ INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const fl
     }
     const int lane = from % B, head = lane ? least(B - lane, count) : 0, full = (count - head) / B, tail = (count - head) % B;
     x += from / B * plane * B;
+    if (BY_ELEMENT && !a.group_out) {
+        conv_by_element(acc, x, w, a, lane, head, full, tail, x0, mr, nv, edge);
+        return w + count * B;
+    }
     if (head) {
         conv_lanes(acc, x, w, a, lane, head, x0, mr, nv, edge);
         x += plane * B, w += head * B;
@@ -62,7 +79,24 @@ INLINE const float *conv_view(vf acc[CONV_MR][CONV_NV], const float *x, const fl
     return w + tail * B;
 }
 
-INLINE void conv_tap(vf acc[CONV_MR][CONV_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
+/* How many columns a tile reads of a row. */
+INLINE int conv_span(struct conv_f32 a, int mr) { return (mr - 1) * a.sw + (a.kw - 1) * a.dw + 1; }
+
+/* Are rows of a picture read in vectors?  x0: the tile's first column, a constant where edge tells columns inside from those outside. */
+INLINE int conv_by_rows(struct conv_f32 a, int x0, int mr, int edge) {
+    const int span = conv_span(a, mr), width = edge ? least(span, a.wide - x0) - most(0, -x0) : span;
+    return BY_ELEMENT && a.planar && mr > 1 && span <= TILE_ROW * B && width >= B;
+}
+
+/* row iy of all planes of a picture; w: of this row of taps */
+INLINE void conv_rows(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int iy, int x0, int mr, int nv, int edge) {
+    const size_t plane = (size_t)a.h * a.wide, tap = (size_t)a.count[0] * B;
+    const float *x = a.x[0] + image * a.x_image[0] + a.from[0] * plane + (ptrdiff_t)iy * a.wide + x0;
+    const int lo = edge ? most(0, -x0) : 0, hi = edge ? least(conv_span(a, mr), a.wide - x0) : conv_span(a, mr);
+    ROLLED for (int c = 0; c < a.count[0]; c++, x += plane, w += B) tile_row(acc, x, w, a.kh * a.kw * tap, tap, a.kw, a.sw, a.dw, lo, hi, mr, nv);
+}
+
+INLINE void conv_tap(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
     const int unit = a.planar ? 1 : B;
     const ptrdiff_t pixel = ((ptrdiff_t)iy * a.wide + x0) * unit;
     if (a.group_out) {
@@ -82,7 +116,7 @@ INLINE void conv_finish(struct conv_f32 a, size_t at, vf sum) {
 }
 
 INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, int mr, int nv, int edge) {
-    vf acc[CONV_MR][CONV_NV];
+    vf acc[TILE_MR][TILE_NV];
     const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, tap = (size_t)(a.count[0] + a.count[1]) * B;
     UNROLLED for (int n = 0; n < nv; n++) {
         vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);
@@ -92,7 +126,9 @@ INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, i
         const int iy = oy * a.sh - a.top + dy * a.dh;
         if (iy < 0 || iy >= a.h) continue;
         const float *w = a.w + block * panel + dy * a.kw * tap;
-        if (edge) {
+        if (conv_by_rows(a, ox * a.sw - a.left, mr, edge)) {
+            conv_rows(acc, w, a, image, iy, ox * a.sw - a.left, mr, nv, edge);
+        } else if (edge) {
             UNROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 1);
         } else {
             ROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 0);

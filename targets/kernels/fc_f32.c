@@ -36,16 +36,17 @@ INLINE void fc_tile(struct fc_f32 a, int row, int block, int nv) {
     UNROLLED for (int n = 0; n < nv; n++) even[n] = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f), odd[n] = splat(0.0f);
     int k = 0;
     if (BY_ELEMENT) {
-        ROLLED for (; k + B <= a.k; k += B, w += B * B) {
+        const float *weights[FC_NV];
+        UNROLLED for (int n = 0; n < nv; n++) weights[n] = own_pointer(w + n * panel);
+        ROLLED for (; k + B <= a.k; k += B) {
             const vf block = load(x + k);
+            vf weight[FC_NV][B];
+            UNROLLED for (int n = 0; n < nv; n++) load_run(weight[n], &weights[n], B, B * B);
             UNROLLED for (int l = 0; l < B; l += 2) {
-                const vf first = splat(block[l]), second = splat(block[l + 1]);
-                UNROLLED for (int n = 0; n < nv; n++) {
-                    even[n] += load(w + n * panel + l * B) * first;
-                    odd[n] += load(w + n * panel + (l + 1) * B) * second;
-                }
+                UNROLLED for (int n = 0; n < nv; n++) even[n] += weight[n][l] * splat(block[l]), odd[n] += weight[n][l + 1] * splat(block[l + 1]);
             }
         }
+        w += (size_t)k * B;
     }
     ROLLED for (; k + 2 <= a.k; k += 2, w += 2 * B) {
         vf first = splat(x[k]), second = splat(x[k + 1]);

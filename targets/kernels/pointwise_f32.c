@@ -3,7 +3,7 @@
  * x: one or two views of channels, blocked (C/B, pixels, B); their channels follow one another.  w: (N/B, K, B).  y: (N/B, pixels, B).
  * A tile of mr pixels x nv output blocks stays in registers over the whole sum; the tile belongs to the ISA level.
  * A chunk is pixel_chunk pixels x panel_chunk panels of nv blocks: the pixels of a chunk are meant to stay in L2, a panel of weights in L1. */
-#include "vector.h"
+#include "tile.h"
 
 struct pointwise_f32 {
     const float *x[2];              /* (., pixels, B) each */
@@ -16,23 +16,22 @@ struct pointwise_f32 {
     struct act act, act2;
 };
 
-enum { POINTWISE_MR = 16, POINTWISE_NV = 4 };
-
-/* acc[p][n] += x[p*B + l] * w[n][(l - first)*B ..] for the lanes l from first on, all of one block of input channels; w moves behind them */
-INLINE void pointwise_lanes(vf acc[POINTWISE_MR][POINTWISE_NV], const float *x, const float *w[POINTWISE_NV], int first, int lanes, int mr, int nv) {
-    vf block[POINTWISE_MR];
+/* acc[p][n] += x[p*B + l] * w[n][(l - first)*B ..] for `lanes` lanes l from first on, all of one block of input channels; w moves behind them, x by a plane */
+INLINE void pointwise_lanes(vf acc[TILE_MR][TILE_NV], const float **x, const float *w[TILE_NV], size_t plane, size_t step, int first, int lanes, int mr, int nv) {
     if (BY_ELEMENT) {
-        UNROLLED for (int p = 0; p < mr; p++) block[p] = load(x + p * B);
+        tile_lanes(acc, x, w, B, step, first, lanes, mr, nv);
+        return;
     }
     UNROLL4 for (int l = 0; l < lanes; l++) {
-        vf weight[POINTWISE_NV];
+        vf weight[TILE_NV];
         UNROLLED for (int n = 0; n < nv; n++) weight[n] = load(w[n] + l * B);
         UNROLLED for (int p = 0; p < mr; p++) {
-            vf value = splat(BY_ELEMENT ? block[p][first + l] : x[p * B + first + l]);
+            vf value = splat((*x)[p * B + first + l]);
             UNROLLED for (int n = 0; n < nv; n++) acc[p][n] += weight[n] * value;
         }
     }
     UNROLLED for (int n = 0; n < nv; n++) w[n] += lanes * B;
+    *x += plane;
 }
 
 /* the sum of one output, activated, with its residual, to its place */
@@ -43,9 +42,9 @@ INLINE void pointwise_finish(struct pointwise_f32 a, size_t at, vf sum) {
 }
 
 INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, int block, int mr, int nv) {
-    vf acc[POINTWISE_MR][POINTWISE_NV];
-    const float *w[POINTWISE_NV];
-    const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B;
+    vf acc[TILE_MR][TILE_NV];
+    const float *w[TILE_NV];
+    const size_t plane = (size_t)a.pixels * B, panel = (size_t)(a.count[0] + a.count[1]) * B, step = tile_step(plane, B, mr);
     UNROLLED for (int n = 0; n < nv; n++) {
         vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);
         UNROLLED for (int p = 0; p < mr; p++) acc[p][n] = bias;
@@ -54,15 +53,9 @@ INLINE void pointwise_tile(struct pointwise_f32 a, size_t pixel, size_t image, i
     UNROLLED for (int v = 0; v < 2; v++) {
         const int lane = a.from[v] % B, head = lane ? least(B - lane, a.count[v]) : 0, full = (a.count[v] - head) / B, tail = (a.count[v] - head) % B;
         const float *x = a.x[v] + image * a.x_image[v] + a.from[v] / B * plane + pixel * B;
-        if (head) {
-            pointwise_lanes(acc, x, w, lane, head, mr, nv);
-            x += plane;
-        }
-        BLOCKS for (int c = 0; c < full; c++, x += plane) {
-            if (BY_ELEMENT) forget();  /* of two blocks a turn each loads at its own place: all at once would not fit the registers */
-            pointwise_lanes(acc, own_pointer(x), w, 0, B, mr, nv);
-        }
-        if (tail) pointwise_lanes(acc, x, w, 0, tail, mr, nv);
+        if (head) pointwise_lanes(acc, &x, w, plane, step, lane, head, mr, nv);
+        ROLLED for (int c = 0; c < full; c++) pointwise_lanes(acc, &x, w, plane, step, 0, B, mr, nv);
+        if (tail) pointwise_lanes(acc, &x, w, plane, step, 0, tail, mr, nv);
     }
     const size_t at = image * a.y_image + block * plane + pixel * B;
     if (BY_ELEMENT && is_long(a.act)) {  /* one after the other, from memory: all at a time would not fit the registers */

@@ -29,12 +29,10 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 #ifdef __clang__
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #define UNROLL4 _Pragma("clang loop unroll_count(4)")
-#define UNROLL2 _Pragma("clang loop unroll_count(2)")
 #define ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLLED _Pragma("GCC unroll 32")
 #define UNROLL4 _Pragma("GCC unroll 4")
-#define UNROLL2 _Pragma("GCC unroll 2")
 #define ROLLED _Pragma("GCC unroll 1")
 #endif
 
@@ -48,19 +46,36 @@ typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_a
 #endif
 #endif
 enum { BY_ELEMENT = EDGE_BY_ELEMENT };
-#if EDGE_BY_ELEMENT
-#define BLOCKS UNROLL2
-#else
-#define BLOCKS ROLLED
-#endif
+_Static_assert(!BY_ELEMENT || B == 4, "elements are taken from blocks of one register");
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE void store(float *p, vf v) { *(vf *)p = v; }
 INLINE vf splat(float s) { return s - (vf){0}; }
-/* The same address, of which the compiler forgets how it came about: from a pointer of its own LLVM loads two registers at once, ldp reaches 1 kB. */
+/* The same address, of which the compiler forgets how it came about: it stays in a register of its own, which loads move. */
 INLINE const float *own_pointer(const float *p) {
     if (BY_ELEMENT) __asm__("" : "+r"(p));
     return p;
+}
+/* Loads `count` <= 4 vectors that lie one behind the other, and moves the pointer by `move` floats: on Arm one instruction does both.
+ * GCC 12 stops at these intrinsics with an internal error when the pointer lies in an array, and loads pairs. */
+INLINE void load_run(vf *to, const float **from, int count, size_t move) {
+#if defined(__aarch64__) && defined(__clang__) && EDGE_BLOCK == 4
+    if (count == 4) {
+        const float32x4x4_t run = vld1q_f32_x4(*from);
+        UNROLLED for (int i = 0; i < 4; i++) to[i] = (vf)run.val[i];
+    } else if (count == 3) {
+        const float32x4x3_t run = vld1q_f32_x3(*from);
+        UNROLLED for (int i = 0; i < 3; i++) to[i] = (vf)run.val[i];
+    } else if (count == 2) {
+        const float32x4x2_t run = vld1q_f32_x2(*from);
+        UNROLLED for (int i = 0; i < 2; i++) to[i] = (vf)run.val[i];
+    } else to[0] = load(*from);
+#else
+    UNROLLED for (int i = 0; i < 4; i++) {
+        if (i < count) to[i] = load(*from + i * B);
+    }
+#endif
+    *from = own_pointer(*from + move);
 }
 /* Loads behind it are made anew: what one tile keeps in registers does not add to the next one's. */
 INLINE void forget(void) { __asm__ volatile("" ::: "memory"); }
@@ -107,15 +122,28 @@ INLINE vf vtanh(vf v) {
     return choose(vabs(v) < splat(0.25f), small, 1.0f - 2.0f / (1.0f + vexp(v * 2.0f)));
 }
 
-/* erf(v), absolute error < 4e-7: v * P(v*v) on |v| < 3.7, beyond which erf is 1 to 2e-7; P fitted by benchmarks/fit_erf.py. */
+/* erf(v), absolute error < 4e-7: v * P(v*v) on |v| < 3.7, beyond which erf is 1 to 2e-7; P fitted by benchmarks/fit_erf.py.
+ * An fmla overwrites what it adds to, so on Arm every coefficient is loaded anew, four an instruction, where a copy would take one each. */
 INLINE vf verf(vf v) {
-    static const float c[] = {-1.504680366e-03f, 3.927414944e-03f, -3.647323284e-03f, 5.223217776e-03f, -1.415171785e-02f, 2.514615567e-02f,
-                              -3.620024508e-02f, 5.147535174e-02f, -7.043664203e-02f, 9.062488791e-02f, -1.126455631e-01f, 1.407895353e-01f,
-                              -1.904677322e-01f, 3.821375266e-01f};
-    vf x = at_most(at_least(v, -3.7f), 3.7f);
+    enum { TERMS = 14, EACH = BY_ELEMENT ? B : 1 };
+#define C(c) {[0 ... EACH - 1] = c}
+    static const float c[TERMS][EACH] = {C(-1.504680366e-03f), C(3.927414944e-03f), C(-3.647323284e-03f), C(5.223217776e-03f), C(-1.415171785e-02f),
+                                          C(2.514615567e-02f), C(-3.620024508e-02f), C(5.147535174e-02f), C(-7.043664203e-02f), C(9.062488791e-02f),
+                                          C(-1.126455631e-01f), C(1.407895353e-01f), C(-1.904677322e-01f), C(3.821375266e-01f)};
+#undef C
+    vf x = at_most(at_least(v, -3.7f), 3.7f), p;
     vf u = x * x * (2.0f / (3.7f * 3.7f)) - 1.0f;
-    vf p = splat(c[0]);
-    UNROLLED for (int i = 1; i < 14; i++) p = p * u + c[i];
+    if (BY_ELEMENT) {
+        const float *at = own_pointer(c[0]);
+        vf next[TERMS];
+        UNROLLED for (int i = 0; i < TERMS; i += 4) load_run(next + i, &at, least(4, TERMS - i), 4 * B);
+        vf square = u * u, odd = next[0], even = next[1];  /* two sums, as each product waits for the last */
+        UNROLLED for (int i = 2; i < TERMS; i += 2) odd = odd * square + next[i], even = even * square + next[i + 1];
+        p = odd * u + even;
+    } else {
+        p = splat(c[0][0]);
+        UNROLLED for (int i = 1; i < TERMS; i++) p = p * u + c[i][0];
+    }
     return x * p;
 }
 
