@@ -87,9 +87,10 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         ({"ZIG_GLOBAL_CACHE_DIR": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/a"),
         ({"XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/b/zig"),
         ({"XDG_CACHE_HOME": "", "HOME": "/c"}, "/c/.cache/zig"),
+        ({"XDG_CACHE_HOME": "b", "HOME": "/c"}, "/c/.cache/zig"),
     ],
 )
-def test_the_cache_is_where_zig_looks(variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_that_zig_is_told(variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ZIG_GLOBAL_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
