@@ -16,7 +16,9 @@ from edge.cli.doctor import MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.meters import Here
 from edge.targets import toolchain
-from meter_trees import PACKAGE, lay
+from meter_trees import PACKAGE, battery, ina2xx, lay
+
+CPU = {f"{PACKAGE}/name": "package-0", f"{PACKAGE}/max_energy_range_uj": 10**9, f"{PACKAGE}/energy_uj": 5}
 
 
 @pytest.fixture
@@ -155,19 +157,30 @@ def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "line"),
+    ("files", "lines"),
     [
-        ({}, "note    meter         none  ->  energy is modelled, not measured; an INA219 or a PPK2 measures it"),
-        ({"name": "package-0", "max_energy_range_uj": 10**9, "energy_uj": 5}, "ok      meter         rapl: package-0"),
+        ({}, ["note    meter         none  ->  energy is modelled, not measured; an INA219 or a PPK2 measures it"]),
+        (CPU | ina2xx(), ["ok      meter         ina2xx: ina219", "ok      meter         rapl: package-0"]),
         (
-            {"name": "package-0", "energy_uj": 5},
-            "note    meter         rapl: /sys/class/powercap/intel-rapl:0/max_energy_range_uj: no positive number",
+            {f"{PACKAGE}/name": "package-0", f"{PACKAGE}/energy_uj": 5, **battery(status="Full"), "/proc/device-tree/model": "Raspberry Pi 5"},
+            [
+                "note    meter         rapl: /sys/class/powercap/intel-rapl:0/max_energy_range_uj: no positive number",
+                "note    meter         pi5_pmic: vcgencmd is not installed  ->  sudo apt-get install raspi-utils",
+                "note    meter         battery: battery is 'Full', not discharging  ->  unplug the charger",
+            ],
+        ),
+        (
+            CPU | battery(status="Charging"),
+            [
+                "ok      meter         rapl: package-0",
+                "note    meter         battery: battery is 'Charging', not discharging  ->  unplug the charger",
+            ],
         ),
     ],
+    ids=["none", "two", "three that cannot be read", "one of two"],
 )
-def test_the_meters_of_a_place(files: dict[str, object], line: str, tmp_path: Path) -> None:
-    lay(tmp_path, {f"{PACKAGE}/{name}": text for name, text in files.items()})
-    assert str(doctor.meter(Here(tmp_path))) == line
+def test_the_meters_of_a_place(files: dict[str, object], lines: list[str], tmp_path: Path) -> None:
+    assert [str(finding) for finding in doctor.meters(Here(lay(tmp_path, files)))] == lines
 
 
 @pytest.mark.parametrize(("status", "code"), [(OK, 0), (NOTE, 0), (MISSING, 1)])
@@ -181,4 +194,5 @@ def test_the_real_answer_has_every_line(capsys: pytest.CaptureFixture[str]) -> N
     cli.main(["doctor"])
     lines = capsys.readouterr().out.splitlines()
     packages = [row[0] for row in doctor.PACKAGES]
-    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", *WEATHER, "meter"]
+    meters = ["meter"] * max(1, len(lines) - lines.index(next(line for line in lines if line.split()[1] == "meter")))
+    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", *WEATHER, *meters]
