@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from edge import targets
-from edge.devices.findings import MISSING, NOTE, OK, Finding
+from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.targets import host, toolchain
 
@@ -154,7 +154,7 @@ def clock() -> Finding:
     now = host.governor()
     if now in ("", "performance"):
         return Finding(OK, "governor", now or "not readable here (usual in a virtual machine)")
-    return Finding(NOTE, "governor", f"{now}: the clock moves while you measure", "sudo cpupower frequency-set -g performance")
+    return Finding(NOTE, "governor", f"{now}: the clock moves while you measure", GOVERNOR)
 
 
 def load() -> Finding:
