@@ -39,6 +39,12 @@ def machine() -> str:
     return f"{platform.machine()} {cpuinfo('model name')}".strip()
 
 
+def user_folder(variable: str, default: str) -> Path:
+    """What XDG_CACHE_HOME, XDG_STATE_HOME, … name; without one, or with a relative one, `default` below the home.  [XDG Base Directory, Basics]"""
+    named = Path(os.environ.get(variable, ""))
+    return named if named.is_absolute() else Path.home() / default
+
+
 def cpuinfo(key: str) -> str:
     """The first core's line of that key in /proc/cpuinfo, '' where there is none."""
     for line in lines_of(CPUINFO):

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from edge.errors import ToolFailed
+from edge.targets.host import user_folder
 from edge.targets.profile import Profile
 
 HERE = Path(__file__).parent
@@ -28,6 +29,7 @@ STEPS = ("-O2", "-Xclang", "-O1", "-fno-math-errno", "-fno-trapping-math", "-fvi
 ARCH_STEPS = {"aarch64": ("-mllvm", "-enable-misched=false", "-mllvm", "-enable-post-misched=true")}
 RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-s", "-Wl,--gc-sections")
+ZIG_CACHE = "ZIG_GLOBAL_CACHE_DIR"  #: zig's own variable
 LAST_LINES = 6  #: of a compiler's complaint that are shown
 
 
@@ -42,7 +44,8 @@ class Binaries:
 def zig(arguments: Sequence[str], folder: Path) -> None:
     """Run `zig cc`; ToolFailed with its last lines when it fails."""
     argv = [sys.executable, "-m", "ziglang", "cc", *arguments]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    environment = {**os.environ, ZIG_CACHE: str(cache_folder())}
+    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = " | ".join((done.stderr.strip().splitlines() or ["no message"])[-LAST_LINES:])
         raise ToolFailed("zig cc", f"exit code {done.returncode}: {last}", "edge doctor checks the compiler")
@@ -58,9 +61,9 @@ def version() -> str:
 
 
 def cache_folder() -> Path:
-    """Where zig keeps what it has built, as zig itself looks for it."""
-    named = os.environ.get("ZIG_GLOBAL_CACHE_DIR")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zig"
+    """Where zig keeps what it has built; it is told so, for it would take a relative XDG_CACHE_HOME, too."""
+    named = os.environ.get(ZIG_CACHE)
+    return Path(named).absolute() if named else user_folder("XDG_CACHE_HOME", ".cache") / "zig"
 
 
 def first_use(profile: Profile) -> str:

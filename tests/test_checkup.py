@@ -12,7 +12,7 @@ from edge import cli
 from edge.devices import checkup as checks
 from edge.devices import open_device
 from edge.devices.device import Device, Facts, Ran
-from edge.devices.findings import MISSING, NOTE, OK, Finding
+from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.devices.moments import Moment
 from edge.errors import DeviceFailed
 from faults import Scripted
@@ -93,7 +93,7 @@ def findings() -> list[tuple[Finding, str]]:
         (checks.governor(replace(PI, machine="x86_64"), replace(NOW, clock=600.0)), "ok      governor      performance at 600 of 1500 MHz"),
         (
             checks.governor(PI, replace(NOW, governor="ondemand", clock=600.0)),
-            f"note    governor      ondemand at 600 of 1500 MHz: the clock moves while you measure  ->  {checks.GOVERNOR}",
+            f"note    governor      ondemand at 600 of 1500 MHz: the clock moves while you measure  ->  {GOVERNOR}",
         ),
         (checks.throttled(PI, NOW), "ok      throttling    none since it started"),
         (checks.throttled(replace(PI, tools=()), replace(NOW, throttled=None)), "ok      throttling    the board does not report any"),

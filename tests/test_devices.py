@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -68,6 +69,41 @@ def test_a_program_that_never_ends(device: Device) -> None:
     with pytest.raises(DeviceFailed) as error:
         device.run(["sh", "-c", "exec >&- 2>&-; sleep 60"], timeout=0.3)
     assert str(error.value) == "local: no answer for 0.3 s (is it busy, or gone?)"
+
+
+@pytest.mark.parametrize(
+    ("left", "ran"),
+    [
+        ("sleep 60 & echo $!", 0),
+        ("(sleep 2.5; echo late; sleep 57) & echo $!; exit 3", 3),
+        ("sleep 60 >&2 </dev/null & echo $!", 0),
+    ],
+    ids=["silent", "late", "on stderr"],
+)
+def test_what_a_program_leaves_in_the_background_is_not_waited_for(left: str, ran: int, device: Device) -> None:
+    """It may be meant to go on: it is not ended."""
+    began = time.monotonic()
+    done = device.run(["sh", "-c", left], timeout=50)
+    took, child = time.monotonic() - began, int(done.stdout)
+    try:
+        os.kill(child, 0)
+        assert (done.code, done.stdout, done.stderr) == (ran, f"{child}\n".encode(), b"")
+        assert took < 30
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_who_takes_a_programs_output_slowly_gets_it_all() -> None:
+    """The program has ended long before, and so has its pipe's other end."""
+    kept = bytearray()
+
+    def slowly(chunk: bytes) -> None:
+        time.sleep(1.5 if not kept else 0)
+        kept.extend(chunk)
+
+    ran = process.run_limited("local", ["sh", "-c", "sleep 60 & echo $! >&2; head -c 120000 /dev/zero"], keep=slowly, timeout=50)
+    os.kill(int(ran.stderr), signal.SIGKILL)
+    assert len(kept) == 120_000
 
 
 def test_a_program_that_floods() -> None:

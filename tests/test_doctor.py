@@ -12,11 +12,13 @@ import pytest
 
 from edge import cli
 from edge.cli import doctor
-from edge.cli.doctor import MISSING, NOTE, OK, Finding
+from edge.cli.doctor import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.meters import Here
 from edge.targets import toolchain
-from meter_trees import PACKAGE, lay
+from meter_trees import PACKAGE, battery, ina2xx, lay
+
+CPU = {f"{PACKAGE}/name": "package-0", f"{PACKAGE}/max_energy_range_uj": 10**9, f"{PACKAGE}/energy_uj": 5}
 
 
 @pytest.fixture
@@ -87,9 +89,10 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         ({"ZIG_GLOBAL_CACHE_DIR": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/a"),
         ({"XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/b/zig"),
         ({"XDG_CACHE_HOME": "", "HOME": "/c"}, "/c/.cache/zig"),
+        ({"XDG_CACHE_HOME": "b", "HOME": "/c"}, "/c/.cache/zig"),
     ],
 )
-def test_the_cache_is_where_zig_looks(variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_that_zig_is_told(variables: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ZIG_GLOBAL_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -117,7 +120,7 @@ def test_a_machine_without_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("", Finding(OK, "governor", "not readable here (usual in a virtual machine)")),
         ("performance", Finding(OK, "governor", "performance")),
-        ("powersave", Finding(NOTE, "governor", "powersave: the clock moves while you measure", "sudo cpupower frequency-set -g performance")),
+        ("powersave", Finding(NOTE, "governor", "powersave: the clock moves while you measure", GOVERNOR)),
     ],
 )
 def test_the_clock(governor: str, finding: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,19 +157,30 @@ def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "line"),
+    ("files", "lines"),
     [
-        ({}, "note    meter         none  ->  energy is modelled, not measured; an INA219 or a PPK2 measures it"),
-        ({"name": "package-0", "max_energy_range_uj": 10**9, "energy_uj": 5}, "ok      meter         rapl: package-0"),
+        ({}, ["note    meter         none  ->  energy is modelled, not measured; an INA219 or a PPK2 measures it"]),
+        (CPU | ina2xx(), ["ok      meter         ina2xx: ina219", "ok      meter         rapl: package-0"]),
         (
-            {"name": "package-0", "energy_uj": 5},
-            "note    meter         rapl: /sys/class/powercap/intel-rapl:0/max_energy_range_uj: no positive number",
+            {f"{PACKAGE}/name": "package-0", f"{PACKAGE}/energy_uj": 5, **battery(status="Full"), "/proc/device-tree/model": "Raspberry Pi 5"},
+            [
+                "note    meter         rapl: /sys/class/powercap/intel-rapl:0/max_energy_range_uj: no positive number",
+                "note    meter         pi5_pmic: vcgencmd is not installed  ->  sudo apt-get install raspi-utils",
+                "note    meter         battery: battery is 'Full', not discharging  ->  unplug the charger",
+            ],
+        ),
+        (
+            CPU | battery(status="Charging"),
+            [
+                "ok      meter         rapl: package-0",
+                "note    meter         battery: battery is 'Charging', not discharging  ->  unplug the charger",
+            ],
         ),
     ],
+    ids=["none", "two", "three that cannot be read", "one of two"],
 )
-def test_the_meters_of_a_place(files: dict[str, object], line: str, tmp_path: Path) -> None:
-    lay(tmp_path, {f"{PACKAGE}/{name}": text for name, text in files.items()})
-    assert str(doctor.meter(Here(tmp_path))) == line
+def test_the_meters_of_a_place(files: dict[str, object], lines: list[str], tmp_path: Path) -> None:
+    assert [str(finding) for finding in doctor.meters(Here(lay(tmp_path, files)))] == lines
 
 
 @pytest.mark.parametrize(("status", "code"), [(OK, 0), (NOTE, 0), (MISSING, 1)])
@@ -180,4 +194,5 @@ def test_the_real_answer_has_every_line(capsys: pytest.CaptureFixture[str]) -> N
     cli.main(["doctor"])
     lines = capsys.readouterr().out.splitlines()
     packages = [row[0] for row in doctor.PACKAGES]
-    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", *WEATHER, "meter"]
+    meters = ["meter"] * max(1, len(lines) - lines.index(next(line for line in lines if line.split()[1] == "meter")))
+    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", *WEATHER, *meters]

@@ -6,13 +6,14 @@ import fcntl
 import hashlib
 import json
 import lzma
+import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from cards import CMDLINE, FSTAB, GPT, MBR, SIZE, Flash, boot_file, card, debugfs, root_file
+from cards import CMDLINE, FSTAB, GPT, MB, MBR, ROOT_AT, ROOT_MB, SIZE, Flash, boot_file, card, debugfs, root_file, run
 from cards import card_tools as card_tools
 from cards import edge_file as edge_file  # fixtures
 from cards import flash as flash
@@ -20,7 +21,10 @@ from edge import cli
 from edge.devices.lock import safe_name
 from edge.errors import EdgeError
 from edge.images import ext4
+from edge.images.partitions import LINUX, Partition
 from edge.images.payload import Payload
+from edge.images.versions import remove_outdated
+from edge.images.volumes import Volume
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("card_tools")]
 SYSTEMD = {"/usr/lib/systemd/systemd": "", "/etc/fstab": FSTAB}
@@ -51,6 +55,62 @@ def test_the_version_before_stays_and_is_remembered(tmp_path: Path, edge_file: P
     assert root_file(image, old, tmp_path / "got") == b"old"
     assert 'Fast link dest: "../0123456789ab"' in debugfs(image, f"stat /opt/edge/tiny/versions/{version(edge_file)}/previous")
     assert 'Fast link dest: "current/previous"' in debugfs(image, "stat /opt/edge/tiny/previous")
+
+
+VERSIONS = "/opt/edge/tiny/versions"
+OLD, OLDER, OLDEST, ODD = (letter * 12 for letter in "abcd")
+KEPT = {
+    f"{VERSIONS}/{OLD}/model.edge": "old",
+    f"{VERSIONS}/{OLD}/previous": f"->../{OLDER}",
+    "/opt/edge/tiny/current": f"->versions/{OLD}",
+    f"{VERSIONS}/{ODD}/model.edge": "odd",
+    f"{VERSIONS}/{ODD}/notes of mine": "mine",
+    f"{VERSIONS}/mine/model.edge": "mine",
+    f"/opt/edge/other/versions/{OLDER}/model.edge": "other",
+}
+OUTDATED = {
+    f"{VERSIONS}/{OLDER}/model.edge": "older",
+    f"{VERSIONS}/{OLDER}/.model.edge.0123456789ab.part": "half",
+    f"{VERSIONS}/{OLDEST}/model.edge": "oldest",
+    f"{VERSIONS}/{OLDEST}/previous": "->../0123456789ab",
+}
+
+
+def test_what_is_older_than_the_version_before_goes(tmp_path: Path, edge_file: Path, flash: Flash) -> None:
+    """As on a device; what edge did not make stays."""
+    image = card(tmp_path / "card.img", {}, KEPT | OUTDATED)
+    assert flash(image).splitlines()[2:] == ["2 older versions removed"]
+    left = {line.split("/")[5] for line in debugfs(image, f"ls -p {VERSIONS}").splitlines() if line}
+    assert left == {".", "..", version(edge_file), OLD, ODD, "mine"}
+    for path, content in KEPT.items():
+        if not content.startswith("->"):
+            assert root_file(image, f'"{path}"', tmp_path / "got") == content.encode()
+    assert f'Fast link dest: "../{OLD}"' in debugfs(image, f"stat {VERSIONS}/{version(edge_file)}/previous")
+    assert flash(image).splitlines()[2:] == []  # the same again: the one before is still that
+
+
+@pytest.mark.parametrize("held", [{}, {"/opt/edge/tiny/versions": "a file"}, {f"{VERSIONS}/{OLD}": "a file"}, {VERSIONS: "->/etc"}])
+def test_odd_versions_are_left_alone(held: dict[str, str], tmp_path: Path) -> None:
+    image = card(tmp_path / "card.img", {}, {"/etc/hostname": "pi", **held})
+    before = image.read_bytes()
+    root = Volume(tmp_path, image.name, Partition(2, LINUX, ROOT_AT, ROOT_MB * MB), "card")
+    assert (remove_outdated(root, Payload("tiny", b""), ""), image.read_bytes() == before) == (0, True)
+
+
+def test_their_room_is_used(tmp_path: Path, flash: Flash) -> None:
+    """With a file of somebody else's of that size it is refused (test_hostile_images.py)."""
+    image = card(tmp_path / "card.img", {}, {f"{VERSIONS}/{OLDEST}/model.edge": "x" * (10 * MB)})
+    assert flash(image).splitlines()[2:] == ["an older version removed"]
+
+
+def test_what_lies_there_already_needs_no_room_again(tmp_path: Path, flash: Flash) -> None:
+    image = card(tmp_path / "card.img")
+    flash(image)
+    said = dict(re.findall(r"^(Free blocks|Reserved block count|Block size): +([0-9]+)", debugfs(image, "stats"), re.MULTILINE))
+    free = (int(said["Free blocks"]) - int(said["Reserved block count"])) * int(said["Block size"])
+    (tmp_path / "big").write_bytes(bytes([1]) * (free - MB - MB // 16))
+    run("debugfs", "-w", "-R", f"write {tmp_path}/big big", f"{image}?offset={ROOT_AT}")
+    flash(image)
 
 
 def test_a_service_is_enabled(tmp_path: Path, flash: Flash) -> None:

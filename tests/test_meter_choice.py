@@ -13,9 +13,10 @@ import pytest
 
 import meter_trees as trees
 from edge import meters
+from edge.cli import doctor
 from edge.errors import EdgeError, ToolFailed
 from edge.measure.watch import Samples, Seen
-from edge.meters import Here, There, Trace, discover
+from edge.meters import Here, Place, There, Trace, battery, discover, ina2xx, ina3221, pi5_pmic, rapl
 from edge.meters.clock import Clock
 from edge.meters.energy import LEAST
 from edge.meters.watching import HostWatch, RunnerWatch, Yielding
@@ -32,7 +33,7 @@ class Shell:
         if argv[:2] == ["sh", "-c"]:
             return self.script(argv)
         path = self.root / argv[-1].lstrip("/")
-        if self.deny in argv[-1]:
+        if self.deny in argv[-1] and path.exists():
             return Answer(1, b"", f"{argv[0]}: {argv[-1]}: Permission denied\n".encode())
         if list(argv[:-1]) == ["cat", "--"] and path.is_file():
             return Answer(0, path.read_bytes(), b"")
@@ -84,6 +85,12 @@ def test_discovery_is_one_question(tmp_path: Path) -> None:
     assert asked == ["sh"]
 
 
+def reasons(place: Place) -> list[str]:
+    found, said = discover(place)
+    assert found == []
+    return [str(reason) for reason in said]
+
+
 @pytest.mark.parametrize("remote", [True, False])
 def test_rapl_that_only_root_may_read_says_what_to_do(tmp_path: Path, remote: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Permissions do not stop root, who runs tests in CI: the refusal is played."""
@@ -99,14 +106,78 @@ def test_rapl_that_only_root_may_read_says_what_to_do(tmp_path: Path, remote: bo
 
         monkeypatch.setattr(Path, "open", denied)
     cure = "sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj, until the next boot"
-    assert discover(place) == ([], [f"rapl: /sys/class/powercap/intel-rapl:0/energy_uj: Permission denied ({cure})"])
+    assert reasons(place) == [f"rapl: /sys/class/powercap/intel-rapl:0/energy_uj: Permission denied ({cure})"]
+
+
+HWMON, SUPPLY = "/sys/class/hwmon", "/sys/class/power_supply"
+
+
+@pytest.mark.parametrize("remote", ["by one question", "question by question"])
+@pytest.mark.parametrize(
+    ("files", "deny", "line"),
+    [
+        (trees.rapl(), "energy_uj", f"rapl: {trees.PACKAGE}/energy_uj: Permission denied ({rapl.META.denied})"),
+        (trees.ina2xx(), "_input", f"ina2xx: {HWMON}/hwmon2/power1_input: Permission denied ({ina2xx.META.denied})"),
+        (trees.ina3221(), "_input", f"ina3221: {HWMON}/hwmon3/in1_input: Permission denied ({ina3221.META.denied})"),
+        (trees.battery(), "_now", f"battery: {SUPPLY}/battery/voltage_now: Permission denied ({battery.META.denied})"),
+    ],
+    ids=["rapl", "ina2xx", "ina3221", "battery"],
+)
+def test_files_that_this_user_may_not_read_say_what_to_do(
+    files: dict[str, object], deny: str, line: str, remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if remote == "question by question":
+        monkeypatch.setattr(Shell, "script", lambda self, argv: Answer(127, b"", b"sh: not found"))
+    place = There(Shell(trees.lay(tmp_path, files), deny))
+    assert reasons(place) == [line]
+    what, _, cure = line.removesuffix(")").partition(" (")
+    assert [str(finding) for finding in doctor.meters(place)] == [f"note    meter         {what}  ->  {cure}"]
+
+
+def test_a_meter_that_was_asked_for_and_may_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError) as caught:
+        meters.watch("ina2xx", There(Shell(trees.lay(tmp_path, trees.ina2xx()), "_input")))
+    assert str(caught.value) == f"ina2xx: {HWMON}/hwmon2/power1_input: Permission denied ({ina2xx.META.denied})"
+
+
+def test_a_command_that_hangs_has_no_cure(tmp_path: Path) -> None:
+    class Hanging(Here):
+        def run(self, argv: Sequence[str], timeout: float = 10.0) -> str:
+            raise TimeoutError(110, "no answer in 10 s", argv[0])
+
+    trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0"})
+    assert reasons(Hanging(tmp_path)) == ["pi5_pmic: vcgencmd: no answer in 10 s"]
+
+
+def test_files_that_give_nothing_are_no_meter_and_nothing_to_cure(tmp_path: Path) -> None:
+    """A rail that is switched off; over the wire, too, that is told from a file that may not be read."""
+    trees.lay(tmp_path, {path: b"" if path.endswith("_input") else text for path, text in (trees.ina2xx() | trees.ina3221()).items()})
+    assert reasons(There(Shell(tmp_path))) == reasons(Here(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        ("exit 127", "ina3221: tegrastats is not installed (sudo apt-get install nvidia-l4t-tools)"),
+        (
+            "echo RAM 1/2MB",
+            "ina3221: tegrastats: printed no power but 'RAM 1/2MB' (root may be told more: ssh://root@BOARD, or sudo edge)",
+        ),
+    ],
+)
+def test_a_tegrastats_that_tells_no_power(script: str, line: str, tmp_path: Path) -> None:
+    trees.lay(tmp_path, {"/etc/nv_tegra_release": "# R35"})
+    trees.program(tmp_path, "timeout", script)
+    assert reasons(Here(tmp_path)) == [line]
 
 
 def test_a_command_that_is_missing_or_hangs_is_a_reason(tmp_path: Path) -> None:
     trees.lay(tmp_path, {"/proc/device-tree/model": b"Raspberry Pi 5\0"})
-    assert discover(There(Shell(tmp_path))) == ([], ["pi5_pmic: vcgencmd: not found"])
+    assert reasons(There(Shell(tmp_path))) == ["pi5_pmic: vcgencmd is not installed (sudo apt-get install raspi-utils)"]
     trees.program(tmp_path, "vcgencmd", "exit 3")
-    assert discover(Here(tmp_path)) == ([], ["pi5_pmic: vcgencmd: ended with code 3"])
+    assert reasons(Here(tmp_path)) == [f"pi5_pmic: vcgencmd: ended with code 3 ({pi5_pmic.VIDEO})"]
+    trees.program(tmp_path, "vcgencmd", "echo VCHI initialization failed; exit 255")
+    assert reasons(Here(tmp_path)) == [f"pi5_pmic: vcgencmd pmic_read_adc: printed no rails but 'VCHI initialization failed' ({pi5_pmic.VIDEO})"]
     trees.program(tmp_path, "vcgencmd", "exec sleep 5")
     with pytest.raises(TimeoutError, match=re.escape("no answer in 0.05 s")):
         Here(tmp_path).run(["vcgencmd"], timeout=0.05)
@@ -129,7 +200,7 @@ class Answering:
         ("§", "--energy: no meter '§' (auto, none, battery, ina2xx, ina3221, joulescope, lpm01a, pi5_pmic, ppk2, rapl)"),
         ("rapl", "rapl: is not on this machine (here: ina2xx)"),
         ("ina2xx:/dev/ttyUSB0", "--energy: ina2xx is read on the machine itself and takes no port (--energy ina2xx)"),
-        ("pi5_pmic", "pi5_pmic: vcgencmd: ended with code 3"),
+        ("pi5_pmic", f"pi5_pmic: vcgencmd: ended with code 3 ({pi5_pmic.VIDEO})"),
     ],
 )
 def test_a_meter_that_was_asked_for_must_be_there(tmp_path: Path, word: str, line: str) -> None:
@@ -284,6 +355,7 @@ def test_a_clock_that_cannot_be_compared_is_a_reason_and_not_the_end() -> None:
 def test_a_slow_meter_sees_enough_of_idle(tmp_path: Path, files: dict[str, object], least: float) -> None:
     """Five readings at least, after those that still tell of what was before."""
     place = Here(trees.lay(tmp_path, files))
+    trees.program(tmp_path, "timeout", "echo VDD_IN 5029mW/5029mW")
     probe = trees.only(place)
     words = meters.watch("auto", place).arguments
     assert words[-2:] == ("--idle-secs", f"{least:g}")

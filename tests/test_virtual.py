@@ -225,6 +225,24 @@ def test_no_room_for_a_board(programs: Path, made: Path, states: Path, monkeypat
     assert message(failure) == f"virtual://rpi4: {what} (set XDG_STATE_HOME to a folder with room that you may write to)"
 
 
+@pytest.mark.parametrize("named", ["", "state", "./state", "~/state"])
+def test_a_relative_folder_counts_as_none(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a command is started, it finds the same boards and packages.  [XDG Base Directory]"""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, named)
+    assert state.folder_of("rpi4") == tmp_path / ".local" / "state" / "edge" / "boards" / "rpi4"
+    assert packages.cache_folder() == tmp_path / ".cache" / "edge" / "packages"
+
+
+def test_a_comma_in_a_path_is_no_end_of_an_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", f"{tmp_path}/a,b,readonly=on")
+    folder = f"{tmp_path}/a,,b,,readonly=on/edge/boards/rpi4"
+    words = machine.arguments("qemu", PI, tmp_path, state.folder_of("rpi4"), 1, 2)
+    assert f"file={folder}/disk.ext4,format=raw,if=none,id=disk" in words
+    assert f"socket,id=console,host=127.0.0.1,port=1,server=on,wait=off,nodelay=on,logfile={folder}/console.log" in words
+
+
 def test_a_disk_that_cannot_be_made(programs: Path, made: Path, tmp_path: Path) -> None:
     (tmp_path / "key").touch()
     program(programs, "mke2fs", "echo 'No space left on device' >&2; exit 1")

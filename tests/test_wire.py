@@ -16,6 +16,7 @@ from boards import booted as booted
 from edge import cli
 from edge.devices import open_device, ssh
 from edge.devices.dut import Dut
+from edge.devices.framing import CALL, Marks
 from edge.devices.serial import SerialDevice
 from edge.devices.wire import Pipes, Wire, open_wire, started
 from edge.errors import DeviceFailed, EdgeError
@@ -154,10 +155,39 @@ def test_a_program_that_may_not_be_executed(tmp_path: Path) -> None:
 def test_ssh_that_breaks_off_is_told_in_its_words(edge_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the connection that carries the protocol breaks: everything before has gone well."""
     script = written(tmp_path / "ssh", "#!/bin/sh\necho 'Connection to board closed: Connection timed out' >&2; exit 255")
-    with pytest.raises(DeviceFailed) as failure, closing(Pipes("ssh://board", [str(script)])) as wire:
+    with pytest.raises(DeviceFailed) as failure, closing(Pipes("ssh://board", [str(script)], Marks())) as wire:
         while wire.read(10):
             pass
     assert str(failure.value) == "ssh://board: does not answer (is it on, and on this network?)"
+
+
+FRAMED = "echo edge-begin-t; echo edge-begin-t >&2; "
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"echo 'edge: no' >&2; {FRAMED} exit 255", "ssh://board: the connection broke (is it on, and on this network?)"),
+        (f"echo hello >&2; {FRAMED} echo 'edge: enough' >&2; exit 3", "ssh://board: enough"),
+        (f"{FRAMED} printf 'edge: enough\\nedge-end-t' >&2; exit 255", "ssh://board: enough"),
+        ("echo This account is locked.", f"ssh://board: its login runs no programs, but says 'This account is locked.' ({CALL})"),
+    ],
+    ids=["line breaks", "ends with 3", "ends with 255", "never starts"],
+)
+def test_what_a_program_behind_ssh_ends_with(text: str, line: str, tmp_path: Path) -> None:
+    script = written(tmp_path / "ssh", f"#!/bin/sh\n{text}")
+    with pytest.raises(DeviceFailed) as failure, closing(Pipes("ssh://board", [str(script)], Marks("t"))) as wire:
+        while wire.read(10):
+            pass
+    assert str(failure.value) == line
+
+
+def test_a_protocol_behind_a_login_that_prints(tmp_path: Path) -> None:
+    script = written(tmp_path / "ssh", f"#!/bin/sh\nprintf 'm-ready Hello '; {FRAMED} sleep 0.1; echo answer; exec sleep 1")
+    with closing(Pipes("ssh://board", [str(script)], Marks("t"))) as wire:
+        while b"answer" not in wire.buffer:
+            assert wire.read(10)
+        assert bytes(wire.buffer) == b"answer\n"
 
 
 def test_an_emulator_goes_in_front(edge_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

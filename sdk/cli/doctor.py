@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from edge import targets
-from edge.devices.findings import MISSING, NOTE, OK, Finding
+from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.targets import host, toolchain
 
@@ -61,7 +61,7 @@ def there(uri: str) -> Iterator[Finding]:
         device = open_device(uri, say)
     with closing(device):
         yield from checkup(device)
-        yield meter(There(device))
+        yield from meters(There(device))
 
 
 def findings() -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def findings() -> Iterator[Finding]:
     yield load()
     if all(version_of(name) for name, _, absence, _ in PACKAGES if absence == MISSING):  # else there is no reading of meters
         yield from weather()
-        yield meter()
+        yield from meters()
 
 
 def python() -> Finding:
@@ -154,7 +154,7 @@ def clock() -> Finding:
     now = host.governor()
     if now in ("", "performance"):
         return Finding(OK, "governor", now or "not readable here (usual in a virtual machine)")
-    return Finding(NOTE, "governor", f"{now}: the clock moves while you measure", "sudo cpupower frequency-set -g performance")
+    return Finding(NOTE, "governor", f"{now}: the clock moves while you measure", GOVERNOR)
 
 
 def load() -> Finding:
@@ -174,13 +174,12 @@ def weather() -> Iterator[Finding]:
     yield checkup.heat(now)
 
 
-def meter(place: Place | None = None) -> Finding:
-    """What measures energy there, or here, and why others that are there do not."""
+def meters(place: Place | None = None) -> Iterator[Finding]:
+    """What measures energy there, or here, the best first; and what lets this user read others that are there."""
     from edge.meters import discover
 
     found, reasons = discover(place)
-    if found:
-        return Finding(OK, "meter", ", ".join(probe.source for _, probe in found))
-    if reasons:
-        return Finding(NOTE, "meter", "; ".join(reasons))
-    return Finding(NOTE, "meter", "none", "energy is modelled, not measured; an INA219 or a PPK2 measures it")
+    yield from (Finding(OK, "meter", probe.source) for _, probe in found)
+    yield from (Finding(NOTE, "meter", f"{error.where}: {error.what}", error.cure) for error in reasons)
+    if not found and not reasons:
+        yield Finding(NOTE, "meter", "none", "energy is modelled, not measured; an INA219 or a PPK2 measures it")

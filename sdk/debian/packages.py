@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from edge.debian import tools
 from edge.errors import EdgeError, ToolFailed
+from edge.targets.host import user_folder
 
 Say = Callable[[str], None]
 ARCHITECTURE, SUITE, MIRROR = "arm64", "bookworm", "http://deb.debian.org/debian"
@@ -38,7 +38,7 @@ STALE = "remove the cache of packages and try again"
 
 def cache_folder() -> Path:
     """Where fetched packages are kept, and what is made of them."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge" / "packages"
+    return user_folder("XDG_CACHE_HOME", ".cache") / "edge" / "packages"
 
 
 def gathered(kernel: str, names: Sequence[str], wanted: Callable[[str], bool], folder: Path, say: Say) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from edge import targets
 from edge.devices.device import Device, Facts
-from edge.devices.findings import MISSING, NOTE, OK, Finding
+from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.devices.fit import arch_named
 from edge.devices.moments import Moment, busy_between, look, throttling
 from edge.devices.scripts import BASE, failed, key_values, script
@@ -16,7 +16,6 @@ from edge.devices.scripts import BASE, failed, key_values, script
 LEAST_BYTES, FEW_BYTES = 4 << 20, 100 << 20  #: free for one small artifact; for several
 WARM, HOT = 65.0, 80.0  #: degrees Celsius: nearing, and where Raspberry Pis slow down
 CLOCK_SECONDS = 120  #: that the device's time of day may be off
-GOVERNOR = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 UNCAP = "cat /sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"
 HELD_DOWN = 0.7  #: of its highest clock, on Arm, where `performance` means that one; PCs turn theirs down when they idle
 ELSEWHERE = "edge flash --folder PATH"

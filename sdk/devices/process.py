@@ -16,15 +16,20 @@ from edge.devices.device import MAX_OUTPUT_BYTES, Ran
 from edge.errors import DeviceFailed, EdgeError
 
 CHUNK = 1 << 16
+LINGER = 1.0  #: seconds of silence after which a program that has ended has said all: what it left in the background may hold its pipes for ever
 TICK = 0.25  #: seconds between two looks at the clock; the end of the output is noticed at once
 Keep = Callable[[bytes], object]
 
 
 class Flow:
-    """The three pipes of one child, each served by a thread.  moved: when bytes last went through any of them.  refused: what keep raised."""
+    """The three pipes of one child, each served by a thread.  moved: when bytes last went through any of them.  refused: what keep raised.
+
+    left: whatever comes now is nobody's.
+    """
 
     def __init__(self, child: subprocess.Popen[bytes], feed: Iterable[bytes], keep: Keep | None, limit: int) -> None:
-        self.child, self.flooded, self.moved, self.refused = child, False, time.monotonic(), list[EdgeError]()
+        self.child, self.flooded, self.left, self.moved, self.refused = child, False, False, time.monotonic(), list[EdgeError]()
+        self.keeping, self.ended = threading.Lock(), 0.0
         self.kept = bytearray(), bytearray()
         assert child.stdin and child.stdout and child.stderr, "made with three pipes"
         self.feeder = threading.Thread(target=self.write, args=(child.stdin, feed), daemon=True)
@@ -37,6 +42,8 @@ class Flow:
         try:
             with pipe:
                 for chunk in feed:
+                    if self.left:
+                        return
                     pipe.write(chunk)
                     pipe.flush()
                     self.moved = time.monotonic()
@@ -47,12 +54,15 @@ class Flow:
         count = 0
         try:
             while chunk := os.read(pipe.fileno(), CHUNK):
-                self.moved, count = time.monotonic(), count + len(chunk)
-                self.flooded |= count > limit
-                if self.flooded:
-                    stop(self.child)
-                    return
-                keep(chunk)
+                with self.keeping:
+                    self.moved, count = time.monotonic(), count + len(chunk)
+                    self.flooded |= count > limit
+                    if self.flooded:
+                        stop(self.child)
+                    if self.flooded or self.left:
+                        return
+                    keep(chunk)
+                    self.moved = time.monotonic()
         except EdgeError as error:  # in a thread of its own nobody would hear of it, and the child would wait for a reader
             self.refused.append(error)
             stop(self.child)
@@ -61,7 +71,13 @@ class Flow:
         """Has the child closed its output?  Waits one tick for that."""
         for reader in self.readers:
             reader.join(TICK)
-        return not any(reader.is_alive() for reader in self.readers)
+        return self.left or not any(reader.is_alive() for reader in self.readers)
+
+    def leave(self) -> None:
+        """After the child's own end: has nothing come since, for so long that nothing is waited for any more?"""
+        self.ended = self.ended or time.monotonic()
+        with self.keeping:  # who keeps may be slow
+            self.left = time.monotonic() - max(self.ended, self.moved) > LINGER
 
 
 def run_limited(
@@ -77,6 +93,8 @@ def run_limited(
 ) -> Ran:
     """Runs argv to its end.  feed: for its stdin.  keep: told stdout piece by piece, however long, until it raises an EdgeError.
 
+    A second of silence after the program's own end is the end of its output, whoever else still holds that.
+
     timeout: seconds for the whole.  stall: instead of that, seconds in which nothing may move.  OSError when it does not start.
     """
     began = time.monotonic()
@@ -86,6 +104,8 @@ def run_limited(
         flow = Flow(child, feed, keep, limit)
         try:
             while not flow.over():
+                if child.poll() is not None:
+                    flow.leave()
                 since, most = (began, timeout) if stall is None else (flow.moved, stall)
                 if time.monotonic() - since > most:
                     raise DeviceFailed(where, f"no answer for {most:g} s", "is it busy, or gone?")
@@ -94,6 +114,7 @@ def run_limited(
             raise DeviceFailed(where, f"no answer for {timeout:g} s", "is it busy, or gone?") from None
         finally:
             stop(child)
+            flow.left = True
             flow.feeder.join(TICK)
     if flow.refused:
         raise flow.refused[0]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.devices.device import Device, Found, Ran, Say, silent
+from edge.devices.framing import Marks, Unframed
 from edge.devices.moments import MARK
 from edge.devices.piped import Piped
 from edge.devices.process import run_limited
@@ -26,8 +26,6 @@ from edge.errors import DeviceFailed
 SCHEMES = ("ssh",)
 CONFIG = "EDGE_SSH_CONFIG"  #: a file to read instead of ~/.ssh/config (ssh -F)
 TRANSPORT_FAILED = 255  #: ssh's own exit code, and what it makes of a signal that ends a program there
-#: as `sh -c OWN_END MARK argv`: says MARK on stderr when it was the program that ended so; a signal becomes 128 + N
-OWN_END = '"$@"; code=$?; [ "$code" != 255 ] || printf %s "$0" >&2; exit "$code"'
 OPTIONS = {
     "BatchMode": "yes",
     "ConnectTimeout": "10",
@@ -63,11 +61,11 @@ class Ssh(Piped):
         self.uri, self.folder = uri.text, folder
         words = [binary, *(["-F", config] if config else []), *(word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}"))]
         words += ["-o", f"ControlPath={folder}/c", *(["-p", str(uri.port)] if uri.port else []), *(["-l", uri.user] if uri.user else [])]
-        self.ssh, self.host, self.mark = words, uri.host, f"edge-end-{secrets.token_hex(8)}"
+        self.ssh, self.host, self.marks = words, uri.host, Marks()
 
     def words(self, argv: Sequence[str]) -> list[str]:
         """What is started here so that argv runs there."""
-        return [*self.ssh, "--", self.host, sh_line(["sh", "-c", OWN_END, self.mark, *argv])]
+        return [*self.ssh, "--", self.host, sh_line(self.marks.around(argv))]
 
     def start(
         self,
@@ -78,13 +76,19 @@ class Ssh(Piped):
         timeout: float = 60.0,
         stall: float | None = None,
     ) -> Ran:
+        kept = bytearray()
+        program = Unframed(self.uri, self.marks, keep or kept.extend)
         try:
-            ran = run_limited(self.uri, self.words(argv), feed=feed, keep=keep, timeout=timeout, stall=stall)
+            ran = run_limited(self.uri, self.words(argv), feed=feed, keep=program if keep else None, timeout=timeout, stall=stall)
         except OSError as error:
             raise DeviceFailed(self.uri, f"ssh cannot be started: {error.strerror}", "sudo apt-get install openssh-client") from None
-        if ran.code == TRANSPORT_FAILED and self.mark.encode() not in ran.stderr:
-            raise refused(self.uri, ran.stderr)
-        return replace(ran, stderr=ran.stderr.replace(self.mark.encode(), b""))
+        stderr = self.marks.stderr(ran.stderr)
+        if ran.code == TRANSPORT_FAILED and self.marks.end not in ran.stderr:
+            raise refused(self.uri, stderr)
+        program(ran.stdout)
+        if not program.begun:
+            raise program.never(stderr)
+        return replace(ran, stdout=bytes(kept), stderr=stderr)
 
     def close(self) -> None:
         if (self.folder / "c").exists():

@@ -15,6 +15,7 @@ from edge.artifact.program import ended_by
 from edge.devices import opened, serial
 from edge.devices.console.port import MAX_BUFFER_BYTES, Port
 from edge.devices.device import Device, Say, silent
+from edge.devices.framing import Marks, Unframed
 from edge.devices.local import Local
 from edge.devices.quoting import sh_line
 from edge.devices.remote import Remote
@@ -42,10 +43,14 @@ class Wire(Protocol):
 
 
 class Pipes:
-    """A child, spoken to by its stdin and stdout: the program itself, or ssh that passes everything on."""
+    """A child, spoken to by its stdin and stdout: the program itself, or ssh that passes everything on.
 
-    def __init__(self, name: str, argv: Sequence[str]) -> None:
-        self.name, self.buffer = name, bytearray()
+    marks: what the program's own output stands between, where a login may print around it.
+    """
+
+    def __init__(self, name: str, argv: Sequence[str], marks: Marks | None = None) -> None:
+        self.name, self.buffer, self.marks = name, bytearray(), marks
+        self.program = Unframed(name, marks, self.buffer.extend) if marks else None
         try:
             self.child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         except PermissionError:
@@ -67,15 +72,19 @@ class Pipes:
         data = os.read(self.child.stdout.fileno(), 1 << 16)
         if not data:
             raise self.gone()
-        self.buffer += data
+        (self.program or self.buffer.extend)(data)
         del self.buffer[:-MAX_BUFFER_BYTES]
         return True
 
     def gone(self) -> DeviceFailed:
         """Why it has ended, in its own words where it had any."""
         code, said = self.end()
-        if code == TRANSPORT_FAILED:
+        own = self.marks is None or self.marks.end in said
+        said = self.marks.stderr(said) if self.marks else said
+        if code == TRANSPORT_FAILED and not own:
             return refused(self.name, said)
+        if self.program and not self.program.begun:
+            return self.program.never(said)
         complaint = said.decode(errors="replace").strip().removeprefix("edge: ")
         return DeviceFailed(self.name, complaint) if complaint else DeviceFailed(self.name, *ended_by(code if code >= 0 else 128 - code))
 
@@ -139,4 +148,4 @@ def started(device: Device, program: Path, words: Sequence[str], say: Say) -> Wi
     argv = [Remote(device, say).there(program, "")[0], *words]
     if isinstance(inner, SerialDevice):
         return Console(inner.shell.port, sh_line(argv))
-    return Pipes(device.uri, inner.words(argv))
+    return Pipes(device.uri, inner.words(argv), inner.marks)

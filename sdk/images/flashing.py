@@ -143,6 +143,8 @@ def confirm(question: str, yes: bool, ask: Asker) -> None:
 def report(first: str, payload: Payload, done: Injected, config: FirstBoot) -> list[str]:
     """What the person wants to know afterwards; no secret."""
     lines = [first, f"model {payload.name}: {done.path}, {len(payload.data) / 1e6:.1f} MB, read back and compared"]
+    if done.removed:
+        lines.append(f"{done.removed} older versions removed" if done.removed > 1 else "an older version removed")
     if done.kind:
         told = {
             "host name": config.host_name,

@@ -15,6 +15,7 @@ from edge.images.boot_kinds import Image, configure, has_systemd, kind_of
 from edge.images.first_boot import FirstBoot
 from edge.images.partitions import boot_and_root, read_partitions
 from edge.images.payload import Payload, files
+from edge.images.versions import remove_outdated, room_of_same
 from edge.images.volumes import Volume
 
 PROGRAMS = ("/bin/busybox", "/usr/bin/dash", "/bin/dash", "/usr/bin/bash", "/bin/bash")
@@ -26,10 +27,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Injected:
-    """kind: of first-boot configuration, '' when none was asked for.  path: of the model on the card."""
+    """kind: of first-boot configuration, '' when none was asked for.  path: of the model on the card.  removed: how many of its older versions."""
 
     kind: str
     path: str
+    removed: int
 
 
 def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstBoot, say: Say) -> Injected:
@@ -40,7 +42,10 @@ def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstB
         boot_part, root_part = boot_and_root(read_partitions(folder / name), str(folder / name))
     boot, root = Volume(folder, name, boot_part, shown), Volume(folder, name, root_part, shown)
     fat.check(boot)
-    free = ext4.check(root)
+    ext4.check(root)
+    current = ext4.link(root, f"{payload.home}/current")
+    removed = remove_outdated(root, payload, current)
+    free = ext4.check(root) + room_of_same(root, payload)
     if free < len(payload.data) + (1 << 20):
         raise EdgeError(shown, f"its root partition has {free / 1e6:.0f} MB free, the model {len(payload.data) / 1e6:.0f} MB", "use a larger image")
     require_fit(root, payload.data)
@@ -50,13 +55,13 @@ def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstB
     kind = kind_of(image, shown) if config.anything else ""
     wanted = configure(config, kind, image) if kind else None
     say("writing the model")
-    ext4.write(root, files(payload, ext4.link(root, f"{payload.home}/current")) | dict(wanted.root if wanted else {}))
+    ext4.write(root, files(payload, current) | dict(wanted.root if wanted else {}))
     if wanted and wanted.boot:
         fat.write(boot, wanted.boot)
     say("checking what was written")
     fat.check(boot)
     ext4.check(root)
-    return Injected(kind, payload.path)
+    return Injected(kind, payload.path, removed)
 
 
 def require_fit(root: Volume, data: bytes) -> None:

@@ -43,12 +43,18 @@ class Payload:
         return f"{self.home}/versions/{self.version}/model.edge"
 
 
+def version_in(link: str) -> str:
+    """`versions/SHA12` or `../SHA12` -> SHA12; '' for what edge did not make."""
+    name = link.rpartition("/")[2]
+    return name if re.fullmatch(f"[0-9a-f]{{{VERSION_LETTERS}}}", name) else ""
+
+
 def files(payload: Payload, current: str) -> dict[str, File]:
     """What goes onto the root partition.  current: where the link of that name points now, '' without one."""
-    home, before = payload.home, current.rpartition("/")[2]
+    home, before = payload.home, version_in(current)
     made = {payload.path: File(payload.data, 0o755), f"{home}/current": File(link=f"versions/{payload.version}")}
     made[f"{home}/previous"] = File(link="current/previous")
-    if re.fullmatch(f"[0-9a-f]{{{VERSION_LETTERS}}}", before) and before != payload.version:
+    if before and before != payload.version:
         made[f"{home}/versions/{payload.version}/previous"] = File(link=f"../{before}")
     if payload.service:
         unit = f"edge-{payload.name}.service"

@@ -12,11 +12,15 @@ import re
 
 from edge.errors import EdgeError, ToolFailed
 from edge.meters.meter import Meta
-from edge.meters.place import Place, number_of, text_of
+from edge.meters.place import Place, number_of, require_leave, text_of
 from edge.meters.trace import Channel, Probe
 
 META = Meta(
-    what="the whole device, screen and radio too, while it runs on its battery", accuracy=0.05, basis="~5 %: fuel gauges are made for hours", rank=4
+    what="the whole device, screen and radio too, while it runs on its battery",
+    accuracy=0.05,
+    basis="~5 %: fuel gauges are made for hours",
+    rank=4,
+    denied="sudo chmod a+r /sys/class/power_supply/*/*_now, until the next boot",
 )
 FOLDER = "/sys/class/power_supply"
 STEP = 5e-3  #: W
@@ -41,21 +45,28 @@ def find(place: Place) -> Probe | None:
     if found:
         return from_files(place, found)
     if text_of(place, "/system/build.prop") is None and not place.names("/system/bin"):
+        folders = [f"{FOLDER}/{entry}" for entry in place.names(FOLDER) if is_ours(place, entry)]
+        require_leave(place, (f"{folder}/{file}" for folder in folders for files, _ in FORMS for file in files))
         return None
     dumpsys_watts(place.run(DUMPSYS))
     return Probe("battery: dumpsys", (Channel((0,), 1.0),), 2, DUMPSYS_SECONDS, STEP, META.accuracy, argv=DUMPSYS, parse=dumpsys_watts)
 
 
 def gauge(place: Place, entry: str) -> Gauge | None:
-    """A battery of the machine, not of a mouse (scope Device), that tells its power or its voltage and current."""
+    """One that tells its power, or its voltage and current."""
     folder = f"{FOLDER}/{entry}"
-    if text_of(place, f"{folder}/type") != "Battery" or text_of(place, f"{folder}/scope") == "Device":
+    if not is_ours(place, entry):
         return None
     for files, scale in FORMS:
         paths = tuple(f"{folder}/{file}" for file in files)
         if None not in [number_of(place, path) for path in paths]:
             return entry, text_of(place, f"{folder}/status") or "Unknown", paths, scale
     return None
+
+
+def is_ours(place: Place, entry: str) -> bool:
+    """A battery of the machine, not of a mouse (scope Device)."""
+    return text_of(place, f"{FOLDER}/{entry}/type") == "Battery" and text_of(place, f"{FOLDER}/{entry}/scope") != "Device"
 
 
 def from_files(place: Place, found: list[Gauge]) -> Probe:

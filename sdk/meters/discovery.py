@@ -40,9 +40,9 @@ def names() -> list[str]:
     return sorted(meters())
 
 
-def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], list[str]]:
-    """The machine's own meters, best first, and one line for each that is there and cannot be used.  Instruments on a cable are not looked for."""
-    found, reasons = [], []
+def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], list[EdgeError]]:
+    """The machine's own meters, best first, and why others that are there cannot be used.  Instruments on a cable are not looked for."""
+    found, reasons = [], list[EdgeError]()
     place = looked_over(place or Here())
     for meter in sorted(meters().values(), key=lambda meter: (meter.meta.rank or 0, meter.name)):
         if meter.find is None:
@@ -50,13 +50,17 @@ def discover(place: Place | None = None) -> tuple[list[tuple[Meter, Probe]], lis
         try:
             probe = meter.find(place)
         except EdgeError as error:
-            reasons.append(str(error))
+            reasons.append(error)
         except OSError as error:
-            reasons.append(f"{meter.name}: {error.filename or ''}: {error.strerror}")
+            reasons.append(unreadable(meter, error))
         else:
             if probe is not None:
                 found.append((meter, probe))
     return found, reasons
+
+
+def unreadable(meter: Meter, error: OSError) -> EdgeError:
+    return EdgeError(meter.name, f"{error.filename or ''}: {error.strerror}", meter.meta.denied if isinstance(error, PermissionError) else "")
 
 
 def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock | Asked = SAME, from_here: bool = False) -> Watch:
@@ -84,7 +88,7 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
     try:
         probe = meter.find(looked_over(place))
     except OSError as error:
-        raise EdgeError(meter.name, f"{error.filename or ''}: {error.strerror}") from None
+        raise unreadable(meter, error) from None
     if probe is None:
         here = ", ".join(found.name for found, _ in discover(place)[0])
         raise EdgeError(meter.name, "is not on this machine", f"here: {here}" if here else "here is no meter")
@@ -96,7 +100,7 @@ def automatic(place: Place, idle_secs: float, clock: Clock | Asked, from_here: b
         return Unwatched(f"not measured: {EMULATOR} is set, and an emulator's energy is not the device's")
     found, reasons = discover(place)
     if not found:
-        return Unwatched("; ".join(["no meter here", *reasons]))
+        return Unwatched("; ".join(["no meter here", *map(str, reasons)]))
     try:
         return Yielding(watching(found[0][1], place, idle_secs, clock, from_here))
     except EdgeError as error:

@@ -6,7 +6,7 @@ in1_input is the bus voltage in mV, curr1_input the current in mA, power1_input 
 from __future__ import annotations
 
 from edge.meters.meter import Meta
-from edge.meters.place import Place, number_of, text_of
+from edge.meters.place import Place, number_of, require_leave, text_of
 from edge.meters.trace import Channel, Probe
 
 META = Meta(
@@ -14,6 +14,7 @@ META = Meta(
     accuracy=0.015,
     basis="~0.5 % of the chip and ~1 % of the shunt",
     rank=1,
+    denied="sudo chmod a+r /sys/class/hwmon/hwmon*/*_input, until the next boot",
 )
 FOLDER = "/sys/class/hwmon"
 CHIPS = ("ina209", "ina219", "ina220", "ina226", "ina228", "ina230", "ina231", "ina234", "ina237", "ina238", "ina260")
@@ -32,4 +33,5 @@ def find(place: Place) -> Probe | None:
                 channel = Channel(tuple(range(len(files))), scale)
                 paths = tuple(f"{folder}/{file}" for file in files)
                 return Probe(f"ina2xx: {which}", (channel,), 100, max(update, 1e-3), step, META.accuracy, paths)
+    require_leave(place, (f"{FOLDER}/{entry}/{file}" for entry, _ in chips for files, _, _ in FORMS for file in files))
     return None

@@ -11,13 +11,20 @@ from collections.abc import Sequence
 
 from edge.errors import ToolFailed
 from edge.meters.meter import Meta
-from edge.meters.place import Place, number_of, text_of
+from edge.meters.place import Place, number_of, require_answer, require_leave, text_of
 from edge.meters.trace import Channel, Probe
 
-META = Meta(what="a Jetson module, or the rails of a board with an INA3221", accuracy=0.015, basis="~0.5 % of the chip and ~1 % of the shunt", rank=1)
+META = Meta(
+    what="a Jetson module, or the rails of a board with an INA3221",
+    accuracy=0.015,
+    basis="~0.5 % of the chip and ~1 % of the shunt",
+    rank=1,
+    denied="sudo chmod a+r /sys/class/hwmon/hwmon*/*_input, until the next boot",
+)
 FOLDER = "/sys/class/hwmon"
 WHOLE = ("VDD_IN", "POM_5V_IN")
 STEP = 8e-3 * 5  #: W: 40 µV of the shunt's ADC are 8 mA at the usual 5 mOhm, at 5 V
+INSTALL, AS_ROOT = "sudo apt-get install nvidia-l4t-tools", "root may be told more: ssh://root@BOARD, or sudo edge"
 TEGRASTATS = ("timeout", "0.6", "tegrastats", "--interval", "500")  #: it never ends of its own accord
 RAIL = re.compile(r"\b([A-Z][A-Z0-9_]{1,30}) (\d{1,7})(?:mW)?/\d{1,7}(?:mW)?(?![\w/])")
 
@@ -28,6 +35,7 @@ def find(place: Place) -> Probe | None:
     if folders:
         return from_hwmon(place, folders)
     if text_of(place, "/etc/nv_tegra_release"):
+        require_answer(place, "ina3221", TEGRASTATS, tegrastats_watts, "tegrastats", INSTALL, AS_ROOT)
         return Probe("ina3221: tegrastats", (Channel((0,), 1.0),), 1, 0.5, 1e-3, META.accuracy, argv=TEGRASTATS, parse=tegrastats_watts)
     return None
 
@@ -39,6 +47,7 @@ def from_hwmon(place: Place, folders: Sequence[str]) -> Probe | None:
     rails = {rail: label for rail, label in rails.items() if label != "NC" and all(number_of(place, path) is not None for path in files(*rail))}
     chosen = {rail: label for rail, label in rails.items() if label in WHOLE} or rails
     if not chosen:
+        require_leave(place, (path for rail in every for path in files(*rail)))
         return None
     paths = tuple(path for rail in chosen for path in files(*rail))
     channels = tuple(Channel((2 * i, 2 * i + 1), 1e-6) for i in range(len(chosen)))

@@ -26,6 +26,7 @@ class Recorder(Protocol):
 class Meta:
     """what: is measured, and where.  rank: `auto` takes the lowest; instruments have none, as only the user knows what they are wired to.
 
+    denied: what lets a user read it who may not.
     accuracy: of a reading, as a share.  basis: where that and the formula come from; ~ marks what is from general knowledge, not from a document.
     """
 
@@ -33,6 +34,7 @@ class Meta:
     accuracy: float
     basis: str
     rank: int | None = None
+    denied: str = ""
 
 
 Find = Callable[[Place], Probe | None]

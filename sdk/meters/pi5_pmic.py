@@ -12,7 +12,7 @@ import re
 
 from edge.errors import ToolFailed
 from edge.meters.meter import Meta
-from edge.meters.place import Place, text_of
+from edge.meters.place import Place, require_answer, text_of
 from edge.meters.trace import Channel, Probe
 
 META = Meta(
@@ -23,6 +23,7 @@ META = Meta(
 )
 GAIN, OFFSET = 1.1451, 0.5879
 COMMAND = ("vcgencmd", "pmic_read_adc")
+INSTALL, VIDEO = "sudo apt-get install raspi-utils", "sudo usermod -aG video $USER, and log in again"
 LINE = re.compile(r"^\s*(\w{1,20})_([AV])\s+(?:current|volt)\(\d{1,3}\)=(\d{1,6}\.\d{1,12})([AV])\s*$", re.MULTILINE)
 STEP = 10e-3  #: W: the core rail's ADC steps by about 10 mA
 
@@ -31,7 +32,7 @@ def find(place: Place) -> Probe | None:
     """Only a Pi 5, which it says itself: the command exists on every Pi."""
     if not (text_of(place, "/proc/device-tree/model") or "").startswith("Raspberry Pi 5"):
         return None
-    place.run(COMMAND)
+    require_answer(place, "pi5_pmic", COMMAND, board_watts, "vcgencmd", INSTALL, VIDEO)
     return Probe("pi5_pmic: rails, by a fit", (Channel((0,), 1.0),), 20, 5e-3, STEP, META.accuracy, argv=COMMAND, parse=board_watts)
 
 

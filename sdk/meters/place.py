@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edge.errors import ToolFailed
+from edge.errors import EdgeError, ToolFailed
 
 MAX_BYTES = 1 << 16  #: of a file or an answer; sysfs gives a page
+NOT_FOUND = 127  #: as shells, env and timeout say it
 NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -81,6 +83,8 @@ class Here:
             done = subprocess.run([program, *argv[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
             raise TimeoutError(errno.ETIMEDOUT, f"no answer in {timeout:g} s", argv[0]) from None
+        if done.returncode == NOT_FOUND and not done.stdout:  # by a command that starts another one
+            raise FileNotFoundError(errno.ENOENT, "not found", argv[0])
         if done.returncode and not done.stdout:
             raise OSError(errno.EIO, f"ended with code {done.returncode}", argv[0])
         return done.stdout[:MAX_BYTES].decode(errors="replace")
@@ -123,7 +127,7 @@ class There:
         text = ran.stderr.decode(errors="replace")
         for words, kind, number in COMPLAINTS:
             if words in text:
-                raise kind(number, words, where)
+                raise kind(number, os.strerror(number), where)
         raise OSError(errno.EIO, f"ended with code {ran.code}", where)
 
 
@@ -143,6 +147,31 @@ class Nowhere:
 
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> str:
         raise FileNotFoundError(errno.ENOENT, "cannot be asked", argv[0])
+
+
+def require_leave(place: Place, paths: Iterable[str]) -> None:
+    """PermissionError for the first of these files that is there and may not be read."""
+    for path in paths:
+        try:
+            place.read(path)
+        except PermissionError:
+            raise
+        except OSError:
+            continue  # it is not there, or switched off
+
+
+def require_answer(place: Place, meter: str, argv: Sequence[str], parse: Callable[[str], float], program: str, missing: str, refused: str) -> None:
+    """Asks a meter's command once: EdgeError with what helps where it is not installed, or gives this user no figure."""
+    try:
+        parse(place.run(argv))
+    except FileNotFoundError:
+        raise EdgeError(meter, f"{program} is not installed", missing) from None
+    except TimeoutError:
+        raise
+    except ToolFailed as error:
+        raise EdgeError(meter, f"{error.where}: {error.what}", refused) from None
+    except OSError as error:
+        raise EdgeError(meter, f"{program}: {error.strerror}", refused) from None
 
 
 def number(text: str, where: str) -> int:

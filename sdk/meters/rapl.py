@@ -16,11 +16,11 @@ META = Meta(
     accuracy=0.05,
     basis="~5 %: a calibrated estimate or a measurement, depending on the CPU; the vendors state no tolerance",
     rank=2,
+    denied="sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj, until the next boot",
 )
 FOLDER = "/sys/class/powercap"
 JOULE = 1e-6
 RESOLUTION = 61e-6  #: J, 2^-14: the usual energy unit of MSR_RAPL_POWER_UNIT [Intel SDM volume 3, RAPL interfaces]
-CURE = "sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj, until the next boot"
 
 
 def find(place: Place) -> Probe | None:
@@ -35,7 +35,7 @@ def find(place: Place) -> Probe | None:
         try:
             place.read(f"{path}/energy_uj")
         except OSError as error:
-            raise EdgeError("rapl", f"{path}/energy_uj: {error.strerror}", CURE if isinstance(error, PermissionError) else "") from None
+            raise EdgeError("rapl", f"{path}/energy_uj: {error.strerror}", META.denied if isinstance(error, PermissionError) else "") from None
         if wrap is None or wrap <= 0:
             raise EdgeError("rapl", f"{path}/max_energy_range_uj: no positive number")
         paths.append(f"{path}/energy_uj")

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge.debian import initramfs, tools
 from edge.devices.boards import recipe
 from edge.devices.boards.parts import parts
-from edge.devices.boards.state import Running, disk_words, folder_of, note, place_of, running, writing
+from edge.devices.boards.state import Running, disk_words, folder_of, note, one_option, place_of, running, writing
 from edge.devices.device import Say, silent
 from edge.errors import ToolFailed
 
@@ -58,7 +58,7 @@ def arguments(qemu: str, board: Board, made: Path, folder: Path, serial: int, ss
         *(qemu, "-M", "virt,gic-version=2", "-cpu", board.cpu, "-smp", str(board.cores), "-m", str(MEMORY_MIB)),
         *("-kernel", str(made / "Image"), "-initrd", str(folder / "initramfs"), "-append", KERNEL_WORDS),
         *("-display", "none", "-monitor", "none", "-nodefaults", "-daemonize", "-pidfile", str(folder / "pid")),
-        *("-chardev", f"socket,id=console,host=127.0.0.1,port={serial},server=on,wait=off,nodelay=on,logfile={folder}/console.log"),
+        *("-chardev", f"socket,id=console,host=127.0.0.1,port={serial},server=on,wait=off,nodelay=on,logfile={one_option(folder / 'console.log')}"),
         *("-serial", "chardev:console"),
         *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{ssh}-:22", "-device", "virtio-net-device,netdev=net"),
         *("-drive", disk_words(board.name), "-device", "virtio-blk-device,drive=disk"),

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge.errors import DeviceFailed, ToolFailed
+from edge.targets.host import user_folder
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Running:
 
 def states() -> Path:
     """Where the boards' folders are."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "edge" / "boards"
+    return user_folder("XDG_STATE_HOME", ".local/state") / "edge" / "boards"
 
 
 def folder_of(name: str) -> Path:
@@ -97,7 +98,12 @@ def note(name: str, found: Running) -> None:
 
 def disk_words(name: str) -> str:
     """QEMU's words for the board's disk: they also tell whether a process is this board."""
-    return f"file={folder_of(name)}/disk.ext4,format=raw,if=none,id=disk"
+    return f"file={one_option(folder_of(name) / 'disk.ext4')},format=raw,if=none,id=disk"
+
+
+def one_option(path: Path) -> str:
+    """A path among QEMU's options, which end at a comma unless it is doubled."""
+    return str(path).replace(",", ",,")
 
 
 def all_running() -> Iterator[str]:
