@@ -21,13 +21,14 @@ edge_link() {
 }
 edge_unlock() { [ "$(readlink .lock)" = "$1" ] && rm -f .lock; }
 """
-#: folder or "", name, our mark (BOOT and UP are put in), version -> facts as key=value.  Takes the lock when it is free.
+#: folder or "", name, our mark (BOOT and UP are put in), version -> facts as key=value.  Takes the lock when it is free.  The mark is
+#: short: a link of less than 60 letters has room in its inode, on a disk that is full too.
 BEGIN = (
     BASE
     + """
 root=${1:-$base/edge}/$2
 mkdir -p "$root/versions" && cd "$root" && root=$(pwd) || exit 1
-boot=unknown; read -r boot </proc/sys/kernel/random/boot_id; read -r up rest </proc/uptime
+boot=unknown; read -r boot </proc/sys/kernel/random/boot_id; read -r up rest </proc/uptime; boot=${boot%%-*}
 echo "root=$root"; echo "boot=$boot"; echo "up=${up%%.*}"
 mine="$boot,${up%%.*},$3"
 if ln -s "$mine" .lock 2>/dev/null; then echo "lock=$mine"

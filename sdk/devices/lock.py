@@ -17,6 +17,7 @@ from edge.devices.device import Device, Say
 from edge.devices.scripts import failed, key_values, number, remote_path, script
 from edge.errors import CheckFailed, DeviceFailed
 
+MOST_NAME = 24  #: letters of `user@host`
 LOCK_SECONDS = 3600  #: after that nobody can still be at work: 40 MB over a serial line take an hour
 
 
@@ -68,12 +69,12 @@ def begin(device: Device, folder: str, name: str, version: str, say: Say) -> Hel
 
 
 def mark() -> str:
-    """`user@host,pid,machine`: who we are, for others who find our lock."""
+    """`user@host,pid,machine`: who we are, for others who find our lock; at most 42 letters, so that the link needs no block of a full disk."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number that /etc/passwd does not know
         user = str(os.getuid())
-    return f"{safe_name(user)}@{safe_name(socket.gethostname())},{os.getpid()},{machine()}"
+    return f"{f'{safe_name(user)}@{safe_name(socket.gethostname())}'[:MOST_NAME]},{os.getpid()},{machine()}"
 
 
 def machine() -> str:
