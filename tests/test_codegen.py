@@ -135,6 +135,14 @@ def test_every_kernel_and_shape_is_there_once() -> None:
         assert "(1, 1, 8, 8, 16)" in text and "(1, 16, 16)" in text, "the shape stands on every pointer"
 
 
+def test_a_file_names_the_activations_that_it_applies() -> None:
+    """Of the others the compiler sees nothing: a step that applied one would trap."""
+    for name, text in emitted().items():
+        if name.startswith("steps_"):
+            applied = set(re.findall(r"\.act2? = \{(ACT_\w+)", text))
+            assert applied == set(re.findall(r"1u << (ACT_\w+)", text.split("#include")[0]))
+
+
 def test_the_text_is_the_same_every_time() -> None:
     assert emitted() == emitted()
 
@@ -158,7 +166,7 @@ def test_a_model_of_hostile_names_builds_and_runs(tmp_path: Path) -> None:
     model = proto("(float[1,3,8,8] x) => (float[1,5,8,8] y) { a = Conv (x, w) b = Exp (a) y = Neg (b) }", {"w": (5, 3, 1, 1)})
     table = {"x": '"; system("x"); //', "a": "*/ evil \\\n", "b": "??/\n\0é", "y": "%n%s\x1b[2J", "w": "/* \\"}
     for node in model.graph.node:
-        node.name, node.doc_string = "*/\n\\", "*/"
+        node.name, node.doc_string = "*/\n\\ ACT_NO_SUCH", "*/"
         for names in (node.input, node.output):
             names[:] = [table[name] for name in names]
     for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from edge.codegen.text import c_comment, c_list, c_string
 from edge.ops.builder import size
@@ -12,6 +13,7 @@ HEADER = """/* {name}: the steps of level {level}, written by edge.
  * Layouts: (N, C/{block}, H, W, {block}) is channel-blocked, anything else is row-major. Weights lie packed in weights.bin. */
 #define EDGE_BLOCK {block}
 """
+ACTIVATION = re.compile(r"\bACT_[A-Z_]+\b")
 
 
 def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> dict[str, str]:
@@ -33,7 +35,8 @@ def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> di
 
     def text(names: list[str]) -> list[str]:
         includes = [f'#include "{kernel}.c"' for kernel in sorted({kernels[name] for name in names})]
-        return [start, *includes, '#include "program.h"', "", *own, "", *(part for name in names for part in texts[name])]
+        acts = _activations(texts[name][0] for name in names)  # the instances alone: the calls have names from the model in their comments
+        return [start + acts, *includes, '#include "program.h"', "", *own, "", *(part for name in names for part in texts[name])]
 
     rows = [_row(plan, step, f"{level}_step_{index}") for index, step in enumerate(plan.steps)]
     table = [f"extern const struct edge_step edge_steps_{level}[];", f"const struct edge_step edge_steps_{level}[] = {{", *rows, "};", ""]
@@ -46,6 +49,12 @@ def _halves(kernels: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The functions in two parts that take the compiler about as long: every kernel's shapes go to either part in turn."""
     by_kernel = sorted(kernels, key=lambda name: kernels[name])
     return by_kernel[0::2], by_kernel[1::2]
+
+
+def _activations(instances: Iterable[str]) -> str:
+    """What kernels/vector.h is told of the activations that these functions apply."""
+    kinds = sorted({kind for text in instances for kind in ACTIVATION.findall(text)})
+    return f"#define EDGE_ACTS ({' | '.join(f'1u << {kind}' for kind in kinds) or '0u'})\n"
 
 
 def _field(name: str) -> str:

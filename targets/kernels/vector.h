@@ -182,31 +182,39 @@ INLINE vf vfloor(vf v) {
     return r;
 }
 
+/* The kinds that a file uses, which may say so: what no step needs is not even read by the optimizer, and a call stands in a kernel many times over. */
+#ifndef EDGE_ACTS
+#define EDGE_ACTS (~0u)
+#endif
+#define KIND(name) case ACT_##name: if (!((EDGE_ACTS) >> ACT_##name & 1)) break;
+
 /* kind and parameters are compile-time constants at every call, so one case remains */
 INLINE vf activate(vf v, struct act f) {
     switch (f.kind) {
-    case ACT_RELU: return at_least(v, 0.0f);
-    case ACT_CLIP: return at_most(at_least(v, f.a), f.b);
-    case ACT_LEAKY_RELU: return choose(v < splat(0.0f), v * f.a, v);
-    case ACT_ELU: return choose(v < splat(0.0f), f.a * (vexp(at_most(v, 0.0f)) - 1.0f), v);
-    case ACT_HARD_SIGMOID: return at_most(at_least(v * f.a + f.b, 0.0f), 1.0f);
-    case ACT_HARD_SWISH: return v * at_most(at_least(v * (1.0f / 6) + 0.5f, 0.0f), 1.0f);
-    case ACT_SIGMOID: return vsigmoid(v);
-    case ACT_SILU: return v * vsigmoid(v);
-    case ACT_TANH: return vtanh(v);
-    case ACT_GELU: { vf half = v * 0.5f; return half + half * verf(v * 0.70710678f); }
-    case ACT_GELU_TANH: return v * vsigmoid(v * 1.59576912f + v * v * v * 0.0713548163f);
-    case ACT_ERF: return verf(v);
-    case ACT_EXP: { vf root = vexp(v * 0.5f); return root * root; }  /* overflows and underflows as expf does */
-    case ACT_ABS: return vabs(v);
-    case ACT_NEG: return -v;
-    case ACT_SQRT: return vsqrt(v);
-    case ACT_RECIPROCAL: return 1.0f / v;
-    case ACT_SQUARE: return v * v;
-    case ACT_SCALE_SHIFT: return v * f.a + f.b;
-    case ACT_LOG: return vlog(v);
-    case ACT_FLOOR: return vfloor(v);
-    default: return v;
+    KIND(RELU) return at_least(v, 0.0f);
+    KIND(CLIP) return at_most(at_least(v, f.a), f.b);
+    KIND(LEAKY_RELU) return choose(v < splat(0.0f), v * f.a, v);
+    KIND(ELU) return choose(v < splat(0.0f), f.a * (vexp(at_most(v, 0.0f)) - 1.0f), v);
+    KIND(HARD_SIGMOID) return at_most(at_least(v * f.a + f.b, 0.0f), 1.0f);
+    KIND(HARD_SWISH) return v * at_most(at_least(v * (1.0f / 6) + 0.5f, 0.0f), 1.0f);
+    KIND(SIGMOID) return vsigmoid(v);
+    KIND(SILU) return v * vsigmoid(v);
+    KIND(TANH) return vtanh(v);
+    KIND(GELU) { vf half = v * 0.5f; return half + half * verf(v * 0.70710678f); }
+    KIND(GELU_TANH) return v * vsigmoid(v * 1.59576912f + v * v * v * 0.0713548163f);
+    KIND(ERF) return verf(v);
+    KIND(EXP) { vf root = vexp(v * 0.5f); return root * root; }  /* overflows and underflows as expf does */
+    KIND(ABS) return vabs(v);
+    KIND(NEG) return -v;
+    KIND(SQRT) return vsqrt(v);
+    KIND(RECIPROCAL) return 1.0f / v;
+    KIND(SQUARE) return v * v;
+    KIND(SCALE_SHIFT) return v * f.a + f.b;
+    KIND(LOG) return vlog(v);
+    KIND(FLOOR) return vfloor(v);
+    KIND(NONE) return v;
     }
+    __builtin_trap();  /* EDGE_ACTS does not name it */
 }
+#undef KIND
 #endif
