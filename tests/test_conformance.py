@@ -17,6 +17,7 @@ pytest.importorskip("torch")
 SMALLEST = ("mobilenet_v1_x0_25_128", "mobilenet_v2_x0_35", "mobilenet_v3_small_x0_75", "pp_lcnet_x0_25", "fasternet_t0")
 
 
+@pytest.mark.slow
 def test_every_family_has_its_smallest_network_here() -> None:
     family = {name: file for name, (file, _, _) in models.ZOO.items()}
     assert {family[name] for name in SMALLEST} == set(family.values())

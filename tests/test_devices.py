@@ -71,6 +71,7 @@ def test_a_program_that_never_ends(device: Device) -> None:
     assert str(error.value) == "local: no answer for 0.3 s (is it busy, or gone?)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("left", "ran"),
     [
@@ -93,6 +94,7 @@ def test_what_a_program_leaves_in_the_background_is_not_waited_for(left: str, ra
         os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_who_takes_a_programs_output_slowly_gets_it_all() -> None:
     """The program has ended long before, and so has its pipe's other end."""
     kept = bytearray()
@@ -138,6 +140,7 @@ def test_facts_that_are_none() -> None:
     assert str(error.value) == "x: asking for its facts failed: sh: not found (edge doctor DEVICE looks for the cause)"
 
 
+@pytest.mark.slow
 def test_a_program_is_watched(device: Device) -> None:
     ran = device.run([*watch_words(), "sh", "-c", "echo out; echo err >&2; sleep 1.3; exit 7"])
     moments, rest = moments_of(ran.stderr.decode())

@@ -165,6 +165,7 @@ class Babbling(Starting):
         return True
 
 
+@pytest.mark.slow
 def test_a_device_that_babbles_does_not_keep_us(quick: None) -> None:
     """With all lines behind it copied for each, this would take minutes."""
     with pytest.raises(DeviceFailed) as failure:

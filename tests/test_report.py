@@ -151,6 +151,7 @@ def related(random: np.random.Generator, size: int, share: float) -> np.ndarray[
     return values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "share", "sure"),
     [(50, 0.0, (0.85, None, None)), (100, 0.0, (0.88, 0.85, None)), (1000, 0.0, (0.88, 0.88, 0.85)), (1000, 0.8, (0.88, 0.85, None))],

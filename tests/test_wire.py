@@ -182,6 +182,7 @@ def test_what_a_program_behind_ssh_ends_with(text: str, line: str, tmp_path: Pat
     assert str(failure.value) == line
 
 
+@pytest.mark.slow
 def test_a_protocol_behind_a_login_that_prints(tmp_path: Path) -> None:
     script = written(tmp_path / "ssh", f"#!/bin/sh\nprintf 'm-ready Hello '; {FRAMED} sleep 0.1; echo answer; exec sleep 1")
     with closing(Pipes("ssh://board", [str(script)], Marks("t"))) as wire:
