@@ -150,6 +150,7 @@ def block() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.Hardswish(), PartialConv("slicing"), Squeeze("mean"))
 
 
+@pytest.mark.slow
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
     converters.read(block(), example_inputs=torch.zeros(1, 3, 8, 8))
     assert capfd.readouterr() == ("", "")
@@ -163,6 +164,7 @@ def test_no_path_of_the_machine_is_kept() -> None:
         assert hint not in data
 
 
+@pytest.mark.slow
 def test_nodes_tell_their_line_and_scope() -> None:
     source = converters.read(block(), example_inputs=torch.zeros(1, 3, 8, 8))
     told = {node.op_type: dict(node.metadata_props) for node in source.model.graph}
@@ -171,6 +173,7 @@ def test_nodes_tell_their_line_and_scope() -> None:
     assert told["ScatterND"] == {SOURCE: f"test_from_torch.py:{line}", SCOPE: "3"}
 
 
+@pytest.mark.slow
 def test_the_same_module_gives_the_same_bytes() -> None:
     module = block()
     first, second = (converters.read(module, example_inputs=torch.zeros(1, 3, 8, 8)) for _ in range(2))
@@ -178,11 +181,13 @@ def test_the_same_module_gives_the_same_bytes() -> None:
     assert to_bytes(first.model) == to_bytes(second.model)
 
 
+@pytest.mark.slow
 def test_the_module_is_read_in_eval_mode() -> None:
     source = converters.read(nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(8)).train(), example_inputs=torch.ones(SHAPE))
     assert ops(passes.optimize(source.model)) == ["Mul", "Add"]
 
 
+@pytest.mark.slow
 def test_every_layer_of_a_network_is_found_by_name() -> None:
     source = converters.read(block(), example_inputs=torch.ones(1, 3, 8, 8))
     model = passes.optimize(source.model)
@@ -275,6 +280,7 @@ def test_a_forward_that_fails_is_told_with_its_line(folder: Path) -> None:
     assert str(error.value) == "net.py:Wrong: cannot be exported: RuntimeError: shape '[7]' is invalid for input of size 3 (net.py:28)"
 
 
+@pytest.mark.slow
 def test_all_ops_without_translation_are_listed_at_once(folder: Path) -> None:
     with pytest.raises(EdgeError) as error:
         converters.read(f"{folder}/net.py:Odd", input_shapes={"x": (3, 3)})
@@ -306,6 +312,7 @@ def test_a_file_that_cannot_be_imported_is_refused(tmp_path: Path, text: str, me
     assert str(error.value) == message
 
 
+@pytest.mark.slow
 def test_weights_are_loaded_and_checked(tmp_path: Path) -> None:
     module = nn.Linear(3, 2)
     torch.save({key: torch.ones_like(value) for key, value in module.state_dict().items()}, tmp_path / "ones.pth")
@@ -319,6 +326,7 @@ def test_what_is_no_module_is_refused() -> None:
     assert str(error.value) == "int: is no torch module (give an nn.Module, or a function in file.py:callable that returns one)"
 
 
+@pytest.mark.slow
 def test_pt2_is_read(tmp_path: Path) -> None:
     module, x = block().eval(), torch.randn(1, 3, 8, 8)
     torch.export.save(torch.export.export(module, (x,)), tmp_path / "net.pt2")

@@ -169,7 +169,6 @@ def test_pp_lcnet_has_the_published_size(name: str, million_flops: int, million_
 
 # FasterNet: the README of the authors' repository ("#params", "FLOPs", parameters without those of batch norm) and, in brackets, the paper's
 # table 2, whose FLOPs count a batch norm as two operations a number.
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "million_parameters", "giga_macs", "paper_giga_flops"),
     [

@@ -168,6 +168,7 @@ def test_paddles_dropout_scales_when_it_does_not_drop() -> None:
     assert PPLCNet(0.25).from_paddle({"fc.weight": weight})["fc.weight"].tolist() == [[np.float32(0.8)] * 4] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [lambda w: w, lambda w: {"model": w, "epoch": 3}, lambda w: {"state_dict": {f"model.{k}": v for k, v in w.items()}},
                                   lambda w: {f"module.{k}": v for k, v in w.items()}, lambda w: {k: v.bfloat16() for k, v in w.items()}],
                          ids=["plain", "model", "lightning", "parallel", "bfloat16"])  # fmt: skip
