@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -117,53 +117,47 @@ def power(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     return cut
 
 
+def cut_at_each(tmp_path: Path, power: Callable[[int], None], doing: Callable[[], object], models: Files) -> Iterator[int]:
+    """Does it again and again from what is there now, with the power cut at its first command, its second, …, until none is left to be cut.
+
+    The number of each, when the device is back and its version of before or after runs.
+    """
+    root = tmp_path / "edge" / "tiny"
+    shutil.copytree(tmp_path / "edge", tmp_path / "before", symlinks=True)
+    finished, last = False, 0
+    while not finished and last < 99:
+        last += 1
+        shutil.rmtree(tmp_path / "edge")
+        shutil.copytree(tmp_path / "before", tmp_path / "edge", symlinks=True)
+        power(last)
+        try:
+            doing()
+            finished = int((tmp_path / "power" / "count").read_text()) < last
+        except EdgeError:
+            finished = False
+        power(0)
+        assert runs(root), f"cut at command {last}"
+        assert now(root) in [version(m) for m in models[:2]]
+        forget_owner(root)
+        yield last
+
+
 @pytest.mark.slow
 def test_the_power_is_cut_at_any_command(models: Files, device: Device, tmp_path: Path, power: Callable[[int], None]) -> None:
     """Each script is killed at each of its commands; what comes after it does not happen, as no reader is left."""
     root, cuts = tmp_path / "edge" / "tiny", 0
     flash(device, models[0])
-    shutil.copytree(tmp_path / "edge", tmp_path / "before", symlinks=True)
-    for last in range(1, 100):
-        shutil.rmtree(tmp_path / "edge")
-        shutil.copytree(tmp_path / "before", tmp_path / "edge", symlinks=True)
-        power(last)
-        try:
-            flash(Dying(device, 1000), models[1])
-            finished = int((tmp_path / "power" / "count").read_text()) < last
-        except EdgeError:
-            finished = False
-        power(0)
-        assert runs(root), f"cut at command {last}"
-        assert now(root) in [version(m) for m in models[:2]]
-        forget_owner(root)
+    for cuts in cut_at_each(tmp_path, power, lambda: flash(Dying(device, 1000), models[1]), models):
         flash(device, models[1])
-        assert (now(root), rollback(device).version) == (version(models[1]), version(models[0])), f"cut at command {last}"
-        cuts = last
-        if finished:
-            break
+        assert (now(root), rollback(device).version) == (version(models[1]), version(models[0])), f"cut at command {cuts}"
     assert 15 < cuts < 99
 
 
 def test_the_power_is_cut_while_going_back(models: Files, device: Device, tmp_path: Path, power: Callable[[int], None]) -> None:
-    root = tmp_path / "edge" / "tiny"
+    root, cuts = tmp_path / "edge" / "tiny", 0
     for model in models[:2]:
         flash(device, model)
-    shutil.copytree(tmp_path / "edge", tmp_path / "before", symlinks=True)
-    for last in range(1, 30):
-        shutil.rmtree(tmp_path / "edge")
-        shutil.copytree(tmp_path / "before", tmp_path / "edge", symlinks=True)
-        power(last)
-        try:
-            rollback(Dying(device, 1000))
-            finished = int((tmp_path / "power" / "count").read_text()) < last
-        except EdgeError:
-            finished = False
-        power(0)
-        assert runs(root), f"cut at command {last}"
-        assert now(root) in [version(m) for m in models[:2]]
-        forget_owner(root)
+    for cuts in cut_at_each(tmp_path, power, lambda: rollback(Dying(device, 1000)), models):
         flash(device, models[2])
-        assert now(root) == version(models[2]) and rollback(device).version in [version(m) for m in models[:2]], f"cut at command {last}"
-        if finished:
-            break
-    assert 8 < last < 29
+        assert now(root) == version(models[2]) and rollback(device).version in [version(m) for m in models[:2]], f"cut at command {cuts}"
+    assert 8 < cuts < 29
