@@ -22,8 +22,8 @@ import numpy as np
 from edge import converters, models, passes, plan, targets
 from edge.pipeline import core_of
 from edge.plan.prediction import Prediction
-from edge.steps import Plan
 from edge.targets.profile import Figure, Profile
+from edge.words.plan import Plan
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from edge import codegen, passes, plan
 from edge.ops.core import Core
-from edge.steps import Plan
 from edge.targets import toolchain
+from edge.words.plan import Plan
 
 Array = NDArray[np.float32]
 #: -O0 and the rest of UBSan's checks compile many times as long (always_inline bodies are copied before they are simplified)

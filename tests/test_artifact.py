@@ -18,7 +18,11 @@ from edge import artifact
 from edge.artifact.graph_file import dump
 from edge.artifact.plan_json import plan_from_json, plan_to_json, to_bytes
 from edge.errors import EdgeError
-from edge.steps import Buffer, Constant, Layout, Plan, State, Step, View
+from edge.words.dtype import Dtype
+from edge.words.layout import Layout
+from edge.words.plan import Buffer, Constant, Place, Plan, State
+from edge.words.post import ADD, Post
+from edge.words.step import Access, Operand, Step
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +108,19 @@ def test_a_file_name_that_could_escape_is_refused(tmp_path: Path, name: str) -> 
 
 def test_a_plan_survives_json() -> None:
     """Every kind of value a plan can hold, without the packed data."""
-    step = Step(
-        "y", "Conv", "conv_f32", (View("x", 0, 3), View("x", 3, 1)), "y", params=(("act", "RELU"), ("low", float("-inf")), ("k", (3, 3)), ("n", 2))
+    operands = (
+        Operand("x[0]", "x", view=(0, 3)),
+        Operand("x[1]", "x", view=(3, 1)),
+        Operand("w", "w", Access.WEIGHT),
+        Operand("y", "y", Access.WRITE),
     )
+    posts = (Post("clip", (float("-inf"), 6.0)), Post(ADD, operands=("residual",)))
+    step = Step("y", "Conv", "conv_f32", operands, (("k", (3, 3)), ("n", 2), ("fill", 0.5)), (("mr", 4),), posts)
     constant = Constant("w", np.arange(6, dtype=np.int8).reshape(2, 3), "w", (5,), (1,), (2, 3), (0, 1), 64)
-    buffers = {"x": Buffer("x", (1, 4, 2, 2), "float32", Layout(16)), "y": Buffer("y", (1, 2), "int8", place="output")}
+    buffers = {"x": Buffer("x", (1, 4, 2, 2), Dtype.F32, Layout(16)), "y": Buffer("y", (1, 2), Dtype.S8, place=Place.OUTPUT)}
     plan = Plan("p", (step,), buffers, {"w": constant}, ("x",), ("y",), 128, (State("a", "b"),))
     assert plan_from_json(plan_to_json(plan), "p") == plan
-    assert plan_from_json(plan_to_json(plan), "p").steps[0].params == step.params
+    assert plan_from_json(plan_to_json(plan), "p").steps[0].numbers == step.numbers
     weights = np.frombuffer(bytes(64) + bytes(range(6)), np.uint8)
     np.testing.assert_array_equal(plan_from_json(plan_to_json(plan), "p", weights).constants["w"].data, constant.data)
     assert to_bytes(plan).startswith(b"{")

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 import edge
 from compiled import LEVELS
 from edge import codegen, passes, plan
-from edge.codegen.text import LONGEST, c_comment, c_string
-from edge.ops.activation import literal
-from edge.steps import Plan
+from edge.codegen.text import LONGEST, c_comment, c_float, c_string
+from edge.words.plan import Plan
 from graphs import proto, small
 
 HOSTILE = [
@@ -109,11 +108,11 @@ def test_float_literals_read_back_as_the_same_bits(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     some = rng.integers(0, 2**32, 500, dtype=np.uint32).view(np.float32)
     numbers = np.concatenate([np.array(FLOATS, np.float32), some[np.isfinite(some)]])
-    text = f"#include <math.h>\n#include <stdio.h>\nstatic const float f[] = {{{', '.join(literal(float(n)) for n in numbers)}}};\n"
+    text = f"#include <math.h>\n#include <stdio.h>\nstatic const float f[] = {{{', '.join(c_float(float(n)) for n in numbers)}}};\n"
     (tmp_path / "f.c").write_text(text + "int main(void) { fwrite(f, 4, sizeof f / 4, stdout); return 0; }\n")
     subprocess.run(["gcc", *STRICT, "f.c", "-o", "f"], cwd=tmp_path, check=True)
     assert subprocess.run([str(tmp_path / "f")], capture_output=True, check=True).stdout == numbers.tobytes()
-    assert literal(float("nan")) == "NAN"
+    assert c_float(float("nan")) == "NAN"
 
 
 NET = """(float[1,16,8,8] x) => (float[1,16,8,8] y) { a = Conv (x, w) b = Relu (a) c = Conv (b, w) d = Relu (c) e = Conv (d, v) y = Softmax (e) }"""

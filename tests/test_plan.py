@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from compiled import LEVELS, Case, run_compiled, wrong
 from edge import passes, plan
 from edge.errors import EdgeError
-from edge.ops.builder import size
 from edge.ops.core import Core
 from edge.plan.grouping import grouped
 from edge.plan.memory import ALIGN, placed
-from edge.steps import PLANAR, Buffer, Layout, Plan, Step, View
 from edge.targets import host
+from edge.words.dtype import Dtype
+from edge.words.layout import PLANAR, Layout
+from edge.words.plan import Buffer, Plan
+from edge.words.step import Access, Operand, Step
 from graphs import Weights, proto, small
 
 V4 = LEVELS["v4"].core
@@ -96,12 +98,14 @@ def test_a_partial_convolution_copies_nothing_but_the_picture(channels: int) -> 
     made = planned(*fasternet(channels))
     assert [step.kernel for step in made.steps if step.kernel in COPIES] == ["channels_f32", "channels_f32"]  # the input in, the output out
     (wide,) = (step for step in made.steps if step.name == "a")
-    assert [(view.channel, view.channels) for view in wide.inputs] == [(0, channels // 4), (channels // 4, channels - channels // 4)]
+    assert [operand.view for operand in wide.inputs] == [(0, channels // 4), (channels // 4, channels - channels // 4)]
 
 
 def test_a_reshape_and_a_squeeze_excite_copy_nothing() -> None:
-    text = f"{X} {{ c = Conv (x, w) g = GlobalAveragePool (c) s = Conv (g, v) h = HardSigmoid (s) m = Mul (c, h) y = Relu (m) }}"
-    assert [s.kernel for s in planned(text, W).steps if s.kernel in COPIES] == ["channels_f32"] * 2
+    chain = "r = Reshape (g, flat) d = Gemm <transB=1> (r, fc) a = Relu (d) k = Reshape (a, square) s = Conv (k, v)"
+    text = f"{X} {{ c = Conv (x, w) g = GlobalAveragePool (c) {chain} h = HardSigmoid (s) m = Mul (c, h) y = Relu (m) }}"
+    weights = W | {"flat": np.array([1, 20]), "square": np.array([1, 20, 1, 1]), "fc": (20, 20)}
+    assert [s.kernel for s in planned(text, weights).steps if s.kernel in COPIES] == ["channels_f32"] * 2
 
 
 TWO_LAYOUTS: tuple[str, Weights] = (
@@ -113,7 +117,7 @@ TWO_LAYOUTS: tuple[str, Weights] = (
 
 def test_a_value_needed_in_both_layouts_is_copied_once() -> None:
     made = planned(*TWO_LAYOUTS)
-    assert [step.name for step in made.steps if step.args[0][1] == "x"].count("x@blocked16") == 1
+    assert [step.name for step in made.steps if step.operands[0].buffer == "x"].count("x@blocked16") == 1
     assert not any(step.output.startswith("x@planar") for step in made.steps)
 
 
@@ -137,15 +141,11 @@ def test_what_holds_for_every_plan(name: str) -> None:
             assert np.array_equal(constant.data, first.constants[name_].data)
     written: set[str] = set(first.inputs)
     for step in first.steps:
-        for field, target in step.args:
-            assert target in (first.constants if target in step.constants else first.buffers)
-            assert field == "y" or target in first.constants or target in written or any(_shares(first, target, w) for w in written), (
-                step.name,
-                target,
-            )
-        assert all(view.buffer in first.buffers or view.buffer in first.constants for view in step.inputs)
-        assert step.chunks > 0 and step.bytes > 0 and dict(step.args)["y"] == step.output
-        written.add(step.output)
+        assert all(name in first.constants for name in step.constants)
+        read = {first.buffers[operand.buffer].storage for operand in step.inputs}
+        assert read <= written, (step.name, read - written)
+        assert step.chunks > 0 and step.bytes > 0 and [o.buffer for o in step.operands if o.field == "y"] == [step.output]
+        written.add(first.buffers[step.output].storage)
     model = passes.optimize(small(*NETS[name]))
     known = {str(v.name) for node in model.graph for v in node.outputs} | set(first.inputs)
     assert {c for step in first.steps for c in step.covers} <= known
@@ -154,18 +154,13 @@ def test_what_holds_for_every_plan(name: str) -> None:
     assert_disjoint(first)
 
 
-def _shares(made: Plan, one: str, other: str) -> bool:
-    a, b = made.buffers[one], made.buffers[other]
-    return a.place == b.place == "arena" and a.offset == b.offset
-
-
 def assert_disjoint(made: Plan) -> None:
     """No two buffers of the arena that live at the same step share a byte, unless one is the other read in another shape."""
     arena = [b for b in made.buffers.values() if b.place == "arena"]
-    assert all(b.offset % ALIGN == 0 and b.offset + size(b) <= made.arena_bytes for b in arena)
+    assert all(b.offset % ALIGN == 0 and b.offset + b.size <= made.arena_bytes for b in arena)
     for a, b in combinations(arena, 2):
-        if a.first <= b.last and b.first <= a.last and a.offset != b.offset:
-            assert a.offset + size(a) <= b.offset or b.offset + size(b) <= a.offset, (a.name, b.name)
+        if a.first <= b.last and b.first <= a.last and a.storage != b.storage:
+            assert a.offset + a.size <= b.offset or b.offset + b.size <= a.offset, (a.name, b.name)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -173,24 +168,23 @@ def assert_disjoint(made: Plan) -> None:
 def test_memory_is_never_shared_by_two_that_live(data: st.DataObject) -> None:
     """Random steps on random buffers, some of them other shapes of one storage."""
     count = data.draw(st.integers(1, 9))
-    buffers = {f"b{i}": Buffer(f"b{i}", (1, data.draw(st.integers(1, 400))), "float32") for i in range(count)}
-    storage: dict[str, str] = {}
+    buffers = {f"b{i}": Buffer(f"b{i}", (1, data.draw(st.integers(1, 400))), Dtype.F32) for i in range(count)}
     for i in range(data.draw(st.integers(0, 3))):
         root = data.draw(st.sampled_from(sorted(b for b in buffers if b.startswith("b"))))
-        buffers[f"a{i}"] = Buffer(f"a{i}", (1, data.draw(st.integers(1, 40)), 1, 1), "float32", data.draw(st.sampled_from([PLANAR, Layout(16)])))
-        storage[f"a{i}"] = root
+        layout = data.draw(st.sampled_from([PLANAR, Layout(16)]))
+        buffers[f"a{i}"] = Buffer(f"a{i}", (1, data.draw(st.integers(1, 40)), 1, 1), Dtype.F32, layout, shares=root)
     steps = []
     for i in range(data.draw(st.integers(1, 12))):
         names = data.draw(st.lists(st.sampled_from(sorted(buffers)), min_size=1, max_size=4, unique=True))
-        args = tuple((f"x{k}", name) for k, name in enumerate(names[1:]))
-        steps.append(Step(f"s{i}", "op", "k", tuple(View(n, 0, 1) for n in names[1:]), names[0], (*args, ("y", names[0]))))
+        reads = tuple(Operand(f"x{k}", name) for k, name in enumerate(names[1:]))
+        steps.append(Step(f"s{i}", "op", "k", (*reads, Operand("y", names[0], Access.WRITE))))
     outputs = data.draw(st.lists(st.sampled_from(sorted(buffers)), max_size=2))
-    found, arena = placed(buffers, steps, storage, outputs)
-    root = lambda name: storage.get(name, name)  # noqa: E731
+    found, arena = placed(buffers, steps, outputs)
+    root = lambda name: buffers[name].storage  # noqa: E731
     need = {}
     for name in found:
-        need[root(name)] = max(need.get(root(name), 0), -(-size(buffers[name]) // ALIGN) * ALIGN)
-    used = {root(name): [i for i, step in enumerate(steps) if any(root(n) == root(name) for _, n in step.args)] for name in found}
+        need[root(name)] = max(need.get(root(name), 0), -(-buffers[name].size // ALIGN) * ALIGN)
+    used = {root(name): [i for i, step in enumerate(steps) if any(root(o.buffer) == root(name) for o in step.operands)] for name in found}
     for name in outputs:
         if root(name) in used:
             used[root(name)].append(len(steps))
@@ -200,7 +194,7 @@ def test_memory_is_never_shared_by_two_that_live(data: st.DataObject) -> None:
             assert low.offset == high.offset
         elif min(used[root(a)]) <= max(used[root(b)]) and min(used[root(b)]) <= max(used[root(a)]):
             assert low.offset + need[root(a)] <= high.offset or high.offset + need[root(b)] <= low.offset, (a, b)
-    assert {n for step in steps for _, n in step.args} <= set(found)
+    assert {o.buffer for step in steps for o in step.operands} <= set(found)
     assert arena <= sum(need.values()) and arena >= max(need.values())
     for i in range(len(steps)):
         assert arena >= sum(need[r] for r in need if min(used[r]) <= i <= max(used[r]))

@@ -20,6 +20,7 @@ from edge.artifact.plan_json import plan_to_json
 from edge.cli import main
 from edge.errors import EdgeError
 from edge.pipeline import predict
+from edge.words.dtype import Dtype
 from graphs import Weights, proto
 from house import ROOT
 
@@ -142,14 +143,17 @@ HOSTILE = [
     ("buffers.y.shape", [1 << 40, 1 << 40], f"buffer 'y' has shape ({1 << 40}, {1 << 40}), layout planar"),
     ("buffers.s.layout", {"block": 16}, "buffer 's' has shape (4,), layout blocked16"),
     ("buffers.y.layout", {"block": 1 << 30}, f"buffer 'y' has shape (4, 256), layout blocked{1 << 30}"),
-    ("buffers.y.dtype", "object", "buffer 'y' has dtype 'object'"),
+    ("buffers.y.dtype", "object", f"plan.buffers.y.dtype: 'object' is not one of {', '.join(Dtype)}"),
     ("steps.0.macs", -1, "step 'y': macs -1"),
     ("steps.0.bytes", 10**400, f"step 'y': bytes {10**400}"),
     ("steps.0.chunks", 1 << 60, f"step 'y': chunks {1 << 60}"),
-    ("steps.0.params", [["images", 10**400]], f"step 'y': images {10**400}"),
-    ("steps.1.inputs", [{"buffer": "y", "channel": 0, "channels": -1}], "step 'z': channels -1"),
-    ("steps.1.output", "nowhere", "step 'z' names 'nowhere', which is not there"),
-    ("steps.1.inputs", [{"buffer": "b", "channel": 0, "channels": 1}], "step 'z' names 'b', which is not there"),
+    ("steps.0.shape", [["images", 10**400]], f"step 'y': images {10**400}"),
+    ("steps.1.operands.0.view", [0, -1], "step 'z': channels -1"),
+    ("steps.1.operands.0.view", [0], "step 'z': view (0,) of 'y'"),
+    ("steps.1.operands.2.buffer", "nowhere", "step 'z' names 'nowhere', which is not there"),
+    ("steps.1.operands.0.buffer", "b", "step 'z' names 'b', which is not there"),
+    ("steps.1.operands.2.access", "read", "step 'z' writes nothing"),
+    ("steps.1.posts", [{"kind": "system"}], "step 'z': unknown post 'system'"),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, replace
 
 import numpy as np
@@ -17,9 +16,11 @@ from edge.plan.machine import Machine, Memory, Power, machine_of
 from edge.plan.prediction import Prediction, predict
 from edge.plan.step_cost import cost
 from edge.plan.traffic import Touch, split, touches
-from edge.plan.work import ACTIVATIONS, KINDS, PER_ELEMENT, POSITIONS, Work, work
-from edge.steps import Buffer, Constant, Plan, Step, View
+from edge.plan.work import Work, work
 from edge.targets.profile import CLASSES
+from edge.words.dtype import Dtype
+from edge.words.plan import Buffer, Constant, Place, Plan
+from edge.words.step import Access, Operand, Step
 from graphs import Weights, small
 from house import ROOT
 
@@ -92,17 +93,6 @@ def test_what_a_step_asks_of_a_core(text: str, weights: Weights, expected: Work)
     assert asked[-1] == expected
 
 
-def test_every_kernel_has_its_class() -> None:
-    """A new kernel is told of here, or it would count as one instruction an element."""
-    named = {name for path in KERNELS.glob("*.c") for name in [path.stem]}
-    assert named - set(KINDS) - set(PER_ELEMENT) == set()
-    assert set(POSITIONS) <= set(KINDS) and set(KINDS.values()) <= set(CLASSES)
-
-
-def test_every_activation_has_its_instructions() -> None:
-    assert set(re.findall(r"^    KIND\((\w+)\)", (KERNELS / "vector.h").read_text(), re.MULTILINE)) == set(ACTIVATIONS)
-
-
 # ---- where its bytes lie
 
 
@@ -110,12 +100,13 @@ def chain(*sizes: int, weights: int = 0) -> Plan:
     """Steps that hand one buffer of so many floats to the next; each reads `weights` floats of its own."""
     buffers, constants, steps, at = {}, {}, [], 0
     for i, floats in enumerate(sizes):
-        place = "input" if i == 0 else "arena"
-        buffers[f"b{i}"] = Buffer(f"b{i}", (1, floats), "float32", place=place, offset=at)
+        place = Place.INPUT if i == 0 else Place.ARENA
+        buffers[f"b{i}"] = Buffer(f"b{i}", (1, floats), Dtype.F32, place=place, offset=at)
         at += 4 * floats if i else 0
         if i:
             constants[f"w{i}"] = Constant(f"w{i}", np.zeros(weights, np.float32))
-            steps.append(Step(f"s{i}", "Gemm", "fc_f32", (View(f"b{i - 1}", 0, sizes[i - 1]),), f"b{i}", constants=(f"w{i}",)))
+            operands = (Operand("x", f"b{i - 1}"), Operand("w", f"w{i}", Access.WEIGHT), Operand("y", f"b{i}", Access.WRITE))
+            steps.append(Step(f"s{i}", "Gemm", "fc_f32", operands))
     return Plan("chain", tuple(steps), buffers, constants, ("b0",), (f"b{len(sizes) - 1}",), at)
 
 

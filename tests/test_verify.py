@@ -17,8 +17,10 @@ from edge.artifact.graph_file import dump
 from edge.cli import main
 from edge.converters import Source
 from edge.errors import CheckFailed, EdgeError
-from edge.steps import Buffer, Layout
-from edge.verify.trace import held_bytes, layers_of, planar
+from edge.verify.trace import layers_of
+from edge.words.dtype import Dtype
+from edge.words.layout import Layout
+from edge.words.plan import Buffer
 
 Array = NDArray[np.generic]
 FP32 = verify.tolerance_for("fp32")
@@ -136,11 +138,11 @@ def test_a_model_with_other_inputs_is_refused(edge_file: Path) -> None:
 
 
 def test_blocked_layers_are_read_as_planar_ones() -> None:
-    buffer = Buffer("b", (2, 5, 3, 2), "float32", Layout(4))
+    buffer = Buffer("b", (2, 5, 3, 2), Dtype.F32, Layout(4))
     want = np.arange(60, dtype=np.float32).reshape(buffer.shape)
     held = np.pad(want, [(0, 0), (0, 3), (0, 0), (0, 0)], constant_values=np.nan).reshape(2, 2, 4, 3, 2).transpose(0, 1, 3, 4, 2)
-    assert held_bytes(buffer) == held.nbytes
-    np.testing.assert_array_equal(planar(np.ascontiguousarray(held).ravel(), buffer), want)
+    assert buffer.size == held.nbytes
+    np.testing.assert_array_equal(buffer.layout.unpack(np.ascontiguousarray(held).ravel(), buffer.shape), want)
 
 
 def test_a_trace_of_another_length_is_refused() -> None:

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import artifact, steps
+from edge import artifact
 from edge.artifact import graph_file
 from edge.artifact.plan_json import plan_to_json
 from edge.artifact.vectors import vector
+from edge.words.dtype import Dtype
+from edge.words.plan import Buffer, Constant, Place, Plan
+from edge.words.step import Access, Operand, Step
 from house import ROOT
 
 if TYPE_CHECKING:
@@ -79,20 +82,23 @@ def inputs(number: int) -> Floats:
     return vector(SEED, number, 0, SHAPE, "float32").astype(np.float32, copy=False)
 
 
-def plan() -> steps.Plan:
+def plan() -> Plan:
     buffers = [
-        steps.Buffer("x", SHAPE, "float32", place="input"),
-        steps.Buffer("y", SHAPE, "float32", last=1),
-        steps.Buffer("z", SHAPE, "float32", place="output", first=1, last=2),
-        steps.Buffer("s", SHAPE[:1], "float32", place="output", index=1, first=2, last=2),
+        Buffer("x", SHAPE, Dtype.F32, place=Place.INPUT),
+        Buffer("y", SHAPE, Dtype.F32, last=1),
+        Buffer("z", SHAPE, Dtype.F32, place=Place.OUTPUT, first=1, last=2),
+        Buffer("s", SHAPE[:1], Dtype.F32, place=Place.OUTPUT, index=1, first=2, last=2),
     ]
+    read = lambda name: Operand("x", name)  # noqa: E731
+    write = lambda name: Operand("y", name, Access.WRITE)  # noqa: E731
+    weight = Operand("w", "w", Access.WEIGHT)
     made = (
-        steps.Step("y", "Mul 2", "twice", (steps.View("x", 0, 256),), "y", covers=("y",), source="net.py:3", chunks=16, macs=1024, bytes=8192),
-        steps.Step("z", "Add", "add", (steps.View("y", 0, 256),), "z", constants=("w",), covers=("z",), source="net.py:4", chunks=16, bytes=12288),
-        steps.Step("s", "ReduceSum", "sum", (steps.View("z", 0, 256),), "s", covers=("s",), source="net.py:5", chunks=4, bytes=4096),
+        Step("y", "Mul 2", "twice", (read("x"), write("y")), covers=("y",), source="net.py:3", chunks=16, macs=1024, bytes=8192),
+        Step("z", "Add", "add", (read("y"), weight, write("z")), covers=("z",), source="net.py:4", chunks=16, bytes=12288),
+        Step("s", "ReduceSum", "sum", (read("z"), write("s")), covers=("s",), source="net.py:5", chunks=4, bytes=4096),
     )
-    constants = {"w": steps.Constant("w", weights(), "w", SHAPE)}
-    return steps.Plan("tiny", made, {b.name: b for b in buffers}, constants, ("x",), ("z", "s"), 4096)
+    constants = {"w": Constant("w", weights(), "w", SHAPE)}
+    return Plan("tiny", made, {b.name: b for b in buffers}, constants, ("x",), ("z", "s"), 4096)
 
 
 def graph() -> ir.Model:

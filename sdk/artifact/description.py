@@ -11,9 +11,9 @@ from edge.artifact.plan_json import plan_to_json
 from edge.codegen import Vectors
 from edge.converters import Source
 from edge.errors import EdgeError
-from edge.steps import Plan
 from edge.targets import toolchain
 from edge.targets.profile import Profile
+from edge.words.plan import Plan
 
 MAX_LABELS_BYTES = 1 << 20
 

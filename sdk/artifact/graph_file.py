@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.steps import Constant, Plan
+from edge.words.plan import Constant, Plan
 
 if TYPE_CHECKING:
     import onnx

@@ -10,10 +10,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.artifact.manifest import DTYPES
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
-from edge.steps import Buffer, Constant, Plan, State, Step
+from edge.words.plan import Buffer, Constant, Plan, State
+from edge.words.post import ACTIVATIONS, ADD
+from edge.words.step import Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
 MOST_BLOCK = 1 << 10
@@ -82,13 +83,20 @@ def mistakes(plan: Plan) -> list[str]:
         blocked = buffer.layout.block != 0
         if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
             wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
-        if buffer.dtype not in DTYPES:
-            wrong.append(f"buffer '{name}' has dtype '{buffer.dtype}'")
     for step in plan.steps:
-        named = {step.output, *(view.buffer for view in step.inputs)} - plan.buffers.keys()
+        named = {*step.outputs, *(operand.buffer for operand in step.inputs)} - plan.buffers.keys()
+        if not step.outputs:
+            wrong.append(f"step '{step.name}' writes nothing")
         wrong += [f"step '{step.name}' names '{name}', which is not there" for name in sorted(named)]
-        counts = [("macs", step.macs), ("bytes", step.bytes), ("chunks", step.chunks), *(("channels", view.channels) for view in step.inputs)]
-        counts += [(key, n) for key, value in step.params for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int)]
+        wrong += [f"step '{step.name}': unknown post '{post.kind:.40}'" for post in step.posts if post.kind not in (ADD, *ACTIVATIONS)]
+        wrong += [f"step '{step.name}': view {o.view} of '{o.buffer}'" for o in step.operands if len(o.view) not in (0, 2)]
+        counts = [
+            ("macs", step.macs),
+            ("bytes", step.bytes),
+            ("chunks", step.chunks),
+            *(("channels", n) for operand in step.operands for n in operand.view),
+        ]
+        counts += [(key, n) for key, value in step.numbers.items() for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int)]
         wrong += [f"step '{step.name}': {key} {n}" for key, n in counts if not -MOST <= n <= MOST or (n < 0 and key in COUNTED)]
     return wrong
 

@@ -16,7 +16,7 @@ from edge.artifact.manifest import MAX_BYTES, Manifest, parse_manifest
 from edge.artifact.plan_json import plan_from_json
 from edge.artifact.writer import ALIGN
 from edge.errors import EdgeError
-from edge.steps import Plan
+from edge.words.plan import Plan
 
 
 @dataclass(frozen=True)

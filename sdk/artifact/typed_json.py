@@ -1,6 +1,6 @@
 """Frozen dataclasses to JSON and back, checked against their type hints: the dataclass is the schema.
 
-Known types: str, int, float, bool, None, object (anything), dataclasses, tuple[X, ...], dict[str, X] and unions of these.  A float that
+Known types: str, int, float, bool, None, object (anything), string enums, dataclasses, tuple[X, ...], dict[str, X] and unions of these.  A float that
 JSON cannot hold is {"float": "inf"}.  All mistakes come at once, as `where: what`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import types
 from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import StrEnum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from edge.errors import did_you_mean
@@ -57,6 +58,11 @@ def build(kind: Any, value: Any, where: str, wrong: list[str]) -> Any:
         return tuple(build(k, v, f"{where}[{i}]", wrong) for i, (k, v) in enumerate(zip(each, value, strict=True)))
     if origin is dict and isinstance(value, dict):
         return {k: build(get_args(kind)[1], v, f"{where}.{k}", wrong) for k, v in value.items()}
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        if isinstance(value, str) and value in list(kind):
+            return kind(value)
+        wrong.append(f"{where}: {value!r:.40} is not one of {', '.join(kind)}")
+        return None
     if kind is float and isinstance(value, dict) and value.get("float") in ("inf", "-inf", "nan"):
         return float(value["float"])
     if kind is float and type(value) is int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from edge.codegen.program_file import Vectors, program_text, weights_size
 from edge.codegen.steps_file import steps_files
-from edge.steps import Plan
+from edge.words.plan import Plan
 
 __all__ = ["Vectors", "emit", "packed_weights"]
 

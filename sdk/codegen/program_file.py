@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.codegen.text import c_comment, c_list, c_string
-from edge.ops.builder import size
-from edge.steps import Plan
+from edge.words.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
         rows = []
         for name, place in zip(names, places, strict=True):
             buffer = plan.buffers[place]
-            rows.append(f"    {{{c_string(name)}, {c_string(buffer.dtype)}, {len(buffer.shape)}, {c_list(buffer.shape or (0,))}, {size(buffer)}}},")
+            rows.append(f"    {{{c_string(name)}, {c_string(buffer.dtype)}, {len(buffer.shape)}, {c_list(buffer.shape or (0,))}, {buffer.size}}},")
         lines += ["", f"static const struct edge_tensor {kind}[] = {{", *rows, "};"]
     lines += ["", "static const struct edge_level levels[] = {"]
     for level, features in levels.items():

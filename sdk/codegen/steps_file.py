@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
-from edge.codegen.text import c_comment, c_list, c_string
-from edge.ops.builder import size
-from edge.steps import Buffer, Plan, Step, Value
+from edge.codegen.text import c_comment, c_float, c_list, c_string
+from edge.kernels import kernels
+from edge.kernels.record import Field
+from edge.words.plan import Buffer, Place, Plan
+from edge.words.post import ADD, Post
+from edge.words.step import Access, Number, Operand, Step
 
 HEADER = """/* {name}: the steps of level {level}, written by edge.
  * Layouts: (N, C/{block}, H, W, {block}) is channel-blocked, anything else is row-major. Weights lie packed in weights.bin. */
 #define EDGE_BLOCK {block}
 """
-ACTIVATION = re.compile(r"\bACT_[A-Z_]+\b")
+NO_ACT = Post("none")
 
 
 def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> dict[str, str]:
@@ -22,39 +24,64 @@ def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> di
     split: half of the shapes go to `steps_<level>_more.c`, so that two compilers share the work.
     """
     shapes: dict[tuple[object, ...], str] = {}
+    acts: dict[str, set[str]] = {}
     texts: dict[str, list[str]] = {}  # function of a distinct shape -> its C and that of the steps that call it
-    kernels: dict[str, str] = {}
+    called: dict[str, str] = {}
     for index, step in enumerate(plan.steps):
-        key = (step.kernel, tuple(field for field, _ in step.args), step.params)
+        key = (step.kernel, tuple(operand.field for operand in step.operands), step.shape, step.schedule, step.posts)
         if key not in shapes:
             name = shapes[key] = f"{step.kernel}_{len(shapes)}"
-            kernels[name], texts[name] = step.kernel, [_instance(step, name)]
+            called[name], texts[name], acts[name] = step.kernel, [_instance(step, name)], _activations(step)
         texts[shapes[key]].append(_call(plan, step, f"{level}_step_{index}", shapes[key]))
     own = [f"void {level}_step_{i}(const struct edge_memory *m, int begin, int end);" for i in range(len(plan.steps))]
     start = HEADER.format(name=c_comment(plan.name), level=level, block=block)
 
     def text(names: list[str]) -> list[str]:
-        includes = [f'#include "{kernel}.c"' for kernel in sorted({kernels[name] for name in names})]
-        acts = _activations(texts[name][0] for name in names)  # the instances alone: the calls have names from the model in their comments
-        return [start + acts, *includes, '#include "program.h"', "", *own, "", *(part for name in names for part in texts[name])]
+        includes = [f'#include "{kernel}.c"' for kernel in sorted({called[name] for name in names})]
+        return [
+            start + _used(acts[name] for name in names),
+            *includes,
+            '#include "program.h"',
+            "",
+            *own,
+            "",
+            *(part for name in names for part in texts[name]),
+        ]
 
     rows = [_row(plan, step, f"{level}_step_{index}") for index, step in enumerate(plan.steps)]
     table = [f"extern const struct edge_step edge_steps_{level}[];", f"const struct edge_step edge_steps_{level}[] = {{", *rows, "};", ""]
-    first, more = _halves(kernels) if split and len(texts) > 1 else (list(texts), [])
+    first, more = _halves(called) if split and len(texts) > 1 else (list(texts), [])
     files = {f"steps_{level}.c": "\n".join([*text(first), *table])}
     return files | ({f"steps_{level}_more.c": "\n".join(text(more))} if more else {})
 
 
-def _halves(kernels: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _halves(called: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The functions in two parts that take the compiler about as long: every kernel's shapes go to either part in turn."""
-    by_kernel = sorted(kernels, key=lambda name: kernels[name])
+    by_kernel = sorted(called, key=lambda name: called[name])
     return by_kernel[0::2], by_kernel[1::2]
 
 
-def _activations(instances: Iterable[str]) -> str:
-    """What kernels/vector.h is told of the activations that these functions apply."""
-    kinds = sorted({kind for text in instances for kind in ACTIVATION.findall(text)})
+def _activations(step: Step) -> set[str]:
+    """The C names of the activations that a step's kernel is given, ACT_NONE for a slot that stays empty."""
+    record = kernels()[step.kernel]
+    placed = record.slots(step.posts)
+    return {_act_name(placed.get(slot.field, NO_ACT)) for slot in record.posts if slot.takes != ADD}
+
+
+def _used(acts: Iterable[set[str]]) -> str:
+    """The line that tells kernels/vector.h which activations a file applies."""
+    kinds = sorted(set().union(*acts))
     return f"#define EDGE_ACTS ({' | '.join(f'1u << {kind}' for kind in kinds) or '0u'})\n"
+
+
+def _act_name(post: Post) -> str:
+    return f"ACT_{post.kind.upper()}"
+
+
+def _act(post: Post) -> str:
+    """A C initialiser of `struct act`."""
+    a, b = (*post.numbers, 0.0, 0.0)[:2]
+    return c_list((_act_name(post), c_float(a), c_float(b)))
 
 
 def _field(name: str) -> str:
@@ -62,26 +89,39 @@ def _field(name: str) -> str:
     return name.replace("[", "").replace("]", "")
 
 
-def _value(value: Value) -> str:
-    return c_list(value) if isinstance(value, tuple) else str(value)
+def _number(field: Field, value: Number) -> str:
+    if isinstance(value, tuple):
+        return c_list(value)
+    if field.enum is not None:
+        return f"{field.enum.__name__.upper()}_{field.enum(int(value)).name}"
+    return c_float(value) if field.real else str(value)
+
+
+def _initialisers(step: Step) -> list[str]:
+    """`.field = value` for every number and post of the kernel's record, in its order."""
+    record, numbers = kernels()[step.kernel], step.numbers
+    posts = record.slots(step.posts)
+    return [
+        f".{field} = {_act(posts.get(field, NO_ACT))}" if isinstance(field, str) else f".{field.name} = {_number(field, numbers[field.name])}"
+        for field in record.fields
+    ]
+
+
+def _pointer_type(operand: Operand) -> str:
+    return "void *" if operand.access in (Access.WRITE, Access.UPDATE) else "const void *"
 
 
 def _instance(step: Step, name: str) -> str:
     """The kernel with its shape as constants, so that the compiler unrolls and folds."""
-    pointers = [field for field, _ in step.args]
-    arguments = ", ".join(f"{'' if field == 'y' else 'const '}void *{_field(field)}" for field in pointers)
-    fields = ", ".join([f".{field} = {_field(field)}" for field in pointers] + [f".{field} = {_value(value)}" for field, value in step.params])
+    arguments = ", ".join(f"{_pointer_type(operand)}{_field(operand.field)}" for operand in step.operands)
+    fields = ", ".join([*(f".{o.field} = {_field(o.field)}" for o in step.operands), *_initialisers(step)])
     head = f"static __attribute__((noinline)) void {name}(int begin, int end, {arguments}) {{"
     return f"{head}\n    {step.kernel}(begin, end, (struct {step.kernel}){{{fields}}});\n}}\n"
 
 
 def shape_text(buffer: Buffer) -> str:
     """The shape as it lies in memory: `(1, 2, 56, 56, 16)`."""
-    block = buffer.layout.block
-    if not block:
-        return f"({', '.join(map(str, buffer.shape))})"
-    n, c, *rest = buffer.shape
-    return f"({', '.join(map(str, [n, -(-c // block), *rest, block]))})"
+    return f"({', '.join(map(str, buffer.layout.in_memory(buffer.shape)))})"
 
 
 def _pointer(plan: Plan, name: str) -> tuple[str, str]:
@@ -90,22 +130,26 @@ def _pointer(plan: Plan, name: str) -> tuple[str, str]:
         constant = plan.constants[name]
         return f"m->weights + {constant.offset}", f"({', '.join(map(str, constant.data.shape))})"
     buffer = plan.buffers[name]
-    places = {"arena": f"m->arena + {buffer.offset}", "input": f"m->inputs[{buffer.index}]", "output": f"m->outputs[{buffer.index}]"}
+    places = {
+        Place.ARENA: f"m->arena + {buffer.offset}",
+        Place.INPUT: f"m->inputs[{buffer.index}]",
+        Place.OUTPUT: f"m->outputs[{buffer.index}]",
+    }
     return places[buffer.place], shape_text(buffer)
 
 
 def _call(plan: Plan, step: Step, function: str, name: str) -> str:
     title = " ".join(part for part in (c_comment(step.name), "-", c_comment(step.op), c_comment(step.source)) if part)
     lines = [f"/* {title} */", f"void {function}(const struct edge_memory *m, int begin, int end) {{", f"    {name}(begin, end,"]
-    for position, (field, target) in enumerate(step.args):
-        expression, shape = _pointer(plan, target)
-        end = ");" if position == len(step.args) - 1 else ","
-        lines.append(f"        {expression}{end}  /* {_field(field)} {shape} */")
+    for position, operand in enumerate(step.operands):
+        expression, shape = _pointer(plan, operand.buffer)
+        end = ");" if position == len(step.operands) - 1 else ","
+        lines.append(f"        {expression}{end}  /* {_field(operand.field)} {shape} */")
     return "\n".join([*lines, "}", ""])
 
 
 def _row(plan: Plan, step: Step, function: str) -> str:
     y = plan.buffers[step.output]
-    place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == "output" else ("EDGE_PLACE_ARENA", y.offset)
-    figures = (step.chunks, float(step.macs), float(step.bytes), place, offset, size(y))
+    place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == Place.OUTPUT else ("EDGE_PLACE_ARENA", y.offset)
+    figures = (step.chunks, float(step.macs), float(step.bytes), place, offset, y.size)
     return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {', '.join(map(str, figures))}}},"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable
 
+import numpy as np
+
 PLAIN = frozenset(string.ascii_letters + string.digits + " _.,:;+-=<>()[]{}@#%&!$~^|'")
 LONGEST = 200  #: characters kept of a hostile name
 
@@ -22,3 +24,12 @@ def c_comment(text: str) -> str:
 def c_list(values: Iterable[object]) -> str:
     """`{1, 2, 3}`."""
     return "{" + ", ".join(str(value) for value in values) + "}"
+
+
+def c_float(number: float) -> str:
+    """A C float literal that reads back as the same float32."""
+    with np.errstate(over="ignore"):
+        value = float(np.float32(number))
+    if np.isinf(value):
+        return "INFINITY" if value > 0 else "-INFINITY"
+    return f"{np.float32(value)!s}f" if np.isfinite(value) else "NAN"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
 from functools import cache
 
-from edge.ops.builder import Builder
-from edge.ops.group import Group
-
-Lowering = Callable[[Builder, Group], None]
+from edge.ops.lowering import Lowering
 
 
 @cache

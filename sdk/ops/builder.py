@@ -13,35 +13,25 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.kernels import kernels
+from edge.kernels.record import RESIDUAL
 from edge.ops.core import Core
 from edge.ops.group import Group
-from edge.steps import PLANAR, Buffer, Constant, Layout, Step, Value, View
-
-Shape = tuple[int, ...]
-
-
-def elements(buffer: Buffer) -> int:
-    """Elements a buffer takes in memory, the unused lanes of the last block included."""
-    if not buffer.layout.block:
-        return prod(buffer.shape)
-    n, c, *rest = buffer.shape
-    return n * -(-c // buffer.layout.block) * buffer.layout.block * prod(rest)
-
-
-def size(buffer: Buffer) -> int:
-    """Bytes a buffer takes in memory."""
-    return elements(buffer) * np.dtype(buffer.dtype).itemsize
+from edge.words.dtype import Dtype
+from edge.words.layout import PLANAR, Layout, Shape
+from edge.words.plan import Buffer, Constant, Place
+from edge.words.post import ADD, Post
+from edge.words.step import Access, Number, Operand, Step, View
 
 
 class Builder:
-    """The growing plan.  storage: buffer -> the one whose memory it shares (a reshape).  forms: (value, layout) -> the buffer that holds it whole."""
+    """The growing plan.  forms: (value, layout) -> the buffer that holds it whole."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
         self.steps: list[Step] = []
         self.buffers: dict[str, Buffer] = {}
         self.constants: dict[str, Constant] = {}
-        self.storage: dict[str, str] = {}
         self.held: dict[str, tuple[View, ...]] = {}
         self.forms: dict[tuple[str, Layout], str] = {}
         self.shapes: dict[str, Shape] = {}
@@ -55,11 +45,11 @@ class Builder:
 
     # ---- what holds a value
 
-    def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: str = "arena", index: int = 0) -> str:
+    def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: Place = Place.ARENA, index: int = 0) -> str:
         """A new buffer; `name` gets a mark when another buffer or a constant has it already."""
         while name in self.buffers or name in self.constants:
             name += f"@{layout}"
-        self.buffers[name] = Buffer(name, shape, "float32", layout, place, index)
+        self.buffers[name] = Buffer(name, shape, Dtype.F32, layout, place, index=index)
         return name
 
     def hold(self, value: str, buffer: str) -> None:
@@ -67,18 +57,18 @@ class Builder:
         shape = self.buffers[buffer].shape
         self.shapes[value] = shape
         self.forms[value, self.buffers[buffer].layout] = buffer
-        self.held[value] = (View(buffer, 0, shape[1] if len(shape) > 1 else 1),)
+        self.held[value] = (View(buffer, 0, self.buffers[buffer].channels),)
 
     def share(self, value: str, buffer: str, shape: Shape, layout: Layout = PLANAR) -> None:
         """`value` is the memory of `buffer` read with another shape; a constant is kept a second time."""
         if buffer in self.constants:
             data = self.constants[buffer].data.reshape(shape)
             alias = self.constant(data, buffer, tag=f"@{'x'.join(map(str, shape))}", recipe=False)
-            self.buffers[alias] = Buffer(alias, shape, "float32", PLANAR, "constant")
+            self.buffers[alias] = Buffer(alias, shape, Dtype.F32, PLANAR, Place.CONSTANT)
             self.hold(value, alias)
             return
         alias = self.buffer(value, shape, layout, self.buffers[buffer].place, self.buffers[buffer].index)
-        self.storage[alias] = self.storage.get(buffer, buffer)
+        self.buffers[alias] = replace(self.buffers[alias], shares=self.buffers[buffer].storage)
         self.hold(value, alias)
 
     def views_as_held(self, value: str) -> tuple[View, ...]:
@@ -118,7 +108,7 @@ class Builder:
         """Let an initializer be read like a computed value."""
         data = self.initializers[value]
         name = self.constant(np.asarray(data, np.float32), value, tag="@planar", recipe=data.dtype == np.float32)
-        self.buffers[name] = Buffer(name, tuple(data.shape), "float32", PLANAR, "constant")
+        self.buffers[name] = Buffer(name, tuple(data.shape), Dtype.F32, PLANAR, Place.CONSTANT)
         self.hold(value, name)
 
     def _gather(self, value: str, layout: Layout) -> str:
@@ -137,25 +127,23 @@ class Builder:
         shape = self.shapes[value]
         target = self.buffer(f"{value}@out", shape)
         flat = prod(shape)
-        moved = (
-            ("dims", (1, 1, 1, 1, 1, flat)),
-            ("x_step", (0, 0, 0, 0, 0, 1)),
-            ("y_step", (0, 0, 0, 0, 0, 1)),
-            ("x_start", 0),
-            ("y_start", 0),
-            ("fill_n", 0),
-            ("fill", "0.0f"),
-        )
-        weights = (buffer,) if buffer in self.constants else ()
-        self.steps.append(
-            Step(value, "copy", "copy_f32", (View(buffer, 0, 1),), target, (("x", buffer), ("y", target)), moved, weights, bytes=8 * flat)
-        )
+        numbers: dict[str, Number] = {
+            "dims": (1, 1, 1, 1, 1, flat),
+            "x_step": (0, 0, 0, 0, 0, 1),
+            "y_step": (0, 0, 0, 0, 0, 1),
+            "x_start": 0,
+            "y_start": 0,
+            "fill_n": 0,
+            "fill": 0.0,
+        }
+        operands = (self._read("x", buffer), Operand("y", target, Access.WRITE))
+        self.steps.append(Step(value, "copy", "copy_f32", operands, tuple(numbers.items()), bytes=8 * flat))
         return target
 
     def _channels(self, view: View, target: str, at: int) -> None:
         x, y = self.buffers[view.buffer], self.buffers[target]
         pixels = prod(x.shape[2:])
-        params: dict[str, Value] = {
+        numbers: dict[str, Number] = {
             "x_planar": int(not x.layout.block),
             "y_planar": int(not y.layout.block),
             "images": x.shape[0],
@@ -163,25 +151,18 @@ class Builder:
             "from": view.channel,
             "to": at,
             "count": view.channels,
-            "x_image": elements(x) // x.shape[0],
-            "y_image": elements(y) // y.shape[0],
+            "x_image": x.elements // x.shape[0],
+            "y_image": y.elements // y.shape[0],
         }
         chunks = x.shape[0] * -(-view.channels // self.core.block)
         moved = 8 * x.shape[0] * view.channels * pixels
-        self.steps.append(
-            Step(
-                target,
-                "layout",
-                "channels_f32",
-                (view,),
-                target,
-                (("x", view.buffer), ("y", target)),
-                tuple(params.items()),
-                tuple(n for n in (view.buffer,) if n in self.constants),
-                chunks=chunks,
-                bytes=moved,
-            )
-        )
+        operands = (self._read("x", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
+        numbers_of = tuple(numbers.items())
+        self.steps.append(Step(target, "layout", "channels_f32", operands, numbers_of, chunks=chunks, bytes=moved))
+
+    def _read(self, field: str, buffer: str, view: tuple[int, ...] = ()) -> Operand:
+        """The operand that reads a buffer, or a constant of weights.bin."""
+        return Operand(field, buffer, Access.WEIGHT if buffer in self.constants else Access.READ, view)
 
     # ---- what a lowering adds
 
@@ -223,53 +204,64 @@ class Builder:
         self,
         group: Group,
         kernel: str,
-        args: Mapping[str, str],
-        params: Mapping[str, Value],
+        args: Mapping[str, str | View],
+        numbers: Mapping[str, Number],
         *,
+        own: tuple[Post, ...] = (),
         shape: Shape | None = None,
         layout: Layout = PLANAR,
         chunks: int = 1,
         macs: int = 0,
-        inputs: tuple[View, ...] = (),
         into: str = "",
     ) -> str:
-        """Emit the step that computes `group`; gives the buffer of its result: `into`, or a new one of `shape` (default: that of args' x)."""
-        y = into or self.buffer(group.output, self.buffers[args["x"]].shape if shape is None else shape, layout)
-        pointers = {field: name for field, name in args.items() if name} | {"y": y}
-        read = inputs or tuple(
-            View(b, 0, self.buffers[b].shape[1] if len(self.buffers[b].shape) > 1 else 1)
-            for b in dict.fromkeys(pointers.values())
-            if b in self.buffers and b != y
+        """Emit the step that computes `group`, with all of its posts, and return the buffer of its result.
+
+        args: pointer field -> buffer, view of one, or constant; '' for a null pointer.  numbers: every other field of the kernel's record.
+        own: an activation that is the node itself, before the group's posts.
+        into: the buffer to write, otherwise a new one of `shape` (default: that of args' x).
+        Raises RuntimeError if the kernel's record names other fields, or cannot apply a post: a mistake of a lowering.
+        """
+        record = kernels()[kernel]
+        y = into or self.buffer(group.output, self.buffers[str(args["x"])].shape if shape is None else shape, layout)
+        posts = own + tuple(replace(post, operands=(RESIDUAL,)) if post.kind == ADD else post for post in group.posts)
+        record.slots(posts)
+        if {field.name for field in record.numbers} != numbers.keys() or not args.keys() <= {*record.reads, *record.weights}:
+            raise RuntimeError(f"{kernel} has the fields {[f.name for f in record.numbers]}, not {list(numbers)}; {list(args)}")
+        if bool(group.residual) != bool(args.get(RESIDUAL)):
+            raise RuntimeError(f"{kernel}: the residual of {group.title} is not an operand")
+        operands = tuple(
+            self._read(field, arg.buffer, (arg.channel, arg.channels)) if isinstance(arg, View) else self._read(field, arg)
+            for field, arg in args.items()
+            if arg
         )
-        if inputs and "residual" in pointers:
-            read += (View(pointers["residual"], 0, self.buffers[pointers["residual"]].shape[1]),)
-        weights = tuple(name for name in pointers.values() if name in self.constants)
-        moved = size(self.buffers[y]) + sum(int(self.constants[c].data.nbytes) for c in weights) + sum(self._view_bytes(v) for v in read)
-        self.steps.append(
-            Step(
-                group.output,
-                group.title,
-                kernel,
-                read,
-                y,
-                tuple(pointers.items()),
-                tuple(params.items()),
-                weights,
-                group.covers,
-                group.source,
-                chunks,
-                macs,
-                moved,
-            )
+        step = Step(
+            group.output,
+            group.title,
+            kernel,
+            (*operands, Operand("y", y, Access.WRITE)),
+            tuple((f.name, numbers[f.name]) for f in record.numbers if not f.schedule),
+            tuple((f.name, numbers[f.name]) for f in record.numbers if f.schedule),
+            posts,
+            group.covers,
+            group.source,
+            chunks,
+            macs,
         )
+        self.steps.append(replace(step, bytes=self._traffic(step)))
         self.hold(group.output, y)
         return y
 
-    def retarget(self, buffer: str, place: str, index: int) -> None:
+    def retarget(self, buffer: str, place: Place, index: int) -> None:
         """Let the steps that write `buffer` write to the caller's memory instead."""
         self.buffers[buffer] = replace(self.buffers[buffer], place=place, index=index)
 
-    def _view_bytes(self, view: View) -> int:
-        buffer = self.buffers[view.buffer]
-        share = view.channels / buffer.shape[1] if len(buffer.shape) > 1 else 1.0
-        return int(prod(buffer.shape) * share * np.dtype(buffer.dtype).itemsize)
+    def _traffic(self, step: Step) -> int:
+        """Bytes that a step reads and writes, each tensor once."""
+        read = {(o.buffer, o.view): self._view_bytes(o) for o in step.inputs}
+        weights = sum(int(self.constants[name].data.nbytes) for name in step.constants)
+        return sum(self.buffers[name].size for name in step.outputs) + weights + sum(read.values())
+
+    def _view_bytes(self, operand: Operand) -> int:
+        buffer = self.buffers[operand.buffer]
+        share = operand.view[1] / buffer.channels if operand.view else 1.0
+        return int(buffer.dtype.bytes_of(prod(buffer.shape)) * share)

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.graph import rewrite
-from edge.ops.builder import Builder, Shape, elements
+from edge.ops.builder import Builder
 from edge.ops.core import Taps, matrix_tile, row_tile
 from edge.ops.group import Group, input_name
-from edge.steps import Value, View
+from edge.ops.lowering import Lowering
+from edge.words.layout import Shape
+from edge.words.step import Number, View
 
 F32 = NDArray[np.float32]
 ROWS_PAY = 14  #: output rows from which a depthwise convolution is cut into rows
@@ -64,22 +66,18 @@ def _weights(build: Builder, group: Group) -> tuple[F32, str, str]:
     return data.astype(np.float32, copy=False), value.name or "", build.vector(rewrite.constant(bias), name or "")
 
 
-def _epilogue(group: Group) -> dict[str, Value]:
-    return {"act": group.act, "act2": group.act2}
-
-
 def _residual(build: Builder, group: Group) -> str:
     return build.blocked(group.residual) if group.residual else ""
 
 
 def _image(build: Builder, shape: Shape) -> int:
     """Floats of one blocked picture."""
-    return -(-shape[1] // build.core.block) * build.core.block * prod(shape[2:])
+    return build.blocked_layout.elements((1, *shape[1:]))
 
 
-def _view_fields(build: Builder, views: tuple[View, ...]) -> dict[str, Value]:
-    """The kernel's description of one or two views; a missing second one has no channels."""
-    two = [*views, View(views[0].buffer, 0, 0)][:2]
+def _view_fields(build: Builder, views: tuple[View, ...]) -> dict[str, Number]:
+    """The kernel's description of one or two views."""
+    two = _two(views)
     return {
         "from": tuple(v.channel for v in two),
         "count": tuple(v.channels for v in two),
@@ -87,8 +85,13 @@ def _view_fields(build: Builder, views: tuple[View, ...]) -> dict[str, Value]:
     }
 
 
-def _view_args(views: tuple[View, ...]) -> dict[str, str]:
-    return {f"x[{i}]": view.buffer for i, view in enumerate((*views, views[0])[:2])}
+def _view_args(views: tuple[View, ...]) -> dict[str, str | View]:
+    return {f"x[{i}]": view for i, view in enumerate(_two(views))}
+
+
+def _two(views: tuple[View, ...]) -> tuple[View, View]:
+    """One or two views as two; a missing second one has no channels."""
+    return views[0], views[1] if len(views) > 1 else View(views[0].buffer, 0, 0)
 
 
 def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
@@ -99,7 +102,7 @@ def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     build.step(
         group,
         "fc_f32",
-        {"x": views[0].buffer, "w": build.matrix(w, source), "bias": bias, "residual": _residual(build, group)},
+        {"x": views[0], "w": build.matrix(w, source), "bias": bias, "residual": _residual(build, group)},
         {
             "rows": x[0],
             "k": x[1],
@@ -109,13 +112,11 @@ def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "y_row": _image(build, y),
             "nv": min(4, blocks),
             "panel_chunk": 1,
-        }
-        | _epilogue(group),
+        },
         shape=y,
         layout=build.blocked_layout,
         chunks=panels,
         macs=x[0] * x[1] * y[1],
-        inputs=views,
     )
 
 
@@ -145,13 +146,11 @@ def _pointwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "nv": nv,
             "pixel_chunk": pixel_chunk,
             "panel_chunk": panel_chunk,
-        }
-        | _epilogue(group),
+        },
         shape=y,
         layout=build.blocked_layout,
         chunks=chunks,
         macs=x[0] * pixels * x[1] * y[1],
-        inputs=views,
     )
 
 
@@ -185,8 +184,7 @@ def _depthwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "tw": tw,
             "row_chunk": row_chunk,
             "block_chunk": block_chunk,
-        }
-        | _epilogue(group),
+        },
         shape=y,
         layout=build.blocked_layout,
         chunks=x[0] * -(-blocks // block_chunk) * -(-y[2] // row_chunk),
@@ -203,7 +201,7 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
     views = held if planar else build.views(name, most=2 if groups == 1 else 1)
     fields = _view_fields(build, views)
     if planar:
-        fields["x_image"] = (elements(build.buffers[held[0].buffer]) // x[0],) * 2
+        fields["x_image"] = (build.buffers[held[0].buffer].elements // x[0],) * 2
     if groups == 1:
         pads = (-y[1] % block, 0, 0, 0)
         packed = build.constant(w, source, pads=pads, split=(blocks, block, *w.shape[1:]), perm=(0, 3, 4, 2, 1), tag="@conv")
@@ -224,13 +222,11 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
         fields
         | {"planar": int(planar), "group_out": grouping[0], "group_in": grouping[1], "limit": grouping[2]}
         | places
-        | {"blocks": blocks, "y_image": _image(build, y), "mr": mr, "nv": nv, "row_chunk": row_chunk, "panel_chunk": panels}
-        | _epilogue(group),
+        | {"blocks": blocks, "y_image": _image(build, y), "mr": mr, "nv": nv, "row_chunk": row_chunk, "panel_chunk": panels},
         shape=y,
         layout=build.blocked_layout,
         chunks=x[0] * -(-y[2] // row_chunk),
         macs=prod(y) * prod(w.shape[1:]),
-        inputs=views,
     )
 
 
@@ -252,4 +248,4 @@ def _spread(w: F32, groups: int, channels: int, block: int) -> tuple[F32, tuple[
     return spread, (each, width, limit)
 
 
-LOWERINGS = {"Conv": conv}
+LOWERINGS = {"Conv": Lowering(conv, ("fc_f32", "pointwise_f32", "depthwise_f32", "conv_f32"))}

@@ -8,12 +8,25 @@ from math import prod
 import numpy as np
 
 from edge.graph import rewrite
-from edge.ops.builder import Builder, Shape
+from edge.kernels.binary_f32 import Binary
+from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name
-from edge.steps import PLANAR, Buffer, Value
+from edge.ops.lowering import Lowering
+from edge.words.layout import PLANAR, Shape
+from edge.words.plan import Buffer
+from edge.words.step import Number
 
 PIECES, PAYS = 16, 16384  #: into which a long run is cut for threads, and the floats from which that pays
-KINDS = {"Add": "ADD", "Sub": "SUB", "Mul": "MUL", "Div": "DIV", "Min": "MIN", "Max": "MAX", "Pow": "POW", "PRelu": "PRELU"}
+KINDS = {
+    "Add": Binary.ADD,
+    "Sub": Binary.SUB,
+    "Mul": Binary.MUL,
+    "Div": Binary.DIV,
+    "Min": Binary.MIN,
+    "Max": Binary.MAX,
+    "Pow": Binary.POW,
+    "PRelu": Binary.PRELU,
+}
 
 
 def binary(build: Builder, group: Group) -> None:
@@ -39,15 +52,14 @@ def binary(build: Builder, group: Group) -> None:
     pad = 6 - len(dims)
     outer, ends = [1] * pad + dims[:-1], [[0] * pad + s for s in steps]
     outer, ends, inner = _cut(outer, ends, dims[-1])
-    params: dict[str, Value] = {
-        "op": f"BINARY_{KINDS[node.op_type]}",
+    params: dict[str, Number] = {
+        "op": int(KINDS[node.op_type]),
         "dims": tuple(outer),
         "n": inner,
         "p_moves": ends[0][-1],
         "q_moves": ends[1][-1],
         "p_step": tuple(ends[0][:-1]),
         "q_step": tuple(ends[1][:-1]),
-        "act": group.act,
     }
     layout = build.blocked_layout if blocked else PLANAR
     build.step(group, "binary_f32", {"p": names[0], "q": names[1]}, params, shape=shape, layout=layout, chunks=outer[0] * outer[1])
@@ -142,4 +154,4 @@ def _cut(outer: list[int], steps: list[list[int]], inner: int) -> tuple[list[int
     return outer, steps, inner
 
 
-LOWERINGS = dict.fromkeys(KINDS, binary)
+LOWERINGS = dict.fromkeys(KINDS, Lowering(binary, ("binary_f32",)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError
+from edge.words.post import ADD, Post
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -13,23 +14,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """y = act2(act(node) + residual).
+    """y = post_n(… post_1(node)).
 
-    output: the value it gives; covers: every graph value it computes, output last; act, act2: C initialisers of `struct act`.
+    output: the value it computes.  covers: every graph value it computes, output last.  posts: what is done to the node's result in
+    registers, in order; the operand of an "add" is the name of a graph value.  words: the ops of the posts, for the title.
     """
 
     node: ir.Node
     output: str
     covers: tuple[str, ...]
-    act: str = "{ACT_NONE, 0.0f, 0.0f}"
-    residual: str = ""
-    act2: str = "{ACT_NONE, 0.0f, 0.0f}"
+    posts: tuple[Post, ...] = ()
     words: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """`Conv + Clip`, for people."""
         return " + ".join((self.node.op_type, *self.words))
+
+    @property
+    def residual(self) -> str:
+        """The graph value that is added in registers, '' for none."""
+        return next((post.operands[0] for post in self.posts if post.kind == ADD), "")
 
     @property
     def source(self) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edge.graph import rewrite
 from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name
+from edge.ops.lowering import Lowering
 
 
 def gemm(build: Builder, group: Group) -> None:
@@ -36,7 +37,7 @@ def _rows(build: Builder, group: Group, w: NDArray[np.float32], source: str, bia
         group,
         "fc_f32",
         {"x": build.planar(name), "w": packed, "bias": bias, "residual": build.planar(group.residual) if group.residual else ""},
-        {"rows": rows, "k": k, "n": out, "whole": 0, "x_row": k, "y_row": out, "nv": nv, "panel_chunk": 1, "act": group.act, "act2": group.act2},
+        {"rows": rows, "k": k, "n": out, "whole": 0, "x_row": k, "y_row": out, "nv": nv, "panel_chunk": 1},
         shape=(*shape[:-1], out),
         chunks=-(-blocks // nv),
         macs=rows * k * out,
@@ -65,11 +66,11 @@ def matmul(build: Builder, group: Group) -> None:
         "matmul_f32",
         {"x": build.planar(left.name or ""), "z": build.planar(right.name or "")},
         {"batch": batches[2], "m": x[-2], "k": x[-1], "n": z[-1]}
-        | {"x_batch": x[-2] * x[-1] if batches[0] > 1 else 0, "z_batch": z[-2] * z[-1] if batches[1] > 1 else 0, "act": group.act},
+        | {"x_batch": x[-2] * x[-1] if batches[0] > 1 else 0, "z_batch": z[-2] * z[-1] if batches[1] > 1 else 0},
         shape=y,
         chunks=batches[2] * x[-2],
         macs=prod(y) * x[-1],
     )
 
 
-LOWERINGS = {"Gemm": gemm, "MatMul": matmul}
+LOWERINGS = {"Gemm": Lowering(gemm, ("fc_f32",)), "MatMul": Lowering(matmul, ("fc_f32", "matmul_f32"))}

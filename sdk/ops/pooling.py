@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import prod
 
 from edge.graph import rewrite
-from edge.ops.builder import Builder, elements
+from edge.ops.builder import Builder
 from edge.ops.convolution import window
 from edge.ops.group import Group, input_name
-from edge.steps import Value
+from edge.ops.lowering import Lowering
+from edge.words.step import Number
 
 
 def pool(build: Builder, group: Group) -> None:
@@ -26,7 +27,7 @@ def pool(build: Builder, group: Group) -> None:
     source = build.blocked(node.inputs[0].name or "")  # type: ignore[union-attr]
     blocks = -(-x[1] // build.core.block)
     each = build.core.block * blocks
-    params: dict[str, Value] = {"kind": kind, "blocks": blocks, "bottom": pads[2], "right": pads[3], "act": group.act}
+    params: dict[str, Number] = {"kind": kind, "blocks": blocks, "bottom": pads[2], "right": pads[3]}
     params |= {"x_image": each * prod(x[2:]), "y_image": each * prod(y[2:])} | window(group, x, y, rewrite.integers(node, "kernel_shape"))
     build.step(group, "pool_f32", {"x": source}, params, shape=y, layout=build.blocked_layout, chunks=x[0] * blocks)
 
@@ -44,9 +45,8 @@ def global_pool(build: Builder, group: Group) -> None:
             "images": x.shape[0],
             "blocks": blocks,
             "pixels": prod(x.shape[2:]),
-            "x_image": elements(x) // x.shape[0],
+            "x_image": x.elements // x.shape[0],
             "y_image": blocks * build.core.block,
-            "act": group.act,
         },
         shape=(*x.shape[:2], *(1 for _ in x.shape[2:])),
         layout=build.blocked_layout,
@@ -54,4 +54,8 @@ def global_pool(build: Builder, group: Group) -> None:
     )
 
 
-LOWERINGS = {"MaxPool": pool, "AveragePool": pool, "GlobalAveragePool": global_pool}
+LOWERINGS = {
+    "MaxPool": Lowering(pool, ("pool_f32",)),
+    "AveragePool": Lowering(pool, ("pool_f32",)),
+    "GlobalAveragePool": Lowering(global_pool, ("global_pool_f32",)),
+}

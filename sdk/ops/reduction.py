@@ -7,6 +7,7 @@ from math import prod
 from edge.graph import rewrite
 from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name
+from edge.ops.lowering import Lowering
 
 REDUCTIONS = {"ReduceSum": 0, "ReduceMean": 1, "ReduceMax": 2, "ReduceMin": 3}
 
@@ -43,10 +44,13 @@ def reduce(build: Builder, group: Group) -> None:
         group,
         "reduce_f32",
         {"x": build.planar(input_name(group, 0))},
-        {"op": REDUCTIONS[node.op_type], "outer": outer, "n": n, "inner": inner, "act": group.act},
+        {"op": REDUCTIONS[node.op_type], "outer": outer, "n": n, "inner": inner},
         shape=y,
         chunks=outer,
     )
 
 
-LOWERINGS = {"Softmax": softmax, "LogSoftmax": softmax} | dict.fromkeys(REDUCTIONS, reduce)
+LOWERINGS = {
+    **dict.fromkeys(("Softmax", "LogSoftmax"), Lowering(softmax, ("softmax_f32",))),
+    **dict.fromkeys(REDUCTIONS, Lowering(reduce, ("reduce_f32",))),
+}

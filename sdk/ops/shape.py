@@ -10,10 +10,11 @@ from math import prod
 import numpy as np
 
 from edge.graph import rewrite
-from edge.ops.activation import literal
-from edge.ops.builder import Builder, Shape
+from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name
-from edge.steps import View
+from edge.ops.lowering import Lowering
+from edge.words.layout import Shape
+from edge.words.step import View
 
 
 def _shapes(group: Group) -> tuple[Shape, Shape]:
@@ -53,7 +54,7 @@ def _strided(
             "x_step": (0,) * pad + tuple(x_step[i] for i in kept),
             "y_step": (0,) * pad + tuple(y_step[i] for i in kept),
         }
-        | {"x_start": x_start, "y_start": y_start, "fill_n": 0 if fill is None else prod(shape), "fill": literal(0.0 if fill is None else fill)},
+        | {"x_start": x_start, "y_start": y_start, "fill_n": 0 if fill is None else prod(shape), "fill": 0.0 if fill is None else float(fill)},
         shape=shape,
         into=into,
     )
@@ -194,4 +195,12 @@ def expand(build: Builder, group: Group) -> None:
     _strided(build, group, y, steps, _dense(y), y)
 
 
-LOWERINGS = {"Identity": identity, "Reshape": reshape, "Transpose": transpose, "Slice": slice_, "Concat": concat, "Pad": pad, "Expand": expand}
+LOWERINGS = {
+    "Identity": Lowering(identity),
+    "Reshape": Lowering(reshape),
+    "Transpose": Lowering(transpose, ("copy_f32",)),
+    "Slice": Lowering(slice_, ("copy_f32",)),
+    "Concat": Lowering(concat, ("copy_f32",)),
+    "Pad": Lowering(pad, ("copy_f32",)),
+    "Expand": Lowering(expand, ("copy_f32",)),
+}

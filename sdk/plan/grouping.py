@@ -11,31 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
+from edge.kernels.record import Slot
+from edge.ops import lowerings
 from edge.ops.activation import act_of
 from edge.ops.group import Group
+from edge.words.post import ADD, Post
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-
-TAKE_RESIDUAL = {"Conv", "Gemm"}
-TAKE_ACT = TAKE_RESIDUAL | {
-    "MatMul",
-    "MaxPool",
-    "AveragePool",
-    "GlobalAveragePool",
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Min",
-    "Max",
-    "Pow",
-    "PRelu",
-    "ReduceSum",
-    "ReduceMean",
-    "ReduceMax",
-    "ReduceMin",
-}
 
 
 def grouped(graph: ir.Graph) -> list[Group]:
@@ -54,25 +37,39 @@ def grouped(graph: ir.Graph) -> list[Group]:
 
 
 def _grow(node: ir.Node, done: set[str]) -> tuple[Group, list[ir.Node]]:
+    """The largest group that begins with `node`: each slot that its kernels share takes the next user if it fits."""
     group = Group(node, node.outputs[0].name or "", tuple(v.name or "" for v in node.outputs))
     members = [node]
-    alone = act_of(node) is not None or node.op_type not in TAKE_ACT
-    follower = None if alone else _only_user(node.outputs[0])
-    if follower is not None and (act := act_of(follower)) is not None:
-        group, members, follower = _with(group, follower, "act", act), [*members, follower], _only_user(follower.outputs[0])
-    if follower is not None and node.op_type in TAKE_RESIDUAL and (residual := _residual(follower, group.output, done)):
-        group = replace(_with(group, follower, "residual", residual), words=(*group.words, "residual"))
-        members, follower = [*members, follower], _only_user(follower.outputs[0])
-        if follower is not None and (act := act_of(follower)) is not None:
-            group, members = _with(group, follower, "act2", act), [*members, follower]
+    for slot in () if act_of(node) is not None else slots_of(node):
+        follower = _only_user(members[-1].outputs[0])
+        if follower is None:
+            break
+        post = _post(follower, slot, group.output, done)
+        if post is not None:
+            group, members = _with(group, follower, post), [*members, follower]
+        elif slot.takes == ADD:  # a second activation belongs to the sum
+            break
     return group, members
 
 
-def _with(group: Group, node: ir.Node, field: str, text: str) -> Group:
+def slots_of(node: ir.Node) -> tuple[Slot, ...]:
+    """What the kernels of this op do to a result in registers."""
+    lowering = lowerings().get(node.op_type)
+    return lowering.posts if lowering is not None else ()
+
+
+def _post(node: ir.Node, slot: Slot, value: str, done: set[str]) -> Post | None:
+    """What `node` does to `value`, if the slot can do it."""
+    if slot.takes == ADD:
+        other = _residual(node, value, done)
+        return Post(ADD, operands=(other,)) if other else None
+    return act_of(node)
+
+
+def _with(group: Group, node: ir.Node, post: Post) -> Group:
     name = node.outputs[0].name or ""
-    words = group.words if field == "residual" else (*group.words, node.op_type)
-    grown = replace(group, output=name, covers=(*group.covers, name), words=words)
-    return {"act": replace(grown, act=text), "act2": replace(grown, act2=text), "residual": replace(grown, residual=text)}[field]
+    word = "residual" if post.kind == ADD else node.op_type
+    return replace(group, output=name, covers=(*group.covers, name), posts=(*group.posts, post), words=(*group.words, word))
 
 
 def _only_user(value: ir.Value) -> ir.Node | None:

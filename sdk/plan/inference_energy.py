@@ -16,8 +16,8 @@ from edge.plan.machine import CASES, machine_of
 from edge.plan.step_cost import cost
 from edge.plan.traffic import touches
 from edge.plan.work import work
-from edge.steps import Plan
 from edge.targets.profile import Profile
+from edge.words.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from edge.ops.core import Core
 from edge.ops.group import input_name
 from edge.plan.grouping import grouped
 from edge.plan.memory import placed
-from edge.steps import Plan
+from edge.words.plan import Place, Plan
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -29,15 +29,15 @@ def make(model: ir.Model, core: Core) -> Plan:
     build = Builder(core)
     build.initializers = {name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None}
     for index, value in enumerate(graph.inputs):
-        build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input"), place="input", index=index))
+        build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input"), place=Place.INPUT, index=index))
     for value in graph.outputs:
         _static(value, "output")
     for group in grouped(graph):
         if input_name(group, 0) in build.initializers:  # a graph output that depends on no input
             build.views_as_held(input_name(group, 0))
-        table[group.node.op_type](build, group)
+        table[group.node.op_type].run(build, group)
     delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
-    buffers, arena = placed(build.buffers, build.steps, build.storage, delivered)
+    buffers, arena = placed(build.buffers, build.steps, delivered)
     constants, at = {}, 0
     for name, constant in build.constants.items():
         if any(name in step.constants for step in build.steps):
@@ -60,8 +60,8 @@ def _static(value: ir.Value, role: str) -> tuple[int, ...]:
 def _deliver(build: Builder, value: str, index: int) -> str:
     """Let output `index` be written straight into the caller's memory where its producer can, else copy it there at the end."""
     buffer = build.planar(value)
-    shared = buffer in build.storage or buffer in build.storage.values()
-    if build.buffers[buffer].place != "arena" or shared:
+    shared = build.buffers[buffer].shares or any(other.shares == buffer for other in build.buffers.values())
+    if build.buffers[buffer].place != Place.ARENA or shared:
         buffer = build.copy(value, buffer)
-    build.retarget(buffer, "output", index)
+    build.retarget(buffer, Place.OUTPUT, index)
     return buffer

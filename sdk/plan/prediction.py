@@ -13,8 +13,8 @@ from edge.plan.machine import CASES, machine_of
 from edge.plan.step_cost import Cost, cost
 from edge.plan.traffic import touches
 from edge.plan.work import work
-from edge.steps import Plan
 from edge.targets.profile import Profile
+from edge.words.plan import Plan
 
 KIND = "modelled"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.ops.builder import size
-from edge.steps import Plan, Step, View
+from edge.words.plan import Place, Plan
+from edge.words.step import Operand, Step
 
 Address = tuple[str, int | str]
 
@@ -79,10 +79,10 @@ def _footprint(held: Sequence[Mapping[Address, int]]) -> int:
 
 def _reads(step: Step, plan: Plan) -> dict[Address, int]:
     found: dict[Address, int] = {}
-    for view in step.inputs:
-        if view.buffer in plan.buffers and view.buffer not in plan.constants:
-            address = _address(view.buffer, plan)
-            found[address] = found.get(address, 0) + _view_bytes(view, plan)
+    for operand in step.inputs:
+        if operand.buffer in plan.buffers:
+            address = _address(operand.buffer, plan)
+            found[address] = found.get(address, 0) + _operand_bytes(operand, plan)
     for name in step.constants:
         if name in plan.constants:
             found["constant", name] = plan.constants[name].data.nbytes
@@ -90,15 +90,14 @@ def _reads(step: Step, plan: Plan) -> dict[Address, int]:
 
 
 def _writes(step: Step, plan: Plan) -> dict[Address, int]:
-    return {_address(step.output, plan): size(plan.buffers[step.output])} if step.output in plan.buffers else {}
+    return {_address(name, plan): plan.buffers[name].size for name in step.outputs if name in plan.buffers}
 
 
 def _address(name: str, plan: Plan) -> Address:
     buffer = plan.buffers[name]
-    return buffer.place, buffer.offset if buffer.place == "arena" else buffer.index
+    return buffer.place, buffer.offset if buffer.place == Place.ARENA else buffer.index
 
 
-def _view_bytes(view: View, plan: Plan) -> int:
-    buffer = plan.buffers[view.buffer]
-    channels = buffer.shape[1] if len(buffer.shape) > 1 else 1
-    return size(buffer) * min(view.channels, channels) // max(1, channels)
+def _operand_bytes(operand: Operand, plan: Plan) -> int:
+    buffer = plan.buffers[operand.buffer]
+    return buffer.size * min(plan.channels(operand), buffer.channels) // max(1, buffer.channels)

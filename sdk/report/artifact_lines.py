@@ -8,10 +8,10 @@ from edge import targets
 from edge.artifact import Artifact
 from edge.artifact.typed_json import encode
 from edge.errors import EdgeError, one_line
+from edge.kernels import kernels
 from edge.plan import predict
 from edge.report.table import millions, size, table
-
-PARAMETERS = ("kh", "kw", "sh", "sw", "mr", "nv", "tr", "tw")  #: of a step, on a terminal: its window and register tile; --json has them all
+from edge.words.step import Step
 
 
 def artifact_facts(artifact: Artifact) -> dict[str, object]:
@@ -62,7 +62,7 @@ def steps_table(artifact: Artifact) -> str:
     rows, times = [], modelled_ms(artifact)
     for number, step in enumerate(artifact.plan.steps):
         buffer = artifact.plan.buffers[step.output]
-        params = " ".join(f"{k}={v}" for k, v in step.params if k in PARAMETERS)
+        params = " ".join(f"{field}={step.numbers[field]}" for field in shown(step))
         shape = f"{list(buffer.shape)} {buffer.layout}"
         rows.append(
             (
@@ -79,6 +79,12 @@ def steps_table(artifact: Artifact) -> str:
             )
         )
     return table((">", "op", ">MMAC", ">bytes", ">ms, modelled", "kernel", "output", "window, tile", "name", "source"), rows)
+
+
+def shown(step: Step) -> list[str]:
+    """The fields that say most about a step, its window and register tile; --json has them all."""
+    record = kernels().get(step.kernel)
+    return [field.name for field in record.numbers if field.shown and field.name in step.numbers] if record else []
 
 
 def modelled_ms(artifact: Artifact) -> list[str]:

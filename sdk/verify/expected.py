@@ -12,8 +12,8 @@ from edge.artifact.vectors import vector
 from edge.codegen import Vectors
 from edge.converters import Source
 from edge.errors import CheckFailed
-from edge.steps import Plan
 from edge.verify.checking import own_rows
+from edge.words.plan import Plan
 
 Array = NDArray[np.generic]
 SEEDS, SEEDS_MACS = 4, 50_000_000  #: seeds tried for a network of at most that many multiply-adds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from edge.artifact.program import Place, Take, here, run_program
 from edge.artifact.reader import Artifact
 from edge.errors import EdgeError
-from edge.steps import Buffer, Plan
+from edge.words.plan import Plan
 
 Array = NDArray[np.generic]
 
@@ -31,32 +30,11 @@ def traced(artifact: Artifact, number: int = 0, threads: int = 1, place: Place =
 def layers_of(plan: Plan, data: bytes, where: str) -> dict[str, Array]:
     """Cuts a trace up by the plan's steps."""
     buffers = [(step.name, plan.buffers[step.output]) for step in plan.steps]
-    if sum(held_bytes(b) for _, b in buffers) != len(data):
+    if sum(buffer.size for _, buffer in buffers) != len(data):
         raise EdgeError(where, f"its trace is {len(data)} bytes long, not what its plan says", "build it again with this edge")
     found: dict[str, Array] = {}
     at = 0
     for name, buffer in buffers:
-        size = held_bytes(buffer)
-        found[name] = planar(np.frombuffer(data, buffer.dtype, size // np.dtype(buffer.dtype).itemsize, at), buffer)
-        at += size
+        found[name] = buffer.layout.unpack(np.frombuffer(data, buffer.dtype, buffer.elements, at), buffer.shape)
+        at += buffer.size
     return found
-
-
-def held_bytes(buffer: Buffer) -> int:
-    """The unused lanes of the last channel block take memory too."""
-    return math.prod(held_shape(buffer)) * np.dtype(buffer.dtype).itemsize
-
-
-def held_shape(buffer: Buffer) -> tuple[int, ...]:
-    """(N, C, …) -> (N, ceil(C/B), …, B) when blocked."""
-    block = buffer.layout.block
-    return (buffer.shape[0], -(-buffer.shape[1] // block), *buffer.shape[2:], block) if block else buffer.shape
-
-
-def planar(data: Array, buffer: Buffer) -> Array:
-    """(N, ceil(C/B), …, B) -> (N, C, …)."""
-    if not buffer.layout.block:
-        return data.reshape(buffer.shape)
-    held = held_shape(buffer)
-    joined = np.moveaxis(data.reshape(held), -1, 2).reshape(held[0], held[1] * held[-1], *buffer.shape[2:])
-    return joined[:, : buffer.shape[1]]

@@ -1,0 +1,22 @@
+"""Maximum or mean over windows."""
+
+from collections.abc import Mapping
+
+from edge.kernels.record import ACT, Kernel, ints
+from edge.kernels.window import WINDOW
+from edge.words.step import Number
+
+
+def _taps(numbers: Mapping[str, Number]) -> int:
+    kh, kw = numbers.get("kh", 1), numbers.get("kw", 1)
+    return kh * kw if isinstance(kh, int) and isinstance(kw, int) else 1
+
+
+KERNEL = Kernel(
+    name="pool_f32",
+    reads=("x",),
+    fields=(*ints("kind", "blocks", "bottom", "right"), "act", *ints("x_image", "y_image"), *WINDOW),
+    posts=ACT,
+    instructions=_taps,
+    of_output=True,
+)

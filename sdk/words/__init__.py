@@ -1,0 +1,11 @@
+"""The vocabulary of plans: frozen dataclasses and enums, no C and no planning.
+
+`plan` writes these words, `codegen` prints them, the manifest stores them, `verify` and `measure` read them.  Every value in a step is an int,
+a float, an enum or a tuple of these, so that any code generator can print a plan.
+
+dtype    element types, THE list
+layout   how a tensor lies in memory
+post     what a kernel does to a result before it stores it, THE list of activations
+step     one kernel call and its operands
+plan     buffers, constants, steps
+"""

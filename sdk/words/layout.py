@@ -1,0 +1,46 @@
+"""How a tensor lies in memory: the only place that knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """block == 0: planar, row-major as ONNX has it.
+
+    block == B: (N, ceil(C/B), H, W, B); the lanes past C in the last block are undefined and never read.
+    """
+
+    block: int = 0
+
+    def __str__(self) -> str:
+        return f"blocked{self.block}" if self.block else "planar"
+
+    def in_memory(self, shape: Shape) -> Shape:
+        """The shape of the memory that holds a tensor of `shape`: (N, C, …) -> (N, ceil(C/B), …, B) when blocked."""
+        if not self.block:
+            return shape
+        n, c, *rest = shape
+        return (n, -(-c // self.block), *rest, self.block)
+
+    def elements(self, shape: Shape) -> int:
+        """Elements that a tensor of `shape` takes, the unused lanes of the last block included."""
+        return prod(self.in_memory(shape))
+
+    def unpack(self, data: NDArray[np.generic], shape: Shape) -> NDArray[np.generic]:
+        """Flat memory -> a planar array of `shape`."""
+        held = data.reshape(self.in_memory(shape))
+        if not self.block:
+            return held
+        joined = np.moveaxis(held, -1, 2).reshape(held.shape[0], held.shape[1] * self.block, *shape[2:])
+        return joined[:, : shape[1]]
+
+
+PLANAR = Layout()

@@ -1,0 +1,110 @@
+"""A whole plan: steps in order, the buffers and constants that they name, and the size of the arena."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.words.dtype import Dtype
+from edge.words.layout import PLANAR, Layout
+from edge.words.step import Operand, Step
+
+
+class Place(StrEnum):
+    """Where a buffer lies.  INPUT, OUTPUT: the caller's memory.  CONSTANT: weights.bin."""
+
+    ARENA = "arena"
+    INPUT = "input"
+    OUTPUT = "output"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One tensor of the plan.
+
+    shares: the buffer whose memory it is, read with another shape; "" for memory of its own.
+    index: position among the inputs or outputs.  offset: bytes from the start of the arena.  first, last: the steps between which it lives.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Dtype
+    layout: Layout = PLANAR
+    place: Place = Place.ARENA
+    shares: str = ""
+    index: int = 0
+    offset: int = 0
+    first: int = 0
+    last: int = 0
+
+    @property
+    def storage(self) -> str:
+        """The buffer whose memory it is: its own name, or the one that it shares."""
+        return self.shares or self.name
+
+    @property
+    def elements(self) -> int:
+        """Elements that it takes in memory, the unused lanes of the last block included."""
+        return self.layout.elements(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return self.dtype.bytes_of(self.elements)
+
+    @property
+    def channels(self) -> int:
+        """The length of axis 1, 1 where there is none."""
+        return self.shape[1] if len(self.shape) > 1 else 1
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Packed data in weights.bin.  `pads`, `split`, `perm` say how `data` came from the graph's initializer `source`:
+
+    source --pad at the end (pads)--> --reshape (split)--> --transpose (perm)--> data; dropped channels never occur.
+    So the packing can be undone by standard ONNX ops and the weights exist once in the artifact.
+    """
+
+    name: str
+    data: NDArray[np.generic] = field(repr=False, compare=False)
+    source: str = ""
+    shape: tuple[int, ...] = ()
+    pads: tuple[int, ...] = ()
+    split: tuple[int, ...] = ()
+    perm: tuple[int, ...] = ()
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class State:
+    """An output that becomes an input of the next call."""
+
+    output: str
+    input: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in order, every buffer they name, the packed constants, and the size of the one arena in bytes.
+
+    inputs, outputs: names of graph values, in order; an input's buffer has its name, delivered[i] is the buffer of outputs[i].
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    buffers: dict[str, Buffer]
+    constants: dict[str, Constant]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    arena_bytes: int
+    states: tuple[State, ...] = ()
+    delivered: tuple[str, ...] = ()
+
+    def channels(self, operand: Operand) -> int:
+        """How many channels of its buffer an operand reads."""
+        return operand.view[1] if operand.view else self.buffers[operand.buffer].channels
