@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge import converters, models, passes, plan, targets
-from edge.pipeline import core_of
+from edge.pipeline import cores_of
 from edge.plan.prediction import Prediction
 from edge.targets.profile import Figure, Profile
 from edge.words.plan import Plan
@@ -174,7 +174,7 @@ def predicted(row: Row) -> Prediction:
 @cache
 def planned(network: str, board: str) -> Plan:
     profile = targets.load(board)
-    return plan.make(optimized(network), core_of(profile, profile.levels[0]))
+    return plan.make(optimized(network), cores_of(profile))
 
 
 @cache

@@ -15,8 +15,8 @@ from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
 from edge.errors import EdgeError, did_you_mean
+from edge.kernels.core import Core
 from edge.ops import lowerings
-from edge.ops.core import Core
 from edge.targets import host, toolchain
 from edge.targets.measured import measured
 from edge.verify.expected import check_program, expected_outputs
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from edge.measure.figures import Energy, Profile
-    from edge.targets.profile import Level
     from edge.targets.profile import Profile as Target
 
 Say = Callable[[str], None]
@@ -81,25 +80,25 @@ def build(
     graph = passes.optimize(source.model, stages)
     converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
-    plans = {level.name: plan.make(graph, core_of(profile, level)) for level in profile.levels}
-    best = next(iter(plans.values()))
+    made = plan.make(graph, cores_of(profile))
     features = {level.name: level.features for level in profile.levels}
-    vectors, expected = expected_outputs(source, best)
-    files = codegen.emit(plans, features, profile.name, int(profile.block), vectors)
-    say(f"compiling {len(plans)} level{'s' if len(plans) > 1 else ''}: {', '.join(plans)}{toolchain.first_use(profile)}")
+    vectors, expected = expected_outputs(source, made)
+    files = codegen.emit(made, features, profile.name, vectors)
+    names_of = ", ".join(made.levels)
+    say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names_of}{toolchain.first_use(profile)}")
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
         binaries = toolchain.compile_program(profile, files, Path(work))
-    manifest = description(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
-    packed = codegen.packed_weights(best)
+    manifest = description(source, profile, made, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
+    packed = codegen.packed_weights(made)
     if stages:
         toolchain.lay_out(files, stages / "c")
-        (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
+        (stages / "plan.json").write_bytes(plan_json.to_bytes(made))
     say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     try:
         artifact.write(
-            unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
+            unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, made), files=extra
         )
         if any(host.runs_here(profile.arch, level) for level in profile.levels):
             check_program(unchecked, path.name)
@@ -195,7 +194,7 @@ def predict(
     graph = passes.optimize(source.model)
     converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
-    return plan.predict(plan.make(graph, core_of(profile, profile.levels[0])), profile, threads)
+    return plan.predict(plan.make(graph, cores_of(profile)), profile, threads)
 
 
 def _same_machine(opened: artifact.Artifact, profile: Target) -> None:
@@ -208,18 +207,13 @@ def _same_machine(opened: artifact.Artifact, profile: Target) -> None:
         )
 
 
-def core_of(profile: Target, level: Level) -> Core:
-    """What the lowerings may know of one level of a profile."""
-    caches = {name: int(figure) for name, figure in profile.caches.items()}
-    return Core(
-        block=int(profile.block),
-        width=int(level.lanes),
-        registers=int(level.registers),
-        l1=caches.get("l1d", 32 << 10),
-        l2=caches.get("l2", 256 << 10),
-        flops=int(level.flops),
-        by_element=profile.arch == "aarch64",
-    )
+def cores_of(profile: Target) -> dict[str, Core]:
+    """What schedules may know of each level of a profile."""
+    l2 = int(profile.caches["l2"]) if "l2" in profile.caches else 256 << 10
+    return {
+        level.name: Core(int(profile.block), int(level.lanes), int(level.registers), l2, by_element=profile.arch == "aarch64")
+        for level in profile.levels
+    }
 
 
 def _writable(path: Path) -> Path:

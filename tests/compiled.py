@@ -18,7 +18,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edge import codegen, passes, plan
-from edge.ops.core import Core
+from edge.kernels.core import Core
 from edge.targets import toolchain
 from edge.words.plan import Plan
 
@@ -38,7 +38,7 @@ class Level:
     needs: str = ""
 
 
-NEON = Core(4, 4, 32, flops=8, by_element=True)
+NEON = Core(4, 4, 32, by_element=True)
 ZIG = (sys.executable, "-m", "ziglang", "cc")
 LEVELS = {
     "v2": Level(Core(16, 4, 16), ("gcc", *SANITIZE, "-march=x86-64-v2"), needs="sse4_2"),
@@ -116,21 +116,18 @@ def wrong(cases: Sequence[Case], results: Sequence[Sequence[Array]], rtol: float
     return found
 
 
-def planned(case: Case, core: Core) -> Plan:
+def planned(case: Case, core: Core, level: str = "level") -> Plan:
     """Through the passes, as a user's model goes."""
     model = ir.serde.deserialize_model(case.model)
     from edge.graph import infer
 
-    return plan.make(passes.optimize(infer(model)), core)
+    return plan.make(passes.optimize(infer(model)), {level: core})
 
 
 def run_compiled(cases: Sequence[Case], level: Level, folder: Path) -> list[list[Array]]:
     """The outputs of every case, computed by the generated C."""
-    plans = [planned(case, level.core) for case in cases]
-    files = {
-        f"case_{i}.c": codegen.emit({f"c{i}": p}, {f"c{i}": ()}, "test", level.core.block, codegen.Vectors(), split=False)[f"steps_c{i}.c"]
-        for i, p in enumerate(plans)
-    }
+    plans = [planned(case, level.core, f"c{i}") for i, case in enumerate(cases)]
+    files = {f"case_{i}.c": codegen.emit(p, {f"c{i}": ()}, "test", codegen.Vectors(), split=False)[f"steps_c{i}.c"] for i, p in enumerate(plans)}
     calls, data = [], bytearray()
     for i, (case, p) in enumerate(zip(cases, plans, strict=True)):
         sizes = [case.inputs[n].nbytes for n in p.inputs]

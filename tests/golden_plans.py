@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import codegen, converters, graph, models, passes, plan, targets
-from edge.pipeline import core_of
+from edge.pipeline import cores_of
 from house import ROOT
 
 if TYPE_CHECKING:
@@ -62,15 +62,14 @@ def hashes(name: str, folder: Path | None) -> Iterator[tuple[str, dict[str, str]
 def plan_hashes(model: ir.Model, target: str) -> dict[str, str]:
     """The hash of the C, the weights and the steps of one optimised graph."""
     profile = targets.load(target)
-    plans = {level.name: plan.make(model, core_of(profile, level)) for level in profile.levels}
+    made = plan.make(model, cores_of(profile))
     features = {level.name: level.features for level in profile.levels}
-    files = codegen.emit(plans, features, profile.name, int(profile.block), VECTORS)
-    best = next(iter(plans.values()))
-    steps = [f"{step.name} {step.kernel}" for step in best.steps]
+    files = codegen.emit(made, features, profile.name, VECTORS)
+    steps = [f"{step.name} {step.kernel}" for step in made.steps]
     parts = {
         "c": "".join(f"{file}\n{text}" for file, text in sorted(files.items())).encode(),
         "steps": "\n".join(steps).encode(),
-        "weights": codegen.packed_weights(best),
+        "weights": codegen.packed_weights(made),
     }
     return {what: hashlib.sha256(data).hexdigest()[:16] for what, data in parts.items()}
 

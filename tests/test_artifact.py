@@ -20,8 +20,9 @@ from edge.artifact.plan_json import plan_from_json, plan_to_json, to_bytes
 from edge.errors import EdgeError
 from edge.words.dtype import Dtype
 from edge.words.layout import Layout
-from edge.words.plan import Buffer, Constant, Place, Plan, State
+from edge.words.plan import Buffer, Constant, Level, Place, Plan, State
 from edge.words.post import ADD, Post
+from edge.words.schedule import Schedule
 from edge.words.step import Access, Operand, Step
 
 
@@ -115,10 +116,11 @@ def test_a_plan_survives_json() -> None:
         Operand("y", "y", Access.WRITE),
     )
     posts = (Post("clip", (float("-inf"), 6.0)), Post(ADD, operands=("residual",)))
-    step = Step("y", "Conv", "conv_f32", operands, (("k", (3, 3)), ("n", 2), ("fill", 0.5)), (("mr", 4),), posts)
+    step = Step("y", "Conv", "conv_f32", operands, (("k", (3, 3)), ("n", 2), ("fill", 0.5)), posts)
+    levels = {"v4": Level((Schedule((("mr", 4),), 3),), ("v4",))}
     constant = Constant("w", np.arange(6, dtype=np.int8).reshape(2, 3), "w", (5,), (1,), (2, 3), (0, 1), 64)
     buffers = {"x": Buffer("x", (1, 4, 2, 2), Dtype.F32, Layout(16)), "y": Buffer("y", (1, 2), Dtype.S8, place=Place.OUTPUT)}
-    plan = Plan("p", (step,), buffers, {"w": constant}, ("x",), ("y",), 128, (State("a", "b"),))
+    plan = Plan("p", (step,), buffers, {"w": constant}, ("x",), ("y",), 128, (State("a", "b"),), levels=levels)
     assert plan_from_json(plan_to_json(plan), "p") == plan
     assert plan_from_json(plan_to_json(plan), "p").steps[0].numbers == step.numbers
     weights = np.frombuffer(bytes(64) + bytes(range(6)), np.uint8)

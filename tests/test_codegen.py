@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,8 +120,8 @@ WEIGHTS = {"w": (16, 16, 1, 1), "v": (16, 16, 1, 1)}
 
 def emitted() -> dict[str, str]:
     graph = passes.optimize(small(NET, WEIGHTS))
-    plans = {name: plan.make(graph, core) for name, core in (("v4", LEVELS["v4"].core), ("v3", LEVELS["v3"].core), ("v2", LEVELS["v2"].core))}
-    return codegen.emit(plans, dict.fromkeys(plans, ()), "test", 16, codegen.Vectors())
+    made = plan.make(graph, {name: LEVELS[name].core for name in ("v4", "v3", "v2")})
+    return codegen.emit(made, dict.fromkeys(made.levels, ()), "test", codegen.Vectors())
 
 
 def test_every_kernel_and_shape_is_there_once() -> None:
@@ -147,17 +146,23 @@ def test_the_text_is_the_same_every_time() -> None:
 
 
 def test_weights_lie_where_the_steps_say() -> None:
-    made: Plan = plan.make(passes.optimize(small(NET, WEIGHTS)), LEVELS["v4"].core)
+    made: Plan = plan.make(passes.optimize(small(NET, WEIGHTS)), {"v4": LEVELS["v4"].core})
     packed = codegen.packed_weights(made)
     for constant in made.constants.values():
         assert constant.offset % 64 == 0
         assert packed[constant.offset : constant.offset + constant.data.nbytes] == constant.data.tobytes()
 
 
-def test_levels_that_disagree_on_memory_are_our_mistake() -> None:
-    made = plan.make(passes.optimize(small(NET, WEIGHTS)), LEVELS["v4"].core)
-    with pytest.raises(AssertionError, match="levels must share memory and weights"):
-        codegen.emit({"a": made, "b": replace(made, arena_bytes=1)}, {"a": (), "b": ()}, "test", 16, codegen.Vectors())
+def test_levels_of_equal_code_share_the_lowest_one() -> None:
+    """Three levels of one core: every function stands once, in the lowest level's file, and three tables name it."""
+    neon = LEVELS["neon"].core
+    made = plan.make(passes.optimize(small(NET, WEIGHTS)), {"fp16": neon, "dotprod": neon, "base": neon})
+    files = codegen.emit(made, dict.fromkeys(made.levels, ()), "test", codegen.Vectors())
+    texts = {level: "".join(text for name, text in files.items() if name.startswith(f"steps_{level}")) for level in made.levels}
+    bodies = {level: len(re.findall(r"^void \w+_step_\d+\(.*{$", text, re.MULTILINE)) for level, text in texts.items()}
+    assert bodies == {"fp16": 0, "dotprod": 0, "base": len(made.steps)}
+    for level, text in texts.items():
+        assert re.findall(r", (\w+_step_\d+), ", text.split(f"edge_steps_{level}[] = ")[1]) == [f"base_step_{i}" for i in range(len(made.steps))]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from compiled import LEVELS, Case, run_compiled, wrong
 from edge import passes, plan
 from edge.errors import EdgeError
-from edge.ops.core import Core
+from edge.kernels.core import Core
 from edge.plan.grouping import grouped
 from edge.plan.memory import ALIGN, placed
 from edge.targets import host
@@ -31,8 +32,8 @@ W = {"w": (20, 5, 1, 1), "v": (20, 20, 1, 1)}
 X = "(float[1,5,6,7] x) => (float[1,20,6,7] y)"
 
 
-def planned(text: str, weights: Weights | None = None, *, core: Core = V4) -> Plan:
-    return plan.make(passes.optimize(small(text, weights)), core)
+def planned(text: str, weights: Weights | None = None, *, cores: Mapping[str, Core] | None = None) -> Plan:
+    return plan.make(passes.optimize(small(text, weights)), cores or {"v4": V4})
 
 
 GROUPED = [
@@ -132,19 +133,16 @@ NETS = {
 
 @pytest.mark.parametrize("name", NETS)
 def test_what_holds_for_every_plan(name: str) -> None:
-    plans = [planned(*NETS[name], core=core) for core in (LEVELS["v2"].core, LEVELS["v3"].core, V4)]
-    first = plans[0]
-    for other in plans[1:]:
-        assert (other.buffers, other.constants, other.arena_bytes) == (first.buffers, first.constants, first.arena_bytes)
-        assert [step.name for step in other.steps] == [step.name for step in first.steps]
-        for name_, constant in other.constants.items():
-            assert np.array_equal(constant.data, first.constants[name_].data)
+    first = planned(*NETS[name], cores={level: LEVELS[level].core for level in ("v4", "v3", "v2")})
+    for level, column in first.levels.items():
+        assert len(column.schedules) == len(first.steps) and set(column.code) == {level}, "their registers differ"
+        assert all(schedule.chunks > 0 for schedule in column.schedules)
     written: set[str] = set(first.inputs)
     for step in first.steps:
         assert all(name in first.constants for name in step.constants)
         read = {first.buffers[operand.buffer].storage for operand in step.inputs}
         assert read <= written, (step.name, read - written)
-        assert step.chunks > 0 and step.bytes > 0 and [o.buffer for o in step.operands if o.field == "y"] == [step.output]
+        assert step.bytes > 0 and [o.buffer for o in step.operands if o.field == "y"] == [step.output]
         written.add(first.buffers[step.output].storage)
     model = passes.optimize(small(*NETS[name]))
     known = {str(v.name) for node in model.graph for v in node.outputs} | set(first.inputs)
@@ -368,5 +366,5 @@ def test_what_has_no_kernel_is_refused_in_one_line(text: str, weights: Weights, 
     for value in [v for node in model.graph for v in node.outputs if v.shape is None or not v.shape.is_static()]:
         value.shape = model.graph.inputs[0].shape
     with pytest.raises(EdgeError) as error:
-        plan.make(model, V4)
+        plan.make(model, {"v4": V4})
     assert str(error.value) == message

@@ -9,8 +9,8 @@ import pytest
 
 from edge import passes, plan, targets
 from edge.errors import EdgeError
-from edge.ops.core import Core
-from edge.pipeline import core_of
+from edge.kernels.core import Core
+from edge.pipeline import cores_of
 from edge.plan.inference_energy import modelled_energy
 from edge.plan.machine import Machine, Memory, Power, machine_of
 from edge.plan.prediction import Prediction, predict
@@ -19,7 +19,8 @@ from edge.plan.traffic import Touch, split, touches
 from edge.plan.work import Work, work
 from edge.targets.profile import CLASSES
 from edge.words.dtype import Dtype
-from edge.words.plan import Buffer, Constant, Place, Plan
+from edge.words.plan import Buffer, Constant, Level, Place, Plan
+from edge.words.schedule import Schedule
 from edge.words.step import Access, Operand, Step
 from graphs import Weights, small
 from house import ROOT
@@ -29,7 +30,7 @@ KERNELS = ROOT / "targets" / "kernels"
 
 
 def planned(text: str, weights: Weights, core: Core | None = None) -> Plan:
-    return plan.make(passes.optimize(small(text, weights)), core or Core())
+    return plan.make(passes.optimize(small(text, weights)), {"level": core or Core()})
 
 
 # ---- what a step computes
@@ -107,7 +108,8 @@ def chain(*sizes: int, weights: int = 0) -> Plan:
             constants[f"w{i}"] = Constant(f"w{i}", np.zeros(weights, np.float32))
             operands = (Operand("x", f"b{i - 1}"), Operand("w", f"w{i}", Access.WEIGHT), Operand("y", f"b{i}", Access.WRITE))
             steps.append(Step(f"s{i}", "Gemm", "fc_f32", operands))
-    return Plan("chain", tuple(steps), buffers, constants, ("b0",), (f"b{len(sizes) - 1}",), at)
+    levels = {"level": Level((Schedule(),) * len(steps), ("level",) * len(steps))}
+    return Plan("chain", tuple(steps), buffers, constants, ("b0",), (f"b{len(sizes) - 1}",), at, levels=levels)
 
 
 def test_what_was_just_written_is_near_and_weights_are_a_whole_run_away() -> None:
@@ -188,7 +190,7 @@ NET_WEIGHTS: Weights = {"w": (96, 32, 1, 1), "u": (96, 1, 3, 3), "v": (32, 96, 1
 
 def on(board: str, threads: int = 1) -> Prediction:
     profile = targets.load(board)
-    return predict(planned(NET, NET_WEIGHTS, core_of(profile, profile.levels[0])), profile, threads)
+    return predict(planned(NET, NET_WEIGHTS, next(iter(cores_of(profile).values()))), profile, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
@@ -228,9 +230,9 @@ def test_a_newer_board_is_faster_and_more_cores_are_too() -> None:
 def test_one_layer_can_be_asked_alone() -> None:
     """As a search over networks asks: only its neighbours' traffic is missing."""
     profile = targets.load("rpi4")
-    made = planned(NET, NET_WEIGHTS, core_of(profile, profile.levels[0]))
-    for step, layer in zip(made.steps, predict(made, profile).layers, strict=True):
-        (alone,) = predict(replace(made, steps=(step,)), profile).layers
+    made = planned(NET, NET_WEIGHTS, next(iter(cores_of(profile).values())))
+    for index, layer in enumerate(predict(made, profile).layers):
+        (alone,) = predict(made.alone(index), profile).layers
         assert layer.ms.low / 2 <= alone.ms.value <= layer.ms.high and alone.computed == layer.computed
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from arm64_loops import Loop, functions, innermost_loops
 from edge import codegen, converters, passes, plan, targets
-from edge.pipeline import core_of
+from edge.pipeline import cores_of
 from edge.targets import toolchain
 from house import ROOT
 
@@ -24,8 +24,9 @@ def step_loops(model: str, target: str, folder: Path) -> list[Loop]:
     profile = targets.load(target)
     graph = passes.optimize(converters.read(model).model)
     files: dict[str, str] = {}
-    for level in profile.levels:
-        files |= codegen.steps_files(plan.make(graph, core_of(profile, level)), level.name, int(profile.block))
+    made = plan.make(graph, cores_of(profile))
+    for level in made.levels:
+        files |= codegen.steps_files(made, level)
     toolchain.lay_out(files, folder)
     objects = toolchain.compile_steps(profile, files, folder)
     code = {f"{path.stem} {name}": words for path in objects for name, words in functions(path.read_bytes()).items()}

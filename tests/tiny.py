@@ -22,7 +22,8 @@ from edge.artifact import graph_file
 from edge.artifact.plan_json import plan_to_json
 from edge.artifact.vectors import vector
 from edge.words.dtype import Dtype
-from edge.words.plan import Buffer, Constant, Place, Plan
+from edge.words.plan import Buffer, Constant, Level, Place, Plan
+from edge.words.schedule import Schedule
 from edge.words.step import Access, Operand, Step
 from house import ROOT
 
@@ -93,12 +94,13 @@ def plan() -> Plan:
     write = lambda name: Operand("y", name, Access.WRITE)  # noqa: E731
     weight = Operand("w", "w", Access.WEIGHT)
     made = (
-        Step("y", "Mul 2", "twice", (read("x"), write("y")), covers=("y",), source="net.py:3", chunks=16, macs=1024, bytes=8192),
-        Step("z", "Add", "add", (read("y"), weight, write("z")), covers=("z",), source="net.py:4", chunks=16, bytes=12288),
-        Step("s", "ReduceSum", "sum", (read("z"), write("s")), covers=("s",), source="net.py:5", chunks=4, bytes=4096),
+        Step("y", "Mul 2", "twice", (read("x"), write("y")), covers=("y",), source="net.py:3", macs=1024, bytes=8192),
+        Step("z", "Add", "add", (read("y"), weight, write("z")), covers=("z",), source="net.py:4", bytes=12288),
+        Step("s", "ReduceSum", "sum", (read("z"), write("s")), covers=("s",), source="net.py:5", bytes=4096),
     )
     constants = {"w": Constant("w", weights(), "w", SHAPE)}
-    return Plan("tiny", made, {b.name: b for b in buffers}, constants, ("x",), ("z", "s"), 4096)
+    level = Level((Schedule(chunks=16), Schedule(chunks=16), Schedule(chunks=4)), ("v4",) * 3)
+    return Plan("tiny", made, {b.name: b for b in buffers}, constants, ("x",), ("z", "s"), 4096, levels={"v4": level})
 
 
 def graph() -> ir.Model:

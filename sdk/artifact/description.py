@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from edge import __version__
@@ -18,12 +17,11 @@ from edge.words.plan import Plan
 MAX_LABELS_BYTES = 1 << 20
 
 
-def description(source: Source, profile: Profile, plans: Mapping[str, Plan], vectors: Vectors, precision: str) -> dict[str, object]:
-    """plans: by level name, best first; what they share is taken from the best."""
-    best = next(iter(plans.values()))
+def description(source: Source, profile: Profile, plan: Plan, vectors: Vectors, precision: str) -> dict[str, object]:
+    """What the manifest says of a model that was planned for `profile`."""
 
     def tensor(buffer: str, name: str) -> Tensor:
-        return Tensor(name, best.buffers[buffer].shape, best.buffers[buffer].dtype)
+        return Tensor(name, plan.buffers[buffer].shape, plan.buffers[buffer].dtype)
 
     return {
         "edge": __version__,
@@ -32,14 +30,14 @@ def description(source: Source, profile: Profile, plans: Mapping[str, Plan], vec
         "precision": precision,
         "profile": profile.sha256,
         "model": ModelOrigin(source.origin, source.sha256),
-        "inputs": tuple(tensor(name, name) for name in best.inputs),
-        "outputs": tuple(tensor(buffer, name) for buffer, name in zip(best.delivered, best.outputs, strict=True)),
-        "arena_bytes": best.arena_bytes,
-        "macs": sum(step.macs for step in best.steps),
-        "levels": tuple(plans),
+        "inputs": tuple(tensor(name, name) for name in plan.inputs),
+        "outputs": tuple(tensor(buffer, name) for buffer, name in zip(plan.delivered, plan.outputs, strict=True)),
+        "arena_bytes": plan.arena_bytes,
+        "macs": sum(step.macs for step in plan.steps),
+        "levels": tuple(plan.levels),
         "toolchain": Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS)),
         "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol),
-        "plan": plan_to_json(best),
+        "plan": plan_to_json(plan),
         "options": {"precision": precision, "target": profile.name},
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
-from edge.words.plan import Buffer, Constant, Plan, State
+from edge.words.plan import Buffer, Constant, Level, Plan, State
 from edge.words.post import ACTIVATIONS, ADD
 from edge.words.step import Step
 
@@ -47,6 +47,8 @@ class StoredPlan:
     arena_bytes: int
     states: tuple[State, ...] = ()
     delivered: tuple[str, ...] = ()
+    levels: dict[str, Level] = field(default_factory=dict)
+    block: int = 1
 
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:
@@ -83,6 +85,13 @@ def mistakes(plan: Plan) -> list[str]:
         blocked = buffer.layout.block != 0
         if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
             wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
+    for name, level in plan.levels.items():
+        if not len(level.schedules) == len(level.code) == len(plan.steps):
+            wrong.append(f"level '{name}' schedules {len(level.schedules)} of {len(plan.steps)} steps")
+        figures = [(key, value) for s in level.schedules for key, value in (("chunks", s.chunks), *s.fields)]
+        wrong += [f"level '{name}': {key} {n}" for key, n in figures if not isinstance(n, int) or not 0 < n <= MOST]
+    if not plan.levels:
+        wrong.append("no levels")
     for step in plan.steps:
         named = {*step.outputs, *(operand.buffer for operand in step.inputs)} - plan.buffers.keys()
         if not step.outputs:
@@ -93,7 +102,6 @@ def mistakes(plan: Plan) -> list[str]:
         counts = [
             ("macs", step.macs),
             ("bytes", step.bytes),
-            ("chunks", step.chunks),
             *(("channels", n) for operand in step.operands for n in operand.view),
         ]
         counts += [(key, n) for key, value in step.numbers.items() for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int)]

@@ -11,19 +11,12 @@ from edge.words.plan import Plan
 __all__ = ["Vectors", "emit", "packed_weights"]
 
 
-def emit(
-    plans: Mapping[str, Plan], features: Mapping[str, tuple[str, ...]], target: str, block: int, vectors: Vectors, *, split: bool = True
-) -> dict[str, str]:
-    """C files for every level.  plans, features: by level name, best first; the plans differ in tiles and chunks only.  split: see steps_files."""
-    first = next(iter(plans.values()))
-    for plan in plans.values():
-        assert (plan.buffers, plan.constants, plan.arena_bytes) == (first.buffers, first.constants, first.arena_bytes), (
-            "levels must share memory and weights"
-        )
+def emit(plan: Plan, features: Mapping[str, tuple[str, ...]], target: str, vectors: Vectors, *, split: bool = True) -> dict[str, str]:
+    """C files for every level.  features: by level name, best first.  split: see steps_files."""
     files: dict[str, str] = {}
-    for level, each in plans.items():
-        files |= steps_files(each, level, block, split=split)
-    return files | {"program.c": program_text(first, features, target, vectors)}
+    for level in plan.levels:
+        files |= steps_files(plan, level, split=split)
+    return files | {"program.c": program_text(plan, features, target, vectors)}
 
 
 def packed_weights(plan: Plan) -> bytes:

@@ -9,6 +9,7 @@ from edge.kernels import kernels
 from edge.kernels.record import Field
 from edge.words.plan import Buffer, Place, Plan
 from edge.words.post import ADD, Post
+from edge.words.schedule import Schedule
 from edge.words.step import Access, Number, Operand, Step
 
 HEADER = """/* {name}: the steps of level {level}, written by edge.
@@ -18,8 +19,8 @@ HEADER = """/* {name}: the steps of level {level}, written by edge.
 NO_ACT = Post("none")
 
 
-def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> dict[str, str]:
-    """File name -> text; `steps_<level>.c` defines the table `edge_steps_<level>`.
+def steps_files(plan: Plan, level: str, *, split: bool = True) -> dict[str, str]:
+    """File name -> text; `steps_<level>.c` defines the table `edge_steps_<level>`, and the functions that no lower level has.
 
     split: half of the shapes go to `steps_<level>_more.c`, so that two compilers share the work.
     """
@@ -27,14 +28,17 @@ def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> di
     acts: dict[str, set[str]] = {}
     texts: dict[str, list[str]] = {}  # function of a distinct shape -> its C and that of the steps that call it
     called: dict[str, str] = {}
-    for index, step in enumerate(plan.steps):
-        key = (step.kernel, tuple(operand.field for operand in step.operands), step.shape, step.schedule, step.posts)
+    column = plan.levels[level]
+    for index, (step, schedule) in enumerate(zip(plan.steps, column.schedules, strict=True)):
+        if column.code[index] != level:
+            continue
+        key = (step.kernel, tuple(operand.field for operand in step.operands), step.shape, schedule.fields, step.posts)
         if key not in shapes:
             name = shapes[key] = f"{step.kernel}_{len(shapes)}"
-            called[name], texts[name], acts[name] = step.kernel, [_instance(step, name)], _activations(step)
+            called[name], texts[name], acts[name] = step.kernel, [_instance(step, schedule, name)], _activations(step)
         texts[shapes[key]].append(_call(plan, step, f"{level}_step_{index}", shapes[key]))
-    own = [f"void {level}_step_{i}(const struct edge_memory *m, int begin, int end);" for i in range(len(plan.steps))]
-    start = HEADER.format(name=c_comment(plan.name), level=level, block=block)
+    own = [f"void {column.code[i]}_step_{i}(const struct edge_memory *m, int begin, int end);" for i in range(len(plan.steps))]
+    start = HEADER.format(name=c_comment(plan.name), level=level, block=plan.block)
 
     def text(names: list[str]) -> list[str]:
         includes = [f'#include "{kernel}.c"' for kernel in sorted({called[name] for name in names})]
@@ -48,7 +52,7 @@ def steps_files(plan: Plan, level: str, block: int, *, split: bool = True) -> di
             *(part for name in names for part in texts[name]),
         ]
 
-    rows = [_row(plan, step, f"{level}_step_{index}") for index, step in enumerate(plan.steps)]
+    rows = [_row(plan, level, index) for index in range(len(plan.steps))]
     table = [f"extern const struct edge_step edge_steps_{level}[];", f"const struct edge_step edge_steps_{level}[] = {{", *rows, "};", ""]
     first, more = _halves(called) if split and len(texts) > 1 else (list(texts), [])
     files = {f"steps_{level}.c": "\n".join([*text(first), *table])}
@@ -97,9 +101,9 @@ def _number(field: Field, value: Number) -> str:
     return c_float(value) if field.real else str(value)
 
 
-def _initialisers(step: Step) -> list[str]:
+def _initialisers(step: Step, schedule: Schedule) -> list[str]:
     """`.field = value` for every number and post of the kernel's record, in its order."""
-    record, numbers = kernels()[step.kernel], step.numbers
+    record, numbers = kernels()[step.kernel], step.numbers | dict(schedule.fields)
     posts = record.slots(step.posts)
     return [
         f".{field} = {_act(posts.get(field, NO_ACT))}" if isinstance(field, str) else f".{field.name} = {_number(field, numbers[field.name])}"
@@ -111,10 +115,10 @@ def _pointer_type(operand: Operand) -> str:
     return "void *" if operand.access in (Access.WRITE, Access.UPDATE) else "const void *"
 
 
-def _instance(step: Step, name: str) -> str:
+def _instance(step: Step, schedule: Schedule, name: str) -> str:
     """The kernel with its shape as constants, so that the compiler unrolls and folds."""
     arguments = ", ".join(f"{_pointer_type(operand)}{_field(operand.field)}" for operand in step.operands)
-    fields = ", ".join([*(f".{o.field} = {_field(o.field)}" for o in step.operands), *_initialisers(step)])
+    fields = ", ".join([*(f".{o.field} = {_field(o.field)}" for o in step.operands), *_initialisers(step, schedule)])
     head = f"static __attribute__((noinline)) void {name}(int begin, int end, {arguments}) {{"
     return f"{head}\n    {step.kernel}(begin, end, (struct {step.kernel}){{{fields}}});\n}}\n"
 
@@ -148,8 +152,10 @@ def _call(plan: Plan, step: Step, function: str, name: str) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _row(plan: Plan, step: Step, function: str) -> str:
+def _row(plan: Plan, level: str, index: int) -> str:
+    step, column = plan.steps[index], plan.levels[level]
+    function = f"{column.code[index]}_step_{index}"
     y = plan.buffers[step.output]
     place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == Place.OUTPUT else ("EDGE_PLACE_ARENA", y.offset)
-    figures = (step.chunks, float(step.macs), float(step.bytes), place, offset, y.size)
+    figures = (column.schedules[index].chunks, float(step.macs), float(step.bytes), place, offset, y.size)
     return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {', '.join(map(str, figures))}}},"

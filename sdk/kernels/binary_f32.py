@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from enum import IntEnum
 
-from edge.kernels.record import ACT, Field, Kernel, ints
+from edge.kernels.core import Core
+from edge.kernels.record import ACT, Field, Kernel, Task, ints
+from edge.words.schedule import Schedule
 from edge.words.step import Number
 
 
@@ -29,6 +31,11 @@ def _instructions(numbers: Mapping[str, Number]) -> int:
     return COST.get(Binary(op), 1) if isinstance(op, int) and op in list(Binary) else 1
 
 
+def _schedule(task: Task, core: Core) -> Schedule:
+    """A chunk an index of the two outermost axes."""
+    return Schedule(chunks=task.row("dims")[0] * task.row("dims")[1])
+
+
 KERNEL = Kernel(
     name="binary_f32",
     reads=("p", "q"),
@@ -41,4 +48,5 @@ KERNEL = Kernel(
     ),
     posts=ACT,
     instructions=_instructions,
+    schedule=_schedule,
 )

@@ -1,6 +1,14 @@
 """A batched product of two computed matrices."""
 
-from edge.kernels.record import ACT, Kernel, ints
+from edge.kernels.core import Core
+from edge.kernels.record import ACT, Kernel, Task, ints
+from edge.words.schedule import Schedule
+
+
+def _schedule(task: Task, core: Core) -> Schedule:
+    """A chunk a row."""
+    return Schedule(chunks=task["batch"] * task["m"])
+
 
 KERNEL = Kernel(
     name="matmul_f32",
@@ -9,4 +17,5 @@ KERNEL = Kernel(
     posts=ACT,
     work="fc",
     instructions=0,
+    schedule=_schedule,
 )

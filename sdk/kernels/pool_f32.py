@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping
 
-from edge.kernels.record import ACT, Kernel, ints
+from edge.kernels.core import Core
+from edge.kernels.record import ACT, Kernel, Task, ints
 from edge.kernels.window import WINDOW
+from edge.words.schedule import Schedule
 from edge.words.step import Number
 
 
 def _taps(numbers: Mapping[str, Number]) -> int:
     kh, kw = numbers.get("kh", 1), numbers.get("kw", 1)
     return kh * kw if isinstance(kh, int) and isinstance(kw, int) else 1
+
+
+def _schedule(task: Task, core: Core) -> Schedule:
+    """A chunk a channel block."""
+    return Schedule(chunks=task["images"] * task["blocks"])
 
 
 KERNEL = Kernel(
@@ -19,4 +26,5 @@ KERNEL = Kernel(
     posts=ACT,
     instructions=_taps,
     of_output=True,
+    schedule=_schedule,
 )

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from edge.kernels.core import Core
 from edge.words.post import ACTIVATIONS, ADD, Post
+from edge.words.schedule import Schedule
 from edge.words.step import Number
 
 ACTIVATION = "activation"  #: the slot that takes any post of ACTIVATIONS
@@ -50,6 +52,32 @@ EPILOGUE = (Slot("act", ACTIVATION), Slot(RESIDUAL, ADD), Slot("act2", ACTIVATIO
 ACT = (Slot("act", ACTIVATION),)
 
 PerElement = int | Callable[[Mapping[str, Number]], int]
+Numbers = Mapping[str, Number]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a schedule is made for: the step's shape by field, and the channels of its output (axis 1; the last axis of a matrix)."""
+
+    shape: Numbers
+    outputs: int
+
+    def __getitem__(self, name: str) -> int:
+        """An integer of the shape."""
+        value = self.shape[name]
+        assert isinstance(value, int)
+        return value
+
+    def row(self, name: str) -> tuple[int, ...]:
+        """An array of the shape."""
+        value = self.shape[name]
+        assert isinstance(value, tuple)
+        return value
+
+
+def whole(task: Task, core: Core) -> Schedule:
+    """One chunk, no tiles."""
+    return Schedule()
 
 
 @dataclass(frozen=True)
@@ -59,6 +87,7 @@ class Kernel:
     reads, weights: pointer fields, of buffers and of constants; `x[0]` is an element of an array.  It writes the field `y`.
     fields: its numbers, in the order in which they are printed; an entry may also be the name of a post's field.
     posts: slots for what is done to the result in registers, in order.
+    schedule: chooses tiles and chunks for a step on one level.
     work: its class in a profile's `efficiency`.  positions: fields whose product is how often each packed weight is used.
     instructions: vector instructions an element of its larger side (of_output: of its output), besides multiply-adds.
     """
@@ -72,6 +101,7 @@ class Kernel:
     positions: tuple[str, ...] = ()
     instructions: PerElement = 1
     of_output: bool = False
+    schedule: Callable[[Task, Core], Schedule] = whole
 
     @property
     def numbers(self) -> tuple[Field, ...]:

@@ -88,10 +88,7 @@ def unary(build: Builder, group: Group) -> None:
     act = act_of(group.node)
     assert act is not None
     x = build.whole(input_name(group, 0))
-    count = build.buffers[x].elements
-    chunk = max(4096, -(-count // 16 // 64) * 64)
-    numbers = {"n": count, "chunk": chunk}
-    build.step(group, "unary_f32", {"x": x}, numbers, own=(act,), chunks=-(-count // chunk), layout=build.buffers[x].layout)
+    build.step(group, "unary_f32", {"x": x}, {"n": build.buffers[x].elements}, own=(act,), layout=build.buffers[x].layout)
 
 
 LOWERINGS = {op: Lowering(unary, ("unary_f32",)) for op in ACTIVATIONS if op not in ("Add", "Sub", "Mul", "Pow")}

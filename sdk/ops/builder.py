@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from edge.kernels import kernels
 from edge.kernels.record import RESIDUAL
-from edge.ops.core import Core
 from edge.ops.group import Group
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, Layout, Shape
@@ -27,8 +26,8 @@ from edge.words.step import Access, Number, Operand, Step, View
 class Builder:
     """The growing plan.  forms: (value, layout) -> the buffer that holds it whole."""
 
-    def __init__(self, core: Core) -> None:
-        self.core = core
+    def __init__(self, block: int) -> None:
+        self.block = block
         self.steps: list[Step] = []
         self.buffers: dict[str, Buffer] = {}
         self.constants: dict[str, Constant] = {}
@@ -41,7 +40,7 @@ class Builder:
     @property
     def blocked_layout(self) -> Layout:
         """The channel-blocked layout of this target."""
-        return Layout(self.core.block)
+        return Layout(self.block)
 
     # ---- what holds a value
 
@@ -154,11 +153,10 @@ class Builder:
             "x_image": x.elements // x.shape[0],
             "y_image": y.elements // y.shape[0],
         }
-        chunks = x.shape[0] * -(-view.channels // self.core.block)
         moved = 8 * x.shape[0] * view.channels * pixels
         operands = (self._read("x", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
         numbers_of = tuple(numbers.items())
-        self.steps.append(Step(target, "layout", "channels_f32", operands, numbers_of, chunks=chunks, bytes=moved))
+        self.steps.append(Step(target, "layout", "channels_f32", operands, numbers_of, bytes=moved))
 
     def _read(self, field: str, buffer: str, view: tuple[int, ...] = ()) -> Operand:
         """The operand that reads a buffer, or a constant of weights.bin."""
@@ -189,7 +187,7 @@ class Builder:
 
     def matrix(self, w: NDArray[np.float32], source: str, *, recipe: bool = True) -> str:
         """(O, K, …ones) -> (O/B, K, B)."""
-        block, out = self.core.block, w.shape[0]
+        block, out = self.block, w.shape[0]
         pads = (-out % block,) + (0,) * (w.ndim - 1)
         return self.constant(w, source, pads=pads, split=(-(-out // block), block, prod(w.shape[1:])), perm=(0, 2, 1), tag="@matrix", recipe=recipe)
 
@@ -198,7 +196,7 @@ class Builder:
         if data is None:
             return ""
         flat = data.reshape(-1)
-        return self.constant(flat, source, pads=(-flat.size % self.core.block,), tag="@channels", recipe=data.ndim == 1)
+        return self.constant(flat, source, pads=(-flat.size % self.block,), tag="@channels", recipe=data.ndim == 1)
 
     def step(
         self,
@@ -210,13 +208,13 @@ class Builder:
         own: tuple[Post, ...] = (),
         shape: Shape | None = None,
         layout: Layout = PLANAR,
-        chunks: int = 1,
         macs: int = 0,
         into: str = "",
     ) -> str:
         """Emit the step that computes `group`, with all of its posts, and return the buffer of its result.
 
-        args: pointer field -> buffer, view of one, or constant; '' for a null pointer.  numbers: every other field of the kernel's record.
+        args: pointer field -> buffer, view of one, or constant; '' for a null pointer.
+        numbers: every other field of the kernel's record that is not a schedule's.
         own: an activation that is the node itself, before the group's posts.
         into: the buffer to write, otherwise a new one of `shape` (default: that of args' x).
         Raises RuntimeError if the kernel's record names other fields, or cannot apply a post: a mistake of a lowering.
@@ -225,8 +223,9 @@ class Builder:
         y = into or self.buffer(group.output, self.buffers[str(args["x"])].shape if shape is None else shape, layout)
         posts = own + tuple(replace(post, operands=(RESIDUAL,)) if post.kind == ADD else post for post in group.posts)
         record.slots(posts)
-        if {field.name for field in record.numbers} != numbers.keys() or not args.keys() <= {*record.reads, *record.weights}:
-            raise RuntimeError(f"{kernel} has the fields {[f.name for f in record.numbers]}, not {list(numbers)}; {list(args)}")
+        wanted = [field.name for field in record.numbers if not field.schedule]
+        if set(wanted) != numbers.keys() or not args.keys() <= {*record.reads, *record.weights}:
+            raise RuntimeError(f"{kernel} has the fields {wanted}, not {list(numbers)}; {list(args)}")
         if bool(group.residual) != bool(args.get(RESIDUAL)):
             raise RuntimeError(f"{kernel}: the residual of {group.title} is not an operand")
         operands = tuple(
@@ -239,12 +238,10 @@ class Builder:
             group.title,
             kernel,
             (*operands, Operand("y", y, Access.WRITE)),
-            tuple((f.name, numbers[f.name]) for f in record.numbers if not f.schedule),
-            tuple((f.name, numbers[f.name]) for f in record.numbers if f.schedule),
+            tuple((field, numbers[field]) for field in wanted),
             posts,
             group.covers,
             group.source,
-            chunks,
             macs,
         )
         self.steps.append(replace(step, bytes=self._traffic(step)))

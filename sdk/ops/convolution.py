@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 
 from edge.graph import rewrite
 from edge.ops.builder import Builder
-from edge.ops.core import Taps, matrix_tile, row_tile
 from edge.ops.group import Group, input_name
 from edge.ops.lowering import Lowering
 from edge.words.layout import Shape
 from edge.words.step import Number, View
 
 F32 = NDArray[np.float32]
-ROWS_PAY = 14  #: output rows from which a depthwise convolution is cut into rows
-CHUNKS = 16  #: pieces a step is cut into where the work allows: enough for eight threads to even out
 
 
 def conv(build: Builder, group: Group) -> None:
@@ -97,8 +94,6 @@ def _two(views: tuple[View, ...]) -> tuple[View, View]:
 def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     w, source, bias = _weights(build, group)
     views = build.views(input_name(group, 0), most=1)
-    blocks = -(-y[1] // build.core.block)
-    panels = -(-blocks // min(4, blocks))
     build.step(
         group,
         "fc_f32",
@@ -110,12 +105,9 @@ def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "whole": 1,
             "x_row": _image(build, build.buffers[views[0].buffer].shape),
             "y_row": _image(build, y),
-            "nv": min(4, blocks),
-            "panel_chunk": 1,
         },
         shape=y,
         layout=build.blocked_layout,
-        chunks=panels,
         macs=x[0] * x[1] * y[1],
     )
 
@@ -123,15 +115,7 @@ def _one_pixel(build: Builder, group: Group, x: Shape, y: Shape) -> None:
 def _pointwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     w, source, bias = _weights(build, group)
     views = build.views(input_name(group, 0))
-    pixels, blocks = prod(y[2:]), -(-y[1] // build.core.block)
-    mr, nv = matrix_tile(build.core, pixels, blocks)
-    panels, tiles, budget = -(-blocks // nv), -(-pixels // mr), build.core.l2 // 4
-    pixel_chunk, panel_chunk = mr * max(1, min(tiles, budget // (4 * x[1] * mr))), panels
-    if 4 * x[1] * y[1] <= budget:
-        pixel_chunk = min(pixel_chunk, mr * max(1, -(-tiles // CHUNKS)))
-    else:
-        panel_chunk = -(-panels // CHUNKS)
-    chunks = x[0] * -(-pixels // pixel_chunk) * -(-panels // panel_chunk)
+    pixels, blocks = prod(y[2:]), -(-y[1] // build.block)
     build.step(
         group,
         "pointwise_f32",
@@ -142,14 +126,9 @@ def _pointwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "pixels": pixels,
             "blocks": blocks,
             "y_image": _image(build, y),
-            "mr": mr,
-            "nv": nv,
-            "pixel_chunk": pixel_chunk,
-            "panel_chunk": panel_chunk,
         },
         shape=y,
         layout=build.blocked_layout,
-        chunks=chunks,
         macs=x[0] * pixels * x[1] * y[1],
     )
 
@@ -164,13 +143,9 @@ def window(group: Group, x: Shape, y: Shape, kernel: Shape) -> dict[str, int]:
 
 def _depthwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
     w, source, bias = _weights(build, group)
-    block, taps = build.core.block, prod(w.shape[2:])
+    block, taps = build.block, prod(w.shape[2:])
     blocks = -(-x[1] // block)
     packed = build.constant(w, source, pads=(-x[1] % block, 0, 0, 0), split=(blocks, block, taps), perm=(0, 2, 1), tag="@depthwise")
-    tr, tw = row_tile(build.core, y[3], y[2])
-    # by rows, as the pointwise layers around it go by pixels: a thread then finds what it wrote itself; small maps by channels, as those go by panels
-    row_chunk, block_chunk = (-(-y[2] // CHUNKS), blocks) if y[2] >= ROWS_PAY else (y[2], 1)
-    row_chunk += -row_chunk % tr
     build.step(
         group,
         "depthwise_f32",
@@ -180,21 +155,16 @@ def _depthwise(build: Builder, group: Group, x: Shape, y: Shape) -> None:
             "blocks": blocks,
             "x_image": _image(build, x),
             "y_image": _image(build, y),
-            "tr": tr,
-            "tw": tw,
-            "row_chunk": row_chunk,
-            "block_chunk": block_chunk,
         },
         shape=y,
         layout=build.blocked_layout,
-        chunks=x[0] * -(-blocks // block_chunk) * -(-y[2] // row_chunk),
         macs=prod(y) * taps,
     )
 
 
 def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, groups: int) -> None:
     w, source, bias = _weights(build, group)
-    block, name = build.core.block, input_name(group, 0)
+    block, name = build.block, input_name(group, 0)
     blocks = -(-y[1] // block)
     held = build.views_as_held(name)
     planar = len(held) == 1 and not build.buffers[held[0].buffer].layout.block and x[1] < block and groups == 1
@@ -211,10 +181,6 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
         packed = build.constant(spread, source, split=(blocks, block, *spread.shape[1:]), perm=(0, 3, 4, 2, 1), tag=f"@grouped{groups}", recipe=False)
         fields["count"] = (spread.shape[1], 0)
     places = window(group, x, y, w.shape[2:])
-    taps = Taps(w.shape[3], int(places["sw"]), int(places["dw"])) if planar else None
-    mr, nv = matrix_tile(build.core, y[3], 1 if groups > 1 else blocks, overlap=True, grouped=groups > 1, picture=taps)
-    panels = -(-blocks // nv)
-    row_chunk = max(1, -(-y[2] // CHUNKS))
     build.step(
         group,
         "conv_f32",
@@ -222,10 +188,9 @@ def _general(build: Builder, group: Group, x: Shape, w_shape: Shape, y: Shape, g
         fields
         | {"planar": int(planar), "group_out": grouping[0], "group_in": grouping[1], "limit": grouping[2]}
         | places
-        | {"blocks": blocks, "y_image": _image(build, y), "mr": mr, "nv": nv, "row_chunk": row_chunk, "panel_chunk": panels},
+        | {"blocks": blocks, "y_image": _image(build, y)},
         shape=y,
         layout=build.blocked_layout,
-        chunks=x[0] * -(-y[2] // row_chunk),
         macs=prod(y) * prod(w.shape[1:]),
     )
 

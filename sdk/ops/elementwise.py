@@ -41,8 +41,8 @@ def binary(build: Builder, group: Group) -> None:
     assert shape is not None
     blocked = len(shape) == 4 and any(_is_blocked(build, group, i, shape) for i in (0, 1))
     names = [_operand(build, group, i, shape, blocked) for i in (0, 1)]
-    dims = _spread(shape, build.core.block if blocked else 0)
-    steps = [_strides(build.buffers.get(name), _shape(build, group, i), shape, dims, blocked, build.core.block) for i, name in enumerate(names)]
+    dims = _spread(shape, build.block if blocked else 0)
+    steps = [_strides(build.buffers.get(name), _shape(build, group, i), shape, dims, blocked, build.block) for i, name in enumerate(names)]
     dims, steps = _merge(dims, steps)
     if len(dims) > 6:
         raise group.refused(
@@ -62,7 +62,7 @@ def binary(build: Builder, group: Group) -> None:
         "q_step": tuple(ends[1][:-1]),
     }
     layout = build.blocked_layout if blocked else PLANAR
-    build.step(group, "binary_f32", {"p": names[0], "q": names[1]}, params, shape=shape, layout=layout, chunks=outer[0] * outer[1])
+    build.step(group, "binary_f32", {"p": names[0], "q": names[1]}, params, shape=shape, layout=layout)
 
 
 def _shape(build: Builder, group: Group, index: int) -> Shape:
@@ -84,7 +84,7 @@ def _operand(build: Builder, group: Group, index: int, shape: Shape, blocked: bo
         own = (1,) * (len(shape) - data.ndim) + data.shape
         if not blocked or own[1] == 1:
             return build.constant(data.astype(np.float32), name, tag="@planar", recipe=data.dtype == np.float32)
-        block = build.core.block
+        block = build.block
         full = data.astype(np.float32).reshape(own)
         split = (own[0], -(-own[1] // block), block, own[2], own[3])
         return build.constant(

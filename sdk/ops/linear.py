@@ -27,19 +27,17 @@ def gemm(build: Builder, group: Group) -> None:
 
 def _rows(build: Builder, group: Group, w: NDArray[np.float32], source: str, bias: str, *, recipe: bool) -> None:
     """x (…, K) times w (N, K) transposed."""
-    block, (out, k) = build.core.block, (w.shape[0], w.shape[1])
-    blocks = -(-out // block)
+    out, k = w.shape
     name = input_name(group, 0)
     shape = build.shapes[name]
-    rows, nv = prod(shape[:-1]), min(4, blocks)
+    rows = prod(shape[:-1])
     packed = build.matrix(w, source, recipe=recipe)
     build.step(
         group,
         "fc_f32",
         {"x": build.planar(name), "w": packed, "bias": bias, "residual": build.planar(group.residual) if group.residual else ""},
-        {"rows": rows, "k": k, "n": out, "whole": 0, "x_row": k, "y_row": out, "nv": nv, "panel_chunk": 1},
+        {"rows": rows, "k": k, "n": out, "whole": 0, "x_row": k, "y_row": out},
         shape=(*shape[:-1], out),
-        chunks=-(-blocks // nv),
         macs=rows * k * out,
     )
 
@@ -68,7 +66,6 @@ def matmul(build: Builder, group: Group) -> None:
         {"batch": batches[2], "m": x[-2], "k": x[-1], "n": z[-1]}
         | {"x_batch": x[-2] * x[-1] if batches[0] > 1 else 0, "z_batch": z[-2] * z[-1] if batches[1] > 1 else 0},
         shape=y,
-        chunks=batches[2] * x[-2],
         macs=prod(y) * x[-1],
     )
 

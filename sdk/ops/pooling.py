@@ -25,18 +25,18 @@ def pool(build: Builder, group: Group) -> None:
     pads = rewrite.integers(node, "pads", (0, 0, 0, 0))
     kind = 0 if node.op_type == "MaxPool" else 1 + rewrite.integer(node, "count_include_pad", 0)
     source = build.blocked(node.inputs[0].name or "")  # type: ignore[union-attr]
-    blocks = -(-x[1] // build.core.block)
-    each = build.core.block * blocks
+    blocks = -(-x[1] // build.block)
+    each = build.block * blocks
     params: dict[str, Number] = {"kind": kind, "blocks": blocks, "bottom": pads[2], "right": pads[3]}
     params |= {"x_image": each * prod(x[2:]), "y_image": each * prod(y[2:])} | window(group, x, y, rewrite.integers(node, "kernel_shape"))
-    build.step(group, "pool_f32", {"x": source}, params, shape=y, layout=build.blocked_layout, chunks=x[0] * blocks)
+    build.step(group, "pool_f32", {"x": source}, params, shape=y, layout=build.blocked_layout)
 
 
 def global_pool(build: Builder, group: Group) -> None:
     """(N, C, H, W) -> (N, C, 1, 1), the mean of every channel."""
     source = build.blocked(input_name(group, 0))
     x = build.buffers[source]
-    blocks = -(-x.shape[1] // build.core.block)
+    blocks = -(-x.shape[1] // build.block)
     build.step(
         group,
         "global_pool_f32",
@@ -46,11 +46,10 @@ def global_pool(build: Builder, group: Group) -> None:
             "blocks": blocks,
             "pixels": prod(x.shape[2:]),
             "x_image": x.elements // x.shape[0],
-            "y_image": blocks * build.core.block,
+            "y_image": blocks * build.block,
         },
         shape=(*x.shape[:2], *(1 for _ in x.shape[2:])),
         layout=build.blocked_layout,
-        chunks=x.shape[0] * blocks,
     )
 
 

@@ -23,7 +23,6 @@ def softmax(build: Builder, group: Group) -> None:
         {"x": build.planar(input_name(group, 0))},
         {"outer": prod(x[:axis]), "n": x[axis], "inner": prod(x[axis + 1 :]), "logarithm": int(group.node.op_type == "LogSoftmax")},
         shape=x,
-        chunks=prod(x[:axis]),
     )
 
 
@@ -46,7 +45,6 @@ def reduce(build: Builder, group: Group) -> None:
         {"x": build.planar(input_name(group, 0))},
         {"op": REDUCTIONS[node.op_type], "outer": outer, "n": n, "inner": inner},
         shape=y,
-        chunks=outer,
     )
 
 

@@ -35,7 +35,7 @@ class Modelled:
 def modelled_energy(plan: Plan, profile: Profile, threads: int = 1, seconds: float | None = None) -> Modelled:
     """seconds: that an inference took on the device itself; modelled too where that is not known.  EdgeError where the profile says too little."""
     level = profile.levels[0]
-    asked = list(zip((work(step, plan) for step in plan.steps), touches(plan), (step.chunks for step in plan.steps), strict=True))
+    asked = list(zip((work(step, plan) for step in plan.steps), touches(plan), (schedule.chunks for schedule in plan.best), strict=True))
     nets, gross, idle, counted = [], 0.0, 0.0, 0.0
     for case in CASES:
         on = machine_of(profile, level, case)

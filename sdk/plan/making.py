@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from edge.errors import EdgeError
 from edge.graph import rewrite
+from edge.kernels.core import Core
 from edge.ops import lowerings
 from edge.ops.builder import Builder
-from edge.ops.core import Core
 from edge.ops.group import input_name
 from edge.plan.grouping import grouped
 from edge.plan.memory import placed
+from edge.plan.scheduling import scheduled
 from edge.words.plan import Place, Plan
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 CONSTANT_ALIGN = 64  #: bytes between packed constants
 
 
-def make(model: ir.Model, core: Core) -> Plan:
-    """The steps that compute `model` on one ISA level.  Buffers, constants and arena do not depend on the level, only tiles and chunks do."""
+def make(model: ir.Model, cores: Mapping[str, Core]) -> Plan:
+    """The steps that compute `model`, and how each ISA level runs them.  cores: by level, best first; their block is the same."""
     graph, table = model.graph, lowerings()
-    build = Builder(core)
+    build = Builder(next(iter(cores.values())).block)
     build.initializers = {name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None}
     for index, value in enumerate(graph.inputs):
         build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input"), place=Place.INPUT, index=index))
@@ -44,7 +46,9 @@ def make(model: ir.Model, core: Core) -> Plan:
             constants[name] = replace(constant, offset=at)
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
     inputs, outputs = (tuple(value.name or "" for value in values) for values in (graph.inputs, graph.outputs))
-    return Plan(graph.name or "model", tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered)
+    levels = scheduled(build.steps, buffers, cores)
+    name = graph.name or "model"
+    return Plan(name, tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered, levels=levels, block=build.block)
 
 
 def _static(value: ir.Value, role: str) -> tuple[int, ...]:

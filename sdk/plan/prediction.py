@@ -92,7 +92,7 @@ def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
     level = profile.levels[0]
     machines = {case: machine_of(profile, level, case) for case in CASES}
     threads = min(threads or machines["value"].cores, machines["value"].cores)
-    found = list(zip((work(step, plan) for step in plan.steps), touches(plan), (step.chunks for step in plan.steps), strict=True))
+    found = list(zip((work(step, plan) for step in plan.steps), touches(plan), (schedule.chunks for schedule in plan.best), strict=True))
     costs = {case: [cost(w, t, chunks, on, threads) for w, t, chunks in found] for case, on in machines.items()}
     layers = []
     for i, (step, (asked, _, _)) in enumerate(zip(plan.steps, found, strict=True)):

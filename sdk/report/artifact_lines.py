@@ -11,7 +11,8 @@ from edge.errors import EdgeError, one_line
 from edge.kernels import kernels
 from edge.plan import predict
 from edge.report.table import millions, size, table
-from edge.words.step import Step
+from edge.words.schedule import Schedule
+from edge.words.step import Number, Step
 
 
 def artifact_facts(artifact: Artifact) -> dict[str, object]:
@@ -62,7 +63,7 @@ def steps_table(artifact: Artifact) -> str:
     rows, times = [], modelled_ms(artifact)
     for number, step in enumerate(artifact.plan.steps):
         buffer = artifact.plan.buffers[step.output]
-        params = " ".join(f"{field}={step.numbers[field]}" for field in shown(step))
+        params = " ".join(f"{field}={n}" for field, n in shown(step, artifact.plan.best[number]).items())
         shape = f"{list(buffer.shape)} {buffer.layout}"
         rows.append(
             (
@@ -81,10 +82,10 @@ def steps_table(artifact: Artifact) -> str:
     return table((">", "op", ">MMAC", ">bytes", ">ms, modelled", "kernel", "output", "window, tile", "name", "source"), rows)
 
 
-def shown(step: Step) -> list[str]:
+def shown(step: Step, schedule: Schedule) -> dict[str, Number]:
     """The fields that say most about a step, its window and register tile; --json has them all."""
-    record = kernels().get(step.kernel)
-    return [field.name for field in record.numbers if field.shown and field.name in step.numbers] if record else []
+    record, numbers = kernels().get(step.kernel), step.numbers | dict(schedule.fields)
+    return {field.name: numbers[field.name] for field in record.numbers if field.shown and field.name in numbers} if record else {}
 
 
 def modelled_ms(artifact: Artifact) -> list[str]:

@@ -7,5 +7,6 @@ dtype    element types, THE list
 layout   how a tensor lies in memory
 post     what a kernel does to a result before it stores it, THE list of activations
 step     one kernel call and its operands
-plan     buffers, constants, steps
+schedule how a step is run on one ISA level
+plan     buffers, constants, steps, and a schedule of each step for each level
 """

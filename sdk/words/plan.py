@@ -1,8 +1,8 @@
-"""A whole plan: steps in order, the buffers and constants that they name, and the size of the arena."""
+"""A whole plan: steps in order, the buffers and constants that they name, the size of the arena, and how each ISA level runs the steps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, Layout
+from edge.words.schedule import Schedule
 from edge.words.step import Operand, Step
 
 
@@ -89,9 +90,21 @@ class State:
 
 
 @dataclass(frozen=True)
+class Level:
+    """How one ISA level runs the steps of a plan, a schedule each.
+
+    code: for each step the level whose compiled code it runs: its own name, or a lower level's whose code would be the same.
+    """
+
+    schedules: tuple[Schedule, ...]
+    code: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Steps in order, every buffer they name, the packed constants, and the size of the one arena in bytes.
 
+    levels: by name, best first; they differ in schedules only.  block: float32 elements of a channel block.
     inputs, outputs: names of graph values, in order; an input's buffer has its name, delivered[i] is the buffer of outputs[i].
     """
 
@@ -104,6 +117,18 @@ class Plan:
     arena_bytes: int
     states: tuple[State, ...] = ()
     delivered: tuple[str, ...] = ()
+    levels: dict[str, Level] = field(default_factory=dict)
+    block: int = 1
+
+    @property
+    def best(self) -> tuple[Schedule, ...]:
+        """The schedules of the best level."""
+        return next(iter(self.levels.values())).schedules
+
+    def alone(self, index: int) -> Plan:
+        """The plan of one step, with every buffer where it is: what a tuner or a search asks about."""
+        levels = {name: Level((level.schedules[index],), (level.code[index],)) for name, level in self.levels.items()}
+        return replace(self, steps=(self.steps[index],), levels=levels)
 
     def channels(self, operand: Operand) -> int:
         """How many channels of its buffer an operand reads."""

@@ -1,4 +1,4 @@
-"""One kernel call: what it reads and writes, its shape, its schedule, and what it does to the result."""
+"""One kernel call: what it reads and writes, its shape, and what it does to the result.  How it is run is its Schedule."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Step:
 
     name: the graph value it computes, or the buffer that a copy makes.  op: a title for people, `Conv + Clip`.
     kernel: a record of edge.kernels.
-    shape: the numbers that say what is computed.  schedule: those that a tuner may change: tiles and chunks.
+    shape: the numbers that say what is computed; the same on every ISA level.
     posts: what is done to the result in registers, in order.
     covers: names of all graph values this step computes, the last one being `name`.  source: `net.py:31`.
-    chunks: independent pieces of work that threads may claim.  macs: multiply-adds.  bytes: read and written, each tensor once.
+    macs: multiply-adds.  bytes: read and written, each tensor once.
     """
 
     name: str
@@ -59,11 +59,9 @@ class Step:
     kernel: str
     operands: tuple[Operand, ...]
     shape: Fields = ()
-    schedule: Fields = ()
     posts: tuple[Post, ...] = ()
     covers: tuple[str, ...] = ()
     source: str = ""
-    chunks: int = 1
     macs: int = 0
     bytes: int = 0
 
@@ -89,5 +87,5 @@ class Step:
 
     @property
     def numbers(self) -> dict[str, Number]:
-        """Shape and schedule by field."""
-        return dict(self.shape) | dict(self.schedule)
+        """The shape by field."""
+        return dict(self.shape)

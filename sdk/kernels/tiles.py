@@ -1,40 +1,20 @@
-"""What a lowering may know of the machine, and the register tiles that follow from it."""
+"""Register tiles: how many outputs a kernel keeps in registers, chosen by a small cost model of the core."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 
-REMAINDER = 1.02  #: what a tile of another size at the end may cost before it is worth its code, which also spills more easily
+from edge.kernels.core import Core
+
+REMAINDER = 1.02  #: a remainder tile costs code size and may spill: charge it 2 % extra
 
 ROW = 10  #: vectors of a picture's row that a tile may hold, kernels/tile.h
 
 
 @dataclass(frozen=True)
-class Core:
-    """One ISA level of a target.  block: floats in a channel block.  width: floats in a vector register.  registers: how many there are.
-
-    l1, l2: bytes of data cache a core can count on.  flops: peak float32 operations a cycle.
-    by_element: the CPU multiplies by one element of a register (Arm), so kernels load a block of inputs whole; else they broadcast (x86).
-    """
-
-    block: int = 16
-    width: int = 16
-    registers: int = 32
-    l1: int = 32 << 10
-    l2: int = 512 << 10
-    flops: int = 32
-    by_element: bool = False
-
-    @property
-    def parts(self) -> int:
-        """Registers that hold one block."""
-        return max(1, self.block // self.width)
-
-
-@dataclass(frozen=True)
 class Taps:
-    """One row of a convolution's taps: how many, and how many columns they and their outputs lie apart."""
+    """One row of filter taps: their count, the stride of the outputs and the dilation of the taps, in columns."""
 
     count: int
     stride: int
@@ -89,7 +69,9 @@ def _cycles_broadcast(core: Core, mr: int, nv: int) -> float:
 
 
 def _cycles_by_element(core: Core, mr: int, nv: int) -> float:
-    """One input channel, in instructions: FMAs, of one sum no closer than four; loads by fours, which serve four channels as the loop's two do."""
+    """Instructions per input channel: mr * nv FMAs (at least four apart per sum, the FMA latency), and a quarter of the loads and of
+    the loop overhead, since one load fetches four channels.
+    """
     return max(mr, 4) * nv + (-(-mr // 4) + nv + 2) / 4
 
 
@@ -105,14 +87,14 @@ def _fits_picture(taps: Taps, core: Core, mr: int, nv: int) -> bool:
 
 
 def _cycles_picture(taps: Taps, core: Core, mr: int, nv: int) -> float:
-    """One tap, in instructions: FMAs, a load a vector of weights, and the tap's share of the row and of the loop's five."""
+    """Instructions per tap: mr * nv FMAs, nv weight loads, and 1/count of the row loads and of the five loop instructions."""
     return max(mr, 4) * nv + nv + (taps.vectors(core, mr) + 5) / taps.count
 
 
 def row_tile(core: Core, columns: int, rows: int) -> tuple[int, int]:
     """(tr, tw): output rows x columns of a depthwise convolution kept in registers; tw divides the columns where it can.
 
-    One row on Arm: with two LLVM spills, and an FMA there needs a load less than half the time even so.
+    Arm uses one row: with two, LLVM spills, and the second row would save less than half of the loads.
     """
     tr = 2 if core.parts == 1 and rows % 2 == 0 and not core.by_element else 1
     most = min(8, (core.registers - 6 * min(core.parts, 2)) // (core.parts * tr), columns)
