@@ -21,7 +21,7 @@ def description(source: Source, profile: Profile, plan: Plan, vectors: Vectors, 
     """What the manifest says of a model that was planned for `profile`."""
 
     def tensor(buffer: str, name: str) -> Tensor:
-        return Tensor(name, plan.buffers[buffer].shape, plan.buffers[buffer].dtype)
+        return Tensor(name, plan.buffers[buffer].shape, str(plan.buffers[buffer].dtype))
 
     return {
         "edge": __version__,

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
+from edge.words.dtype import Dtype
 
 SCHEMA = 1
 MAX_BYTES = 32 << 20
-DTYPES = ("float16", "float32", "float64", "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+DTYPES = tuple(str(dtype) for dtype in Dtype)
 MAX_RANK, MAX_TENSOR_BYTES = 8, 1 << 34
 FOREIGN = "the file is damaged or not made by edge: copy or build it again"
 
