@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from edge.codegen.loops_file import function as loops_function
 from edge.codegen.text import c_comment, c_float, c_list, c_string
 from edge.kernels import kernels
 from edge.kernels.record import Field
+from edge.words.dtype import Dtype
 from edge.words.plan import Buffer, Place, Plan
 from edge.words.post import ADD, Post
 from edge.words.schedule import Schedule
@@ -32,16 +34,18 @@ def steps_files(plan: Plan, level: str, *, split: bool = True) -> dict[str, str]
     for index, (step, schedule) in enumerate(zip(plan.steps, column.schedules, strict=True)):
         if column.code[index] != level:
             continue
-        key = (step.kernel, tuple(operand.field for operand in step.operands), step.shape, schedule.fields, step.posts)
+        dtypes = tuple(plan.dtype(operand.buffer) for operand in step.operands)
+        fields = tuple(operand.field for operand in step.operands)
+        key = (step.kernel, fields, dtypes, step.shape, schedule.fields, step.posts, step.loops)
         if key not in shapes:
             name = shapes[key] = f"{step.kernel}_{len(shapes)}"
-            called[name], texts[name], acts[name] = step.kernel, [_instance(step, schedule, name)], _activations(step)
-        texts[shapes[key]].append(_call(plan, step, f"{level}_step_{index}", shapes[key]))
+            called[name], texts[name], acts[name] = step.kernel, [_instance(step, schedule, dtypes, name)], _activations(step)
+        texts[shapes[key]].append(_call(plan, index, f"{level}_step_{index}", shapes[key]))
     own = [f"void {column.code[i]}_step_{i}(const struct edge_memory *m, int begin, int end);" for i in range(len(plan.steps))]
     start = HEADER.format(name=c_comment(plan.name), level=level, block=plan.block)
 
     def text(names: list[str]) -> list[str]:
-        includes = [f'#include "{kernel}.c"' for kernel in sorted({called[name] for name in names})]
+        includes = [f'#include "{_source(kernel)}"' for kernel in sorted({called[name] for name in names})]
         return [
             start + _used(acts[name] for name in names),
             *includes,
@@ -115,8 +119,15 @@ def _pointer_type(operand: Operand) -> str:
     return "void *" if operand.access in (Access.WRITE, Access.UPDATE) else "const void *"
 
 
-def _instance(step: Step, schedule: Schedule, name: str) -> str:
+def _source(kernel: str) -> str:
+    """The file that a kernel's steps include."""
+    return "scalar.h" if kernels()[kernel].generic else f"{kernel}.c"
+
+
+def _instance(step: Step, schedule: Schedule, dtypes: Sequence[Dtype], name: str) -> str:
     """The kernel with its shape as constants, so that the compiler unrolls and folds."""
+    if step.loops is not None:
+        return loops_function(name, step.loops, step.operands, dtypes)
     arguments = ", ".join(f"{_pointer_type(operand)}{_field(operand.field)}" for operand in step.operands)
     fields = ", ".join([*(f".{o.field} = {_field(o.field)}" for o in step.operands), *_initialisers(step, schedule)])
     head = f"static __attribute__((noinline)) void {name}(int begin, int end, {arguments}) {{"
@@ -142,9 +153,14 @@ def _pointer(plan: Plan, name: str) -> tuple[str, str]:
     return places[buffer.place], shape_text(buffer)
 
 
-def _call(plan: Plan, step: Step, function: str, name: str) -> str:
+def _call(plan: Plan, index: int, function: str, name: str) -> str:
+    step = plan.steps[index]
     title = " ".join(part for part in (c_comment(step.name), "-", c_comment(step.op), c_comment(step.source)) if part)
-    lines = [f"/* {title} */", f"void {function}(const struct edge_memory *m, int begin, int end) {{", f"    {name}(begin, end,"]
+    lines = [
+        f"/* {title} */",
+        f"void {function}(const struct edge_memory *m, int begin, int end) {{",
+        f"    {name}(begin, end,{f' m->failed, {index + 1},' if step.loops is not None else ''}",
+    ]
     for position, operand in enumerate(step.operands):
         expression, shape = _pointer(plan, operand.buffer)
         end = ");" if position == len(step.operands) - 1 else ","

@@ -33,3 +33,10 @@ def c_float(number: float) -> str:
     if np.isinf(value):
         return "INFINITY" if value > 0 else "-INFINITY"
     return f"{np.float32(value)!s}f" if np.isfinite(value) else "NAN"
+
+
+def c_double(number: float) -> str:
+    """A C double literal that reads back as the same float64."""
+    if np.isinf(number):
+        return "INFINITY" if number > 0 else "-INFINITY"
+    return repr(float(number)) if np.isfinite(number) else "NAN"

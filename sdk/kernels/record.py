@@ -87,6 +87,7 @@ class Kernel:
     reads, weights: pointer fields, of buffers and of constants; `x[0]` is an element of an array.  It writes the field `y`.
     fields: its numbers, in the order in which they are printed; an entry may also be the name of a post's field.
     posts: slots for what is done to the result in registers, in order.
+    generic: its C is printed for each step (edge.words.loops); reads are then x0, x1, …
     schedule: chooses tiles and chunks for a step on one level.
     work: its class in a profile's `efficiency`.  positions: fields whose product is how often each packed weight is used.
     instructions: vector instructions an element of its larger side (of_output: of its output), besides multiply-adds.
@@ -102,6 +103,7 @@ class Kernel:
     instructions: PerElement = 1
     of_output: bool = False
     schedule: Callable[[Task, Core], Schedule] = whole
+    generic: bool = False
 
     @property
     def numbers(self) -> tuple[Field, ...]:

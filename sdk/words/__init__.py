@@ -5,6 +5,8 @@ a float, an enum or a tuple of these, so that any code generator can print a pla
 
 dtype    element types, THE list
 layout   how a tensor lies in memory
+scalar   functions of single numbers, THE list
+loops    a generic step: loops, an expression, a reduction
 post     what a kernel does to a result before it stores it, THE list of activations
 step     one kernel call and its operands
 schedule how a step is run on one ISA level

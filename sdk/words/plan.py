@@ -130,6 +130,10 @@ class Plan:
         levels = {name: Level((level.schedules[index],), (level.code[index],)) for name, level in self.levels.items()}
         return replace(self, steps=(self.steps[index],), levels=levels)
 
+    def dtype(self, name: str) -> Dtype:
+        """The element type of a buffer or constant."""
+        return self.buffers[name].dtype if name in self.buffers else Dtype(self.constants[name].data.dtype.name)
+
     def channels(self, operand: Operand) -> int:
         """How many channels of its buffer an operand reads."""
         return operand.view[1] if operand.view else self.buffers[operand.buffer].channels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from edge.words.loops import Loops
 from edge.words.post import Post
 
 Number = int | float | tuple[int, ...]
@@ -50,6 +51,7 @@ class Step:
     kernel: a record of edge.kernels.
     shape: the numbers that say what is computed; the same on every ISA level.
     posts: what is done to the result in registers, in order.
+    loops: what the kernel `loops` computes, None for every other kernel.
     covers: names of all graph values this step computes, the last one being `name`.  source: `net.py:31`.
     macs: multiply-adds.  bytes: read and written, each tensor once.
     """
@@ -64,6 +66,7 @@ class Step:
     source: str = ""
     macs: int = 0
     bytes: int = 0
+    loops: Loops | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ extern "C" {
 
 #define EDGE_API __attribute__((visibility("default")))
 
-enum { EDGE_OK = 0, EDGE_NULL_POINTER = 1, EDGE_STOPPED = 2 };
+enum { EDGE_OK = 0, EDGE_NULL_POINTER = 1, EDGE_STOPPED = 2, EDGE_BAD_DATA = 3 };
 
 struct edge_model;
 
@@ -39,6 +39,9 @@ EDGE_API struct edge_model *edge_create(const char *path, int threads, char *err
 
 /* inputs[i], outputs[i]: the caller's memory, edge_input(model, i)->bytes and edge_output(model, i)->bytes long. */
 EDGE_API int edge_run(struct edge_model *model, const void *const inputs[], void *const outputs[]);
+
+/* After EDGE_BAD_DATA: the step that met an index outside its axis, e.g. "Gather 'y'".  The outputs are then not to be used. */
+EDGE_API const char *edge_failure(const struct edge_model *model);
 
 EDGE_API void edge_destroy(struct edge_model *model);
 

@@ -19,7 +19,8 @@ struct edge_model {
     struct edge_memory memory;
     struct edge_span file;
     struct edge_pool *pool;
-    int threads;
+    int threads, failed;
+    char failure[256];
 };
 
 /* The level that EDGE_LEVEL names, or the first (best) whose every feature is here; NULL with one line in error. */
@@ -85,6 +86,7 @@ struct edge_model *edge_create(const char *path, int threads, char *error, size_
         return NULL;
     }
     model->program = &edge_program;
+    model->memory.failed = &model->failed;
     model->threads = threads > 0 ? threads : cpus();
     if (model->threads > MAX_THREADS) model->threads = MAX_THREADS;
     model->level = choose(model->program, error, error_bytes);
@@ -116,10 +118,22 @@ static int point(struct edge_model *model, const void *const inputs[], void *con
     return EDGE_OK;
 }
 
+/* What a run that has just ended gives back. */
+static int verdict(struct edge_model *model) {
+    if (!model->failed) return EDGE_OK;
+    const struct edge_step *step = &model->level->steps[model->failed - 1];
+    snprintf(model->failure, sizeof model->failure, "%s '%s': an index is outside its axis", step->op, step->name);
+    model->failed = 0;
+    return EDGE_BAD_DATA;
+}
+
+const char *edge_failure(const struct edge_model *model) { return model->failure; }
+
 int edge_run(struct edge_model *model, const void *const inputs[], void *const outputs[]) {
     const int wrong = point(model, inputs, outputs);
-    if (!wrong) edge_pool_run(model->pool, model->level->steps, model->program->n_steps, &model->memory);
-    return wrong;
+    if (wrong) return wrong;
+    edge_pool_run(model->pool, model->level->steps, model->program->n_steps, &model->memory);
+    return verdict(model);
 }
 
 int edge_trace(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_step_callback callback, void *user) {
@@ -130,7 +144,7 @@ int edge_trace(struct edge_model *model, const void *const inputs[], void *const
         const void *data = step->place == EDGE_PLACE_OUTPUT ? outputs[step->offset] : (const void *)(model->memory.arena + step->offset);
         if (callback(user, i, step->name, data, step->out_bytes)) return EDGE_STOPPED;
     }
-    return wrong;
+    return wrong ? wrong : verdict(model);
 }
 
 uint64_t edge_now_ns(void) {
@@ -148,7 +162,7 @@ int edge_run_timed(struct edge_model *model, const void *const inputs[], void *c
         ns[i] += after - before;
         before = after;
     }
-    return wrong;
+    return wrong ? wrong : verdict(model);
 }
 
 int edge_run_each(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_each_step each) {

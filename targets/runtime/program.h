@@ -13,6 +13,7 @@ struct edge_memory {
     const unsigned char *weights;   /* weights.bin, 64-byte aligned */
     const void *const *inputs;
     void *const *outputs;
+    int *failed;                    /* 0, or 1 + the step that met data it cannot use: an index outside its axis */
 };
 
 enum { EDGE_PLACE_ARENA = 0, EDGE_PLACE_OUTPUT = 2 };
