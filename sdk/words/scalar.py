@@ -69,8 +69,8 @@ def _remainder(a: Array, b: Array) -> Array:
 
 def _power(a: Array, b: Array) -> Array:
     """Integers wrap; with a negative exponent only 1 and -1 have a power that is not 0."""
-    if a.dtype.kind == "f":
-        return np.power(a, b)
+    if a.dtype.kind == "f":  # numpy takes a root where b is 0.5: C and IEEE 754 have +inf for -inf
+        return np.where(np.isneginf(a) & (b == 0.5), np.inf, np.power(a, b)).astype(a.dtype)
     width = 1 << (8 * a.dtype.itemsize)
 
     def one(base: int, exponent: int) -> int:
