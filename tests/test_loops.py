@@ -41,11 +41,12 @@ def run(cases: Sequence[Case], folder: Path) -> list[Array | None]:
         parts.append(function(f"f{number}", case.loops, operands, dtypes))
         given = ", ".join(f"get(in, {a.nbytes})" for a in case.inputs)
         size = case.elements * np.dtype(case.loops.dtype).itemsize
+        frees = "".join(f"free(in{number}[{i}]); " for i in range(len(case.inputs)))
         calls = "".join(f", in{number}[{i}]" for i in range(len(case.inputs)))
         main.append(
             f"  {{ void *in{number}[] = {{{given or '0'}}}; void *y = calloc({size or 1}, 1); int failed = 0; (void)in{number};\n"
             f"    for (int c = {case.loops.pieces} - 1; c >= 0; c--) f{number}(c, c + 1, &failed, 1{calls}, y);\n"
-            f"    fwrite(&failed, 4, 1, out); fwrite(y, 1, {size}, out); free(y); {''.join(f'free(in{number}[{i}]); ' for i in range(len(case.inputs)))}}}\n"
+            f"    fwrite(&failed, 4, 1, out); fwrite(y, 1, {size}, out); free(y); {frees}}}\n"
         )
         data += b"".join(a.tobytes() for a in case.inputs)
     parts.append("static void *get(FILE *f, size_t n) { void *p = malloc(n ? n : 1); if (!p || fread(p, 1, n, f) != n) exit(9); return p; }\n")
