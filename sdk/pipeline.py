@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 PRECISIONS = ("fp32",)
-LATER_PRECISIONS = ("fp16", "bf16", "int8", "auto")
+NOT_YET = ("fp16", "bf16", "int8", "auto")
 OWN_OPS = {"Silu"}  #: lowered ops that are not ONNX's
 
 BY_HAND = """# The C of {file}
@@ -75,7 +75,7 @@ def build(
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     sources = (path.with_name(f"{path.stem}-c") if emit_c is True else Path(emit_c)) if emit_c else None
     if sources and sources.exists() and not sources.is_dir():
-        raise EdgeError(str(sources), "is no folder", "move it away: --emit c writes a folder of that name")
+        raise EdgeError(str(sources), "is not a folder", "move it away: --emit c writes a folder of that name")
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
@@ -243,10 +243,10 @@ def _folder(path: Path) -> Path:
 
 
 def _known_precision(precision: str) -> None:
-    if precision in LATER_PRECISIONS:
-        raise EdgeError(f"--precision {precision}", "comes with a later issue", "fp32 is built today")
+    if precision in NOT_YET:
+        raise EdgeError(f"--precision {precision}", "not supported yet", "leave it out: fp32 is built")
     if precision not in PRECISIONS:
-        raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *LATER_PRECISIONS)) or "fp32")
+        raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *NOT_YET)) or "fp32")
 
 
 def _supported() -> set[str]:
