@@ -17,6 +17,7 @@ from edge.cli.output import SHOWN, as_json, complain, open_streams, wants_json, 
 from edge.errors import EdgeError, ToolFailed
 
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
+COMPLETE = "_EDGE_COMPLETE"  #: a shell sets it; [click, Shell Completion]
 INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE
 
 
@@ -55,7 +56,10 @@ def spare_collector() -> None:
 
 def dispatch(words: list[str]) -> int:
     """Find the command, import its file and run it; or answer a shell that completes."""
-    from edge.cli.completion import VARIABLE, complete
+    if COMPLETE in os.environ:
+        from edge.cli.shells import complete
+
+        return complete(os.environ[COMPLETE])
     from edge.cli.group import run
 
-    return complete(os.environ[VARIABLE]) if VARIABLE in os.environ else run(words)
+    return run(words)
