@@ -48,6 +48,13 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
+def unreadable(path: object, error: Exception, cure: str) -> EdgeError:
+    """The refusal of a file that could not be read.  cure: for one that is there and whose content is wrong."""
+    if isinstance(error, OSError) and error.strerror:
+        return EdgeError(str(path), f"cannot be read: {error.strerror}", "check the path and its permissions")
+    return EdgeError(str(path), f"cannot be read: {error}", cure)
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """`did you mean 'transport'?`, or '' when nothing is near.  Capitals do not count: 'kib' is near 'KiB'."""
     lowered = {choice.lower(): choice for choice in choices}

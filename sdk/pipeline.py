@@ -14,6 +14,7 @@ from edge.artifact import plan_json
 from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
+from edge.artifact.whole_file import writing
 from edge.errors import EdgeError, did_you_mean
 from edge.ops import lowerings
 from edge.ops.core import Core
@@ -92,14 +93,22 @@ def build(
     manifest = description(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(best)
     if stages:
-        toolchain.lay_out(files, stages / "c")
-        (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
+        with writing(stages):
+            toolchain.lay_out(files, stages / "c")
+            (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
     say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     try:
         artifact.write(
-            unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
+            unchecked,
+            executable=binaries.program,
+            manifest=manifest,
+            weights=packed,
+            expected=expected,
+            graph=graph_file(graph, best),
+            files=extra,
+            named=path,
         )
         if any(host.runs_here(profile.arch, level) for level in profile.levels):
             check_program(unchecked, path.name)
@@ -107,9 +116,10 @@ def build(
     finally:
         unchecked.unlink(missing_ok=True)
     if sources:
-        toolchain.lay_out(files, _folder(sources))
-        (sources / "weights.bin").write_bytes(packed)
-        (sources / "README.md").write_text(BY_HAND.format(file=path.name))
+        with writing(_folder(sources)):
+            toolchain.lay_out(files, sources)
+            (sources / "weights.bin").write_bytes(packed)
+            (sources / "README.md").write_text(BY_HAND.format(file=path.name))
     return artifact.open(path)
 
 

@@ -6,6 +6,7 @@ Exit codes: 0 good; 1 the check asked for failed; 2 wrong usage or input; 3 the 
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -17,6 +18,7 @@ from edge.cli.output import SHOWN, as_json, complain, open_streams, wants_json, 
 from edge.errors import EdgeError, ToolFailed
 
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
+FULL = (errno.ENOSPC, errno.EDQUOT)
 COMPLETE = "_EDGE_COMPLETE"  #: a shell sets it; [click, Shell Completion]
 INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE
 
@@ -31,21 +33,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         open_streams()
         return dispatch(words)
     except EdgeError as error:
-        complain(f"edge: {error}")
-        return answer(words, error.exit_code, error)
+        return answer(words, error)
     except KeyboardInterrupt:
-        complain("edge: interrupted")
-        return answer(words, INTERRUPTED, EdgeError("edge", "interrupted"))
+        return answer(words, Interrupted("edge", "interrupted"))
     except BrokenPipeError:
         return BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        what = f"cannot be written: {error.strerror}"
+        return answer(words, ToolFailed(str(error.filename or "disk"), what, "make room there, or in the folder that TMPDIR names"))
 
 
-def answer(words: Sequence[str], code: int, error: EdgeError) -> int:
-    """The error as JSON where stdout is JSON, unless the command has answered there already, as verify does; gives the exit code."""
+class Interrupted(EdgeError):
+    """Ctrl-C."""
+
+    exit_code = INTERRUPTED
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def answer(words: Sequence[str], error: EdgeError) -> int:
+    """One line on stderr; where stdout is JSON, the same there, unless the command has answered already, as verify does."""
+    complain(f"edge: {error}")
     if wants_json(words) and not SHOWN.get():
         with suppress(BrokenPipeError, ToolFailed):  # what stdout cannot take is on stderr
-            write(as_json(error, code))
-    return code
+            write(as_json(error))
+    return error.exit_code
 
 
 def spare_collector() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.cli import not_yet
+from edge.cli import help_page, not_yet
 from edge.cli.commands import GROUPS, VERBS
 from edge.cli.output import complain, put
 from edge.cli.verb import help_option, quiet, show_help, verbose
@@ -57,8 +57,8 @@ class Lazy(click.Group):
             for name, entry in VERBS.items():
                 if entry.group == group:
                     formatter.write(f"  {name:<10}{entry.text}\n")
-        formatter.write_paragraph()
-        formatter.write("  edge --version; -q and -v stand before a command or behind it; docs/cli.md has it all\n")
+        with formatter.section("Options"):
+            formatter.write_dl(help_page.options(self))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
         from click.shell_completion import CompletionItem
@@ -86,10 +86,10 @@ def show_version(ctx: click.Context, param: click.Parameter, given: bool) -> Non
 
 
 @click.group("edge", cls=Lazy, add_help_option=False, context_settings={"token_normalize_func": hyphenated})
-@click.option("-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="show the version")
 @quiet()
 @verbose()
 @help_option()
+@click.option("-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="show the version")
 def root() -> None:
     """Does nothing before the command."""
 

@@ -77,8 +77,8 @@ def open_streams() -> None:
         raise ToolFailed("stdout", "is closed", "send it to a terminal, a file or /dev/null")
 
 
-def as_json(error: EdgeError, code: int) -> str:
-    facts = {"where": error.where, "what": error.what, "cure": error.cure, "exit_code": code}
+def as_json(error: EdgeError) -> str:
+    facts = {"where": error.where, "what": error.what, "cure": error.cure, "exit_code": error.exit_code}
     return json.dumps({"error": facts}) + "\n"
 
 

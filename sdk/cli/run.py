@@ -11,7 +11,7 @@ import click
 from edge.cli import options
 from edge.cli.output import put
 from edge.cli.verb import verb
-from edge.errors import EdgeError, one_line
+from edge.errors import EdgeError, one_line, unreadable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,7 @@ def from_file(opened: Artifact, path: Path) -> Arrays:
         with loaded:
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EdgeError(str(path), f"cannot be read: {error}", "numpy.savez(path, input=array) makes one") from None
+        raise unreadable(path, error, "numpy.savez(path, input=array) makes one") from None
 
 
 def from_image(opened: Artifact, path: Path) -> Arrays:

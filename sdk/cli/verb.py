@@ -35,7 +35,7 @@ class Verb(click.Command):
         formatter.write_usage(ctx.command_path, help_page.usage(self), prefix="usage: ")
         formatter.write_paragraph()
         formatter.write_text(sentence(VERBS[str(ctx.info_name)].text))
-        for title, rows in (("arguments", help_page.arguments(self)), ("options", help_page.options(self))):
+        for title, rows in (("Arguments", help_page.arguments(self)), ("Options", help_page.options(self))):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
