@@ -114,7 +114,7 @@ def test_version(word: str, capsys: Out) -> None:
         (
             OSError(28, "No space left on device", "/tmp/x"),
             3,
-            "edge: /tmp/x: cannot be written: No space left on device (make room there, or in the folder that TMPDIR names)\n",
+            "edge: temporary files: cannot be written: No space left on device (make room in /tmp, or set TMPDIR to a folder that has some)\n",
         ),
     ],
 )
@@ -123,6 +123,7 @@ def test_errors_become_exit_codes(error: BaseException, code: int, message: str,
         raise error
 
     monkeypatch.setattr(cli, "dispatch", fails)
+    monkeypatch.delenv("TMPDIR", raising=False)
     assert cli.main(["targets"]) == code
     assert capsys.readouterr() == ("", message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from edge import cli
 from edge.artifact import whole_file
 from edge.cli.run import keep
-from edge.errors import EdgeError
+from edge.errors import EdgeError, ToolFailed, unwritable
 
 CLOSED = "edge: stdout: is closed (send it to a terminal, a file or /dev/null)\n"
 FULL = "edge: stdout: cannot be written: No space left on device (make room, or send it to another place)\n"
@@ -59,7 +60,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_names_the_users_own_file(tmp_path: Path) -> None:
-    with pytest.raises(EdgeError) as caught:
+    with pytest.raises(ToolFailed) as caught:
         keep(tmp_path / "out.npz", {"y": np.zeros(3)})
     assert str(caught.value) == f"{tmp_path}/out.npz: cannot be written: No space left on device (make room, or choose another place)"
     assert list(tmp_path.iterdir()) == []
@@ -67,7 +68,7 @@ def test_a_full_disk_names_the_users_own_file(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("full_disk")
 def test_a_file_on_its_way_is_called_by_the_name_that_was_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(EdgeError) as caught:
+    with pytest.raises(ToolFailed) as caught:
         whole_file.write_whole(tmp_path / ".m.edge.1.unchecked", [b"x"], named=tmp_path / "m.edge")
     assert str(caught.value) == f"{tmp_path}/m.edge: cannot be written: No space left on device (make room, or choose another place)"
     assert list(tmp_path.iterdir()) == []
@@ -77,3 +78,13 @@ def test_a_folder_that_cannot_be_filled(tmp_path: Path) -> None:
     with pytest.raises(EdgeError) as caught, whole_file.writing(tmp_path / "dump"):
         (tmp_path / "none" / "plan.json").write_bytes(b"")
     assert str(caught.value) == f"{tmp_path}/dump: cannot be written: No such file or directory (choose another place)"
+
+
+def test_what_kind_of_error_it_is() -> None:
+    """A full disk is a tool that failed, exit code 3; a place that does not exist is wrong input, 2."""
+    errors = [unwritable("a.json", OSError(number, "words")) for number in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT, errno.EACCES, errno.EROFS)]
+    assert [error.exit_code for error in errors] == [3, 3, 2, 2, 2]
+    assert {str(error) for error in errors} == {
+        "a.json: cannot be written: words (make room, or choose another place)",
+        "a.json: cannot be written: words (choose another place)",
+    }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.errors import EdgeError
+from edge.errors import unwritable
 
 Buffer = bytes | bytearray | memoryview
 
@@ -22,7 +21,7 @@ def write_whole(path: Path, parts: Sequence[Buffer], mode: int = 0o644, named: P
     try:
         fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise refused(named or path, error) from None
+        raise unwritable(named or path, error) from None
     part = Path(name)
     try:
         with os.fdopen(fd, "wb") as file:
@@ -32,14 +31,9 @@ def write_whole(path: Path, parts: Sequence[Buffer], mode: int = 0o644, named: P
         part.chmod(mode)
         part.replace(path)
     except OSError as error:
-        raise refused(named or path, error) from None
+        raise unwritable(named or path, error) from None
     finally:
         part.unlink(missing_ok=True)  # it is gone when the rename went well
-
-
-def refused(path: Path, error: OSError) -> EdgeError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return EdgeError(str(path), f"cannot be written: {error.strerror}", "make room, or choose another place" if full else "choose another place")
 
 
 @contextmanager
@@ -48,4 +42,4 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise refused(path, error) from None
+        raise unwritable(path, error) from None

@@ -6,7 +6,6 @@ Exit codes: 0 good; 1 the check asked for failed; 2 wrong usage or input; 3 the 
 from __future__ import annotations
 
 import atexit
-import errno
 import gc
 import os
 import sys
@@ -15,10 +14,9 @@ from contextlib import suppress
 
 from edge.cli.commands import VERBS as VERBS
 from edge.cli.output import SHOWN, as_json, complain, open_streams, wants_json, write
-from edge.errors import EdgeError, ToolFailed
+from edge.errors import FULL, EdgeError, ToolFailed
 
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
-FULL = (errno.ENOSPC, errno.EDQUOT)
 COMPLETE = "_EDGE_COMPLETE"  #: a shell sets it; [click, Shell Completion]
 INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE
 
@@ -41,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        what = f"cannot be written: {error.strerror}"
-        return answer(words, ToolFailed(str(error.filename or "disk"), what, "make room there, or in the folder that TMPDIR names"))
+        cure = f"make room in {os.environ.get('TMPDIR', '/tmp')}, or set TMPDIR to a folder that has some"
+        return answer(words, ToolFailed("temporary files", f"cannot be written: {error.strerror}", cure))
 
 
 class Interrupted(EdgeError):

@@ -85,7 +85,7 @@ def show_version(ctx: click.Context, param: click.Parameter, given: bool) -> Non
         ctx.exit()
 
 
-@click.group("edge", cls=Lazy, add_help_option=False, context_settings={"token_normalize_func": hyphenated})
+@click.group("edge", cls=Lazy, add_help_option=False, no_args_is_help=False, context_settings={"token_normalize_func": hyphenated})
 @quiet()
 @verbose()
 @help_option()
