@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from edge import cli
 from edge.artifact import whole_file
 from edge.cli.run import keep
 from edge.errors import EdgeError, ToolFailed, unwritable
+from house import ROOT
 
 CLOSED = "edge: stdout: is closed (send it to a terminal, a file or /dev/null)\n"
 FULL = "edge: stdout: cannot be written: No space left on device (make room, or send it to another place)\n"
@@ -40,6 +42,18 @@ def shell(line: str) -> tuple[int, str, str]:
 )
 def test_streams_that_are_closed_or_full(line: str, answer: tuple[int, str, str]) -> None:
     assert shell(line) == answer
+
+
+def test_an_encoding_without_arrows() -> None:
+    code, out, err = shell(f"PYTHONIOENCODING=ascii {EDGE} verify --help")
+    assert (code, err) == (0, "")
+    assert "model ? graph ? artifact" in " ".join(out.split())
+
+
+def test_commands_write_by_one_file_alone() -> None:
+    """print() to a stdout that is closed does nothing, and to one that is full it fails at exit."""
+    writers = [path.name for path in (ROOT / "sdk" / "cli").glob("*.py") if re.search(r"^ *print\(|sys\.stdout", path.read_text(), re.MULTILINE)]
+    assert sorted(writers) == ["output.py", "reference.py"]
 
 
 def test_a_reader_that_has_gone_is_quiet() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge.cli import completion, options
-from edge.cli.output import put
+from edge.cli.output import complain, put
 from edge.cli.verb import verb
 from edge.errors import EdgeError
 
@@ -93,5 +93,5 @@ def asker() -> Asker:
 
 
 def confirm(question: str) -> bool:
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    complain(f"{question} [y/N] ", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -5,6 +5,7 @@ stdout that is closed or full is a ToolFailed; a reader that has gone (`| head`)
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -39,10 +40,10 @@ def loudness() -> int:
     return value
 
 
-def complain(text: str) -> None:
+def complain(text: str, end: str = "\n") -> None:
     """Writes a line to stderr; there is nowhere to report that stderr is full."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text, end=end, file=sys.stderr, flush=True)
     except OSError:
         lead_to_nowhere(2)
 
@@ -73,6 +74,8 @@ def open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the process lives
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an arrow, or a file's name, that the terminal's encoding lacks
     if closed:
         raise ToolFailed("stdout", "is closed", "send it to a terminal, a file or /dev/null")
 
