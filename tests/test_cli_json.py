@@ -26,6 +26,7 @@ Out = pytest.CaptureFixture[str]
         ("build --json", 2, "build", "needs MODEL and --target T", "see edge build --help"),
         ("-q run m.edge --json --threads x --input y", 2, "run", "--threads x is not a whole number", ""),
         ("profile none.edge --json", 2, "none.edge", "No such file or directory", "give the path of an .edge file"),
+        ("profile m.edge --json -1", 2, "profile", "unknown option '-1'", "see edge profile --help"),
         ("profile none.edge --json=-", 2, "none.edge", "No such file or directory", "give the path of an .edge file"),
         ("compare a b --json", 2, "compare", "not supported yet", "write both profiles with edge profile --json FILE and compare latency_ms"),
     ],

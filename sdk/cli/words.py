@@ -83,10 +83,12 @@ def known(verb: str, options: dict[str, click.Option], name: str, word: str) -> 
 
 def value_of(verb: str, option: click.Option, rest: list[str]) -> str:
     """The next word.  One that begins with '-' is a number, or the next option: then this one's value was forgotten."""
-    value = rest[0] if rest and (not rest[0].startswith("-") or rest[0] == "-" or number(rest[0])) else None
-    if not takes_value(option) or (value is None and optional(option)):
+    if not takes_value(option):
         return ""
-    if value is None:
+    fits = bool(rest) and (not rest[0].startswith("-") or rest[0] == "-" or (number(rest[0]) and not optional(option)))
+    if not fits and optional(option):
+        return ""
+    if not fits:
         name = option.opts[-1]
         cure = f"for a value that begins with '-' write {name}={rest[0]}" if rest else see(verb)
         raise EdgeError(verb, f"{name} needs a value", cure)
