@@ -23,6 +23,7 @@ PER_ELEMENT = {
     "binary_f32": 1,
     "channels_f32": 4,
     "copy_f32": 4,
+    "copy_u8": 1,
     "global_pool_f32": 1,
     "pool_f32": 1,
     "reduce_f32": 1,
