@@ -89,8 +89,11 @@ def _plain_pads(node: ir.Node, dims: Dims) -> list[int]:
     axes = _axes(node)
     ends = [axis[3] for axis in axes]
     for i, ((reach, stride, begin, end), n) in enumerate(zip(axes, dims, strict=len(dims) == len(axes))):
-        if n is not None:
-            ends[i] = (pooled(n, reach, stride, begin, end) - 1) * stride + reach - n - begin
+        if n is None:
+            continue
+        out = pooled(n, reach, stride, begin, end)
+        if (n + begin + end - reach) // stride + 1 != out:
+            ends[i] = (out - 1) * stride + reach - n - begin
     return [axis[2] for axis in axes] + ends
 
 

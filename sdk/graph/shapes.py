@@ -47,6 +47,7 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
     strict: a value that stays open, or a node that contradicts itself, is an EdgeError naming it.  Otherwise what is known is filled in.
     """
     import onnx
+    import onnx_ir as ir
     from onnx_ir import serde
 
     where = model.graph.name or "graph"
@@ -61,6 +62,9 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
             if info.shape is not None and (shape(value) is None or shape(info) is not None):
                 value.shape = info.shape
             value.type = info.type or value.type
+    for value in model.graph.initializers.values():  # an output that is one may come without a type
+        if value.const_value is not None and value.type is None:
+            value.type, value.shape = ir.TensorType(value.const_value.dtype), value.const_value.shape
     if strict:
         _require_static(model, where)
     return model
@@ -83,8 +87,7 @@ def _inferred(proto: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
     known = {info.name for info in found.graph.value_info} | {info.name for info in found.graph.output if _is_static(info)}
     if all(name in known for node in proto.graph.node for name in node.output if name):
         return found
-    plain = onnx.shape_inference.infer_shapes(found, check_type=True, strict_mode=False, data_prop=False)
-    return plain
+    return onnx.shape_inference.infer_shapes(found, check_type=True, strict_mode=False, data_prop=False)
 
 
 def _is_static(info: onnx.ValueInfoProto) -> bool:

@@ -4,7 +4,8 @@
 - Reshape, Expand, Flatten, Squeeze, Unsqueeze to the shape it has, Transpose that moves no dimension longer than 1 and keeps the shape's order
 - Expand whose every reader is an elementwise op that gets its shape from the other operand: it broadcasts by itself
 - Pad by nothing, Slice that keeps the shape without reordering, Gather of all in order, Tile by 1, Resize by 1
-- Concat (of what has elements), Sum, Max, Min, Mean of one, a reduction over dimensions of 1 or over none, DepthToSpace and SpaceToDepth of blocks of 1
+- Concat (of what has elements), Sum, Max, Min, Mean of one, a reduction over dimensions of 1 or over none
+- DepthToSpace and SpaceToDepth of blocks of 1
 - Where with a known condition whose chosen side has the shape already
 - Mul or Div by 1, Add or Sub of 0, when the constant does not broaden the shape (a -0.0 + 0 gives +0: equal, not told apart)
 - a pool of kernel 1, stride 1, no pads;  Clip without bounds

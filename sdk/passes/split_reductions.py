@@ -28,14 +28,15 @@ def _split(model: ir.Model, node: ir.Node) -> bool:
     value, dims, given, out = node.inputs[0], shape(node.inputs[0]), constant(operand(node, 1)), shape(node.outputs[0])
     if value is None or dims is None or out is None or given is None or not given.size:
         return False
-    groups = _groups(sorted({int(axis) % len(dims) for axis in given.reshape(-1)}), dims)
-    if len(groups) < 2:
+    axes = sorted({int(axis) % len(dims) for axis in given.reshape(-1)})
+    groups = _groups(axes, dims)
+    if axes == list(range(axes[0], axes[-1] + 1)):
         return False
     name, now = node.outputs[0].name or "reduced", list(dims)
-    for axes in reversed(groups):
-        for axis in axes:
+    for group in reversed(groups):
+        for axis in group:
             now[axis] = 1
-        listed = add_constant(model, f"{name}_axes", np.array(axes, np.int64))
+        listed = add_constant(model, f"{name}_axes", np.array(group, np.int64))
         value = insert_before(node, node.op_type, [value, listed], fresh(model, f"{name}_part"), now, {"keepdims": 1})
     become(node, "Reshape", [value, add_constant(model, f"{name}_shape", np.array(out, np.int64))])
     return True
