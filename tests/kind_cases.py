@@ -212,8 +212,18 @@ def empties(rng: Rng) -> Case:
 def noops(rng: Rng) -> Case:
     """One to four nodes that give their input back, from input to output, or in front of a Relu."""
     shape = tuple(int(n) for n in rng.integers(1, 4, 4))
-    nodes, last, constants = [], "x", {"one": np.array(1, np.float32), "true": np.array(True), "ones": ints(1, 1, 1, 1), "scales": np.ones(4, np.float32)}
-    constants |= {"axis": ints(1), "all": np.arange(shape[1]), "none": np.zeros(8, np.int64), "sizes": ints(*shape), "other": np.zeros(shape, np.float32)}
+    nodes, last, constants = (
+        [],
+        "x",
+        {"one": np.array(1, np.float32), "true": np.array(True), "ones": ints(1, 1, 1, 1), "scales": np.ones(4, np.float32)},
+    )
+    constants |= {
+        "axis": ints(1),
+        "all": np.arange(shape[1]),
+        "none": np.zeros(8, np.int64),
+        "sizes": ints(*shape),
+        "other": np.zeros(shape, np.float32),
+    }
     constants |= {"false": np.array([False]), "flat": ints(0, 0, -1, shape[3])}
     for index in range(int(rng.integers(1, 5))):
         name, kind = f"v{index}", int(rng.integers(22))
@@ -263,7 +273,10 @@ def known_outputs(rng: Rng) -> Case:
         elif kind == 5:
             branches = {
                 f"{word}_branch": onnx.helper.make_graph(
-                    [node(op, ["x"], ["inner"]), node("Abs" if op == "Neg" else "Neg", ["inner"], ["out"])], word, [], [onnx.ValueInfoProto(name="out")]
+                    [node(op, ["x"], ["inner"]), node("Abs" if op == "Neg" else "Neg", ["inner"], ["out"])],
+                    word,
+                    [],
+                    [onnx.ValueInfoProto(name="out")],
                 )
                 for word, op in (("then", "Neg"), ("else", "Relu"))
             }
@@ -310,6 +323,10 @@ def gathers(rng: Rng) -> Case:
     ][kind]  # fmt: skip
     if rng.random() < 0.2 and size % 2 == 0:
         index = np.arange(size).reshape(2, size // 2).T.reshape(-1)
+    if rng.random() < 0.2:
+        depth = int(rng.integers(1, len(shape) + 1))
+        table = np.stack([rng.integers(-n, n, 4) for n in shape[:depth]], axis=1)
+        return made(f"gather nd {shape} {table.tolist()}", wrapped(rng, [node("GatherND", ["x", "i"], ["y"])]), {"x": shape}, {"i": table}, rng)
     constants: dict[str, Any] = {"i": index.astype(one_of(rng, np.int64, np.int32))}
     nodes = wrapped(rng, [node("Gather", ["x", "i"], ["y"], axis=axis - (len(shape) if rng.random() < 0.3 else 0))])
     return made(f"gather {shape} {axis} {index.tolist()}", nodes, {"x": shape}, constants, rng)

@@ -1,4 +1,4 @@
-"""Gather by known indices moves runs of neighbours: Slice, Concat and Reshape have kernels, or cost nothing.
+"""Gather and GatherND by known indices moves runs of neighbours: Slice, Concat and Reshape have kernels, or cost nothing.
 
 - one index (`x[:, 0]`, `x[:, -1]`), a run of equal steps (`x[:, ::2]`, a flip)   -> Slice, and Reshape where the index has another rank
 - every index r times over (nearest neighbour, repeat_interleave)                  -> Reshape, Expand, Reshape around the rest
@@ -30,16 +30,36 @@ Index = NDArray[np.int64]
 
 def run(model: ir.Model) -> int:
     """Number of gathers rewritten."""
-    return sum(_rewrite(model, node) for node in list(model.graph) if is_op(node, "Gather"))
+    return sum(RULES[node.op_type](model, node) for node in list(model.graph) if is_op(node, *RULES))
 
 
-def _rewrite(model: ir.Model, node: ir.Node) -> bool:
+def _gather(model: ir.Model, node: ir.Node) -> bool:
     source, dims, found, out = node.inputs[0], shape(node.inputs[0]), constant(node.inputs[1]), shape(node.outputs[0])
     if source is None or not dims or found is None or out is None or not found.size:
         return False
     axis = integer(node, "axis", 0) % len(dims)
     index = _inside(model, node, found.reshape(-1).astype(np.int64), dims[axis])
-    picked = _pick(model, node, source, axis, index)
+    return _give(model, node, _pick(model, node, source, axis, index), out)
+
+
+def _gather_nd(model: ir.Model, node: ir.Node) -> bool:
+    """Several axes are one when their index is counted through; batches must all take the same."""
+    source, dims, found, out = node.inputs[0], shape(node.inputs[0]), constant(node.inputs[1]), shape(node.outputs[0])
+    if source is None or not dims or found is None or out is None or not found.size:
+        return False
+    batch = integer(node, "batch_dims", 0)
+    end = batch + found.shape[-1]
+    tables = found.astype(np.int64).reshape(-1, prod(found.shape[batch:-1]), found.shape[-1])
+    if np.any(tables != tables[:1]):
+        return False
+    index = np.zeros(tables.shape[1], np.int64)
+    for column, size in enumerate(dims[batch:end]):
+        index = index * size + _inside(model, node, tables[0, :, column], size)
+    flat = _to(model, node, "Reshape", source, (prod(dims[:batch]), prod(dims[batch:end]), prod(dims[end:])))
+    return _give(model, node, _pick(model, node, flat, 1, index), out)
+
+
+def _give(model: ir.Model, node: ir.Node, picked: ir.Value | None, out: tuple[int, ...]) -> bool:
     if picked is None:
         return False
     become(node, "Reshape", [picked, add_constant(model, f"{node.outputs[0].name}_shape", np.array(out, np.int64))])
@@ -50,7 +70,7 @@ def _inside(model: ir.Model, node: ir.Node, index: Index, size: int) -> Index:
     """Indices from 0 on."""
     wrong = index[(index < -size) | (index >= size)]
     if wrong.size:
-        what = f"node '{node.name}' (Gather) reads element {wrong[0]} of an axis of {size}"
+        what = f"node '{node.name}' ({node.op_type}) reads element {wrong[0]} of an axis of {size}"
         raise EdgeError(model.graph.name or "graph", what, f"take indices from {-size} to {size - 1}")
     return np.where(index < 0, index + size, index)
 
@@ -135,3 +155,7 @@ def _new(
     model: ir.Model, node: ir.Node, op: str, inputs: list[ir.Value], dims: tuple[int, ...], attributes: dict[str, int | tuple[int, ...]] | None = None
 ) -> ir.Value:
     return insert_before(node, op, inputs, fresh(model, f"{node.outputs[0].name}_{op.lower()}"), dims, attributes)
+
+
+#: op -> how it is rewritten.
+RULES = {"Gather": _gather, "GatherND": _gather_nd}
