@@ -435,3 +435,28 @@ def test_a_size_that_depends_on_data_is_refused() -> None:
     with pytest.raises(EdgeError) as error:
         passes.optimize(model)
     assert str(error.value) == "small: value 'a' of NonZero (node 'a') has no static shape (its size depends on the data: fix it in the model)"
+
+
+def test_an_index_outside_its_axis_is_refused() -> None:
+    model = small("(float[3,4] x) => (float[2,4] y) { y = Gather (x, i) }", ints(i=[0, 3]))
+    with pytest.raises(EdgeError) as error:
+        passes.optimize(model)
+    assert str(error.value) == "small: node 'y' (Gather) reads element 3 of an axis of 3 (take indices from -3 to 2)"
+
+
+def test_a_value_listed_twice_as_output_gets_a_second_name() -> None:
+    model = small("(float[2] x) => (float[2] y, float[2] y) { y = Relu (x) }")
+    assert [value.name for value in model.graph.outputs] == ["y", "y_2"]
+    assert ops(passes.optimize(model)) == ["Relu", "Identity"]
+
+
+def test_a_window_in_the_padding_does_not_exist_whatever_the_file_declares() -> None:
+    pool = "MaxPool <kernel_shape = [2,2], strides = [2,2], pads = [1,1,1,1], ceil_mode = 1> (x)"
+    for declared in ("float[1,1,2,2]", "float[1,1,3,3]", "float[1,1,a,b]"):
+        model = small(f"(float[1,1,3,3] x) => ({declared} y) {{ a = {pool}  y = Neg (a) }}", opset=17)
+        assert [tuple(value.shape.numpy()) for node in model.graph for value in node.outputs] == [(1, 1, 2, 2)] * 2
+
+
+def test_the_outer_product_of_two_vectors_is_no_contradiction() -> None:
+    text = "(float[4] a, float[3] b) => (float[3,4] y) { f = Relu (a)  r = Unsqueeze (f, zero)  c = Unsqueeze (b, one)  y = Mul (c, r) }"
+    assert ops(passes.optimize(small(text, ints(zero=[0], one=[1])))) == ["Relu", "Reshape", "Reshape", "Mul"]
