@@ -17,6 +17,7 @@ from edge.converters.source import Source, safe_name
 from edge.converters.torch_quiet import quiet, user_error
 from edge.converters.torch_run import runner, stepper
 from edge.errors import EdgeError
+from edge.graph.rewrite import single_outputs
 from edge.graph.writing import to_bytes
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def from_program(
     model = onnx_program.model
     for node in model.graph:
         node.name = node.outputs[0].name  # torch's are node_Conv_17: ours are those of its layers
+    single_outputs(model)
     keep_origin(model, root)
     model.graph.name = safe_name(name)
     graph.check(graph.infer(model, strict=False))

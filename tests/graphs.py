@@ -46,7 +46,7 @@ def random_inputs(model: ir.Model, seed: int = 1) -> dict[str, Array]:
     found = {}
     for value in model.graph.inputs:
         assert value.shape is not None and value.dtype is not None
-        found[str(value.name)] = (2 * generator.standard_normal(value.shape.numpy())).astype(value.dtype.numpy())
+        found[str(value.name)] = np.asarray(2 * generator.standard_normal(value.shape.numpy())).astype(value.dtype.numpy())
     return found
 
 

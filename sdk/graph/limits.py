@@ -21,9 +21,10 @@ MAX_ELEMENTS = 2**31 - 1  # of one tensor: offsets in generated C are 32-bit int
 MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
 
 
-def check(model: ir.Model, *, weights: bool = True) -> ir.Model:
+def check(model: ir.Model, *, weights: bool = True, empty: bool = True) -> ir.Model:
     """Raise EdgeError when the graph is no graph of ours; the same model back.
 
+    empty: values inside may have no elements (False after the passes, which fold them away; inputs, outputs and weights never may).
     weights: also look at every weight (False between passes, which cannot make NaN out of finite numbers unseen: the last check looks again).
     """
     import onnx
@@ -31,7 +32,7 @@ def check(model: ir.Model, *, weights: bool = True) -> ir.Model:
     where = model.graph.name or "graph"
     _check_names(model, where)
     for value in _values(model):
-        _check_shape(value, where)
+        _check_shape(value, where, empty=empty)
     for node in model.graph:
         if is_op(node, *SHAPES):
             _check_parameters(node, where)
@@ -100,19 +101,27 @@ def _check_names(model: ir.Model, where: str) -> None:
             raise EdgeError(where, f"output '{output.name}' is made by no node")
 
 
-def _check_shape(value: ir.Value, where: str) -> None:
-    import onnx_ir as ir
-
+def _check_shape(value: ir.Value, where: str, *, empty: bool) -> None:
     dims = shape(value)
     if dims is None:
         return
-    shapes = len(dims) == 1 and (value.is_initializer() or value.dtype == ir.DataType.INT64)  # an empty list of axes, scales or sizes is usual
-    if any(dim <= 0 for dim in dims) and not (shapes and not value.is_graph_input()):
+    if any(dim < 0 for dim in dims) or (0 in dims and not _may_be_empty(value, dims, empty)):
         raise EdgeError(where, f"tensor '{value.name}' has no elements: shape {dims}", "a dimension is zero")
     if len(dims) > MAX_RANK:
         raise EdgeError(where, f"tensor '{value.name}' has {len(dims)} dimensions, at most {MAX_RANK} are accepted")
     if math.prod(dims) > MAX_ELEMENTS:
         raise EdgeError(where, f"tensor '{value.name}' has {math.prod(dims)} elements, at most {MAX_ELEMENTS} are accepted", "use a smaller input")
+
+
+def _may_be_empty(value: ir.Value, dims: tuple[int, ...], empty: bool) -> bool:
+    """An empty list of axes, scales or sizes is usual; a list of parts to join may start with nothing."""
+    import onnx_ir as ir
+
+    if value.is_graph_input() or value.is_graph_output():
+        return False
+    shapes = len(dims) == 1 and (value.is_initializer() or value.dtype == ir.DataType.INT64)
+    weight = value.is_initializer() and any(is_op(node, *MULTIPLYING) for node in value.consumers())
+    return shapes or (empty and not weight)
 
 
 def _check_weight(value: ir.Value, where: str) -> None:

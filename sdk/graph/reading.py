@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError
+from edge.graph.rewrite import single_outputs
 
 if TYPE_CHECKING:
     import onnx
@@ -69,6 +70,7 @@ def deserialize(proto: onnx.ModelProto, where: str, folder: Path | None) -> ir.M
         model = serde.deserialize_model(proto)
     except (ValueError, KeyError, TypeError, NotImplementedError, serde.SerdeError) as error:
         raise EdgeError(where, f"is a broken ONNX model: {_first_line(error)}") from error
+    single_outputs(model)
     if folder is not None:
         external_data.set_base_dir(model.graph, folder)
     for value in model.graph.initializers.values():

@@ -199,6 +199,21 @@ def bypass(node: ir.Node) -> bool:
     return True
 
 
+def single_outputs(model: ir.Model) -> int:
+    """Let a value that is listed twice as output have a second name; gives how many got one."""
+    import onnx_ir as ir
+
+    count = 0
+    for index, value in enumerate(model.graph.outputs):
+        if value in list(model.graph.outputs)[:index]:
+            name = fresh(model, f"{value.name}_2")
+            again = ir.Value(name=name, shape=value.shape, type=value.type)
+            model.graph.append(ir.Node("", "Identity", [value], outputs=[again], name=name))
+            model.graph.outputs[index] = again
+            count += 1
+    return count
+
+
 def sweep(model: ir.Model) -> int:
     """Remove nodes, initializers and functions that no output needs; gives how many."""
     removed = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError
+from edge.graph.ceil_pools import without_ceil
 from edge.graph.rewrite import SOURCE, shape
 
 if TYPE_CHECKING:
@@ -27,14 +28,15 @@ def skeleton(model: ir.Model) -> onnx.ModelProto:
     graph.node.extend(serde.serialize_node(node) for node in model.graph)
     graph.input.extend(serde.serialize_value(value) for value in model.graph.inputs)
     graph.output.extend(serde.serialize_value(value) for value in model.graph.outputs)
-    outer = set(model.graph.inputs) | set(model.graph.outputs)
+    inputs = set(model.graph.inputs)
+    outer = inputs | set(model.graph.outputs)
     inner = (value for node in model.graph for value in node.outputs if value not in outer)
     graph.value_info.extend(serde.serialize_value(value) for value in inner if value.type is not None and shape(value) is not None)
     for value in model.graph.initializers.values():
         tensor = value.const_value
         if tensor is not None and tensor.nbytes <= SMALL:
             graph.initializer.append(serde.serialize_tensor(tensor))
-        elif value not in outer and tensor is not None:
+        elif value not in inputs and tensor is not None:
             graph.input.append(onnx.helper.make_tensor_value_info(value.name or "", tensor.dtype.value, list(tensor.shape.numpy())))
     return proto
 
@@ -45,11 +47,12 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
     strict: a value that stays open, or a node that contradicts itself, is an EdgeError naming it.  Otherwise what is known is filled in.
     """
     import onnx
+    import onnx_ir as ir
     from onnx_ir import serde
 
     where = model.graph.name or "graph"
     try:
-        proto = onnx.shape_inference.infer_shapes(skeleton(model), check_type=True, strict_mode=strict, data_prop=True)
+        proto = without_ceil(model, skeleton(model), lambda graph: _inferred(graph, strict=strict))
     except onnx.shape_inference.InferenceError as error:
         raise EdgeError(where, f"shapes do not fit: {_core(error)}", "the model contradicts itself, or --input-shape does not suit it") from error
     inferred = {info.name: info for info in (*proto.graph.value_info, *proto.graph.output)}
@@ -59,9 +62,37 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
             if info.shape is not None and (shape(value) is None or shape(info) is not None):
                 value.shape = info.shape
             value.type = info.type or value.type
+    for value in model.graph.initializers.values():  # an output that is one may come without a type
+        if value.const_value is not None and value.type is None:
+            value.type, value.shape = ir.TensorType(value.const_value.dtype), value.const_value.shape
     if strict:
         _require_static(model, where)
     return model
+
+
+def _inferred(proto: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
+    """`proto` with the shapes that onnx infers.
+
+    With data_prop onnx follows the contents of shape tensors, and takes any vector under an Unsqueeze for one: the outer product of two
+    vectors is a contradiction to it.  So where that fails, the shapes are those that are known without.
+    """
+    import onnx
+
+    try:
+        found = onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=strict, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        return onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=strict, data_prop=False)
+    if strict:
+        return found
+    known = {info.name for info in found.graph.value_info} | {info.name for info in found.graph.output if _is_static(info)}
+    if all(name in known for node in proto.graph.node for name in node.output if name):
+        return found
+    return onnx.shape_inference.infer_shapes(found, check_type=True, strict_mode=False, data_prop=False)
+
+
+def _is_static(info: onnx.ValueInfoProto) -> bool:
+    kind = info.type.tensor_type
+    return kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
 
 
 def _require_static(model: ir.Model, where: str) -> None:

@@ -121,6 +121,20 @@ class Builder:
         self.forms[value, layout] = target
         return target
 
+    def given(self, value: str) -> str:
+        """A copy, byte for byte, of an initializer of any dtype, in memory of its own."""
+        data = np.ascontiguousarray(self.initializers[value]).reshape(self.initializers[value].shape)
+        name, target = f"{value}@given", f"{value}@out"
+        while name in self.constants or name in self.buffers:
+            name += "@"
+        while target in self.constants or target in self.buffers:
+            target += "@"
+        self.constants[name] = Constant(name, data, value, tuple(data.shape))
+        self.buffers[target] = Buffer(target, tuple(data.shape), Dtype(data.dtype.name))
+        operands = (Operand("x", name, Access.WEIGHT), Operand("y", target, Access.WRITE))
+        self.steps.append(Step(value, "copy", "copy_u8", operands, (("n", data.nbytes),), bytes=2 * data.nbytes))
+        return target
+
     def copy(self, value: str, buffer: str) -> str:
         """A planar copy of `value` in memory of its own."""
         shape = self.shapes[value]

@@ -104,7 +104,7 @@ def slice_(build: Builder, group: Group) -> None:
     for axis, start, stride in zip(axes, starts, strides, strict=True):
         low, high = (0, x[axis]) if stride > 0 else (-1, x[axis] - 1)
         begin[axis], step[axis] = min(max(start + x[axis] if start < 0 else start, max(low, 0)), high), stride
-    if len(x) > 1 and all(x[i] == y[i] for i in range(len(x)) if i != 1) and step[1] == 1:
+    if len(x) > 1 and step == [1] * len(x) and all(x[i] == y[i] for i in range(len(x)) if i != 1):
         build.held[group.output] = _part(build.views_as_held(input_name(group, 0)), begin[1], y[1])
         build.shapes[group.output] = y
         return

@@ -46,12 +46,12 @@ def _matmul(model: ir.Model, node: ir.Node) -> bool:
 
 def _gemm(model: ir.Model, node: ir.Node) -> bool:
     weight, out = constant(node.inputs[1]), shape(node.outputs[0])
-    if out is None:
+    if out is None or any(shape(value) is None for value in node.inputs if value is not None):
         return False
     if integer(node, "transA", 0):
         _transpose_input(model, node, 0)
     if weight is None:
-        return _as_matmul(model, node)
+        return _as_matmul(model, node, out)
     alpha, beta = number(node, "alpha", 1.0), number(node, "beta", 1.0)
     bias_value, bias = operand(node, 2), constant(operand(node, 2))
     attributes = {key: attribute.value for key, attribute in node.attributes.items()}
@@ -65,34 +65,36 @@ def _gemm(model: ir.Model, node: ir.Node) -> bool:
     inputs = [node.inputs[0], weight_value]
     if bias_value is None:
         become(node, "Gemm", inputs, CANONICAL)
-    elif bias is not None and bias.size in (1, out[1]) and bias.shape[-1:] in ((), (1,), (out[1],)):
+    elif bias is not None and (bias.size == 1 or (bias.size == out[1] and bias.shape[-1] == out[1])):
         full = np.broadcast_to(bias.reshape(-1).astype(np.float64) * beta, (out[1],)).astype(weight.dtype)
         same = beta == 1.0 and bias.shape == full.shape
         become(node, "Gemm", [*inputs, bias_value if same else add_constant(model, f"{base}_bias", full)], CANONICAL)
     else:
         name = node.outputs[0].name or "gemm"
         product = insert_before(node, "Gemm", inputs, fresh(model, f"{name}_product"), out, CANONICAL)
-        become(node, "Add", [product, _times(model, node, bias_value, beta, shape(bias_value) or out)])
+        become(node, "Add", [product, _times(model, node, bias_value, beta)])
     return True
 
 
-def _as_matmul(model: ir.Model, node: ir.Node) -> bool:
+def _as_matmul(model: ir.Model, node: ir.Node, out: tuple[int, ...]) -> bool:
     """Neither weight nor input is known: MatMul and what else Gemm said."""
-    alpha, beta, bias, out = number(node, "alpha", 1.0), number(node, "beta", 1.0), operand(node, 2), shape(node.outputs[0])
+    alpha, beta, bias = number(node, "alpha", 1.0), number(node, "beta", 1.0), operand(node, 2)
     if integer(node, "transB", 0):
         _transpose_input(model, node, 1)
-    left = _times(model, node, node.inputs[0], alpha, shape(node.inputs[0]) or ())
+    left = _times(model, node, node.inputs[0], alpha)
     if bias is None:
         become(node, "MatMul", [left, node.inputs[1]])
         return True
-    product = insert_before(node, "MatMul", [left, node.inputs[1]], fresh(model, f"{node.outputs[0].name}_product"), out or ())
-    become(node, "Add", [product, _times(model, node, bias, beta, shape(bias) or ())])
+    product = insert_before(node, "MatMul", [left, node.inputs[1]], fresh(model, f"{node.outputs[0].name}_product"), out)
+    become(node, "Add", [product, _times(model, node, bias, beta)])
     return True
 
 
-def _times(model: ir.Model, node: ir.Node, value: ir.Value | None, factor: float, dims: tuple[int, ...]) -> ir.Value | None:
+def _times(model: ir.Model, node: ir.Node, value: ir.Value | None, factor: float) -> ir.Value | None:
+    dims = shape(value)
     if factor == 1.0 or value is None:
         return value
+    assert dims is not None
     dtype = value.dtype.numpy() if value.dtype is not None else np.dtype(np.float32)
     scale = add_constant(model, f"{value.name}_factor", np.array(factor, dtype))
     return insert_before(node, "Mul", [value, scale], fresh(model, f"{value.name}_times"), dims)

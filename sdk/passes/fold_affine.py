@@ -49,7 +49,7 @@ def per_channel(array: NDArray[np.generic], dims: tuple[int, ...]) -> NDArray[np
     if array.dtype.kind != "f" or array.ndim > len(dims):
         return None
     full = array.reshape((1,) * (len(dims) - array.ndim) + array.shape)
-    if full.size == 1 or full.shape == (1, dims[1], *[1] * (len(dims) - 2)):
+    if full.size == 1 or (len(dims) > 1 and full.shape == (1, dims[1], *[1] * (len(dims) - 2))):
         return full.reshape(-1).astype(np.float64)
     return None
 

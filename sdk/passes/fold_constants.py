@@ -3,10 +3,12 @@
 - Constant                      -> an initializer of the same name
 - Shape, Size of a static value -> an initializer, though the value itself is not constant
 - a pure node, all inputs constant, result at most LIMIT bytes (or no larger than its inputs) -> an initializer
+- a value without elements      -> an initializer, whatever makes it
 - CastLike                      -> Cast to the type of its second input, whose value it does not need
 - If with a constant condition  -> the nodes of the branch taken
 
-Random ops and ops with subgraphs stay.  Folding Shape makes more shapes static, so inference and folding alternate until nothing changes.
+A value that is an output of the graph becomes an initializer too: the plan copies it.  Random ops and ops with subgraphs stay.
+Folding Shape makes more shapes static, so inference and folding alternate until nothing changes.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from edge import graph
 from edge.errors import EdgeError
-from edge.graph.rewrite import become, constant, is_op, shape
+from edge.graph.rewrite import become, constant, fresh, is_op, shape
 from edge.passes.preserves import EXACT
 
 if TYPE_CHECKING:
@@ -45,6 +47,10 @@ def run(model: ir.Model) -> int:
 def _fold(model: ir.Model, node: ir.Node) -> bool:
     if is_op(node, "If"):
         return _take_branch(model, node)
+    emptied = sum(_fold_empty(model, node, value) for value in node.outputs)
+    if emptied and not any(value.uses() or value.is_graph_output() for value in node.outputs):
+        model.graph.remove(node, safe=True)
+        return True
     if is_op(node, "CastLike") and (target := node.inputs[1]) is not None and target.dtype is not None:
         become(node, "Cast", [node.inputs[0]], {"to": target.dtype.value})
         return True
@@ -54,14 +60,26 @@ def _fold(model: ir.Model, node: ir.Node) -> bool:
     assert node.graph is not None
     for value, array in zip(node.outputs, arrays, strict=False):
         if value.name:
-            _make_initializer(model, node, value, array)
+            _make_initializer(model, value, array)
     model.graph.remove(node, safe=True)
+    return True
+
+
+def _fold_empty(model: ir.Model, node: ir.Node, value: ir.Value) -> bool:
+    """One output, as the others of a Split may have elements; its place there keeps a name that nobody reads."""
+    dims, dtype = shape(value), value.dtype
+    used = bool(value.uses()) or value.is_graph_output()
+    if dims is None or 0 not in dims or dtype is None or not used or not value.name or not is_op(node, node.op_type):
+        return False
+    name = value.name
+    _make_initializer(model, value, np.empty(dims, dtype.numpy()))
+    value.name = fresh(model, f"{name}_empty")
     return True
 
 
 def _value_of(node: ir.Node) -> list[NDArray[np.generic]] | None:
     """The node's outputs when they are known now."""
-    if not is_op(node, node.op_type) or node.op_type in IMPURE or any(output.is_graph_output() for output in node.outputs):
+    if not is_op(node, node.op_type) or node.op_type in IMPURE:
         return None
     if is_op(node, "Constant"):
         return _constant(node)
@@ -92,6 +110,8 @@ def _small_enough(node: ir.Node, limit: int) -> bool:
 
 def _constant(node: ir.Node) -> list[NDArray[np.generic]] | None:
     (attribute,) = node.attributes.values()
+    if attribute.is_ref():
+        return None
     kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
     if attribute.name == "value":
         return [attribute.as_tensor().numpy()]
@@ -136,7 +156,7 @@ def _compute(node: ir.Node, inputs: list[NDArray[np.generic] | None]) -> list[ND
     return [next(arrays) if name else np.empty(0) for name in outputs]
 
 
-def _make_initializer(model: ir.Model, node: ir.Node, value: ir.Value, array: NDArray[np.generic]) -> None:
+def _make_initializer(model: ir.Model, value: ir.Value, array: NDArray[np.generic]) -> None:
     import onnx_ir as ir
 
     name, dtype = value.name or "", value.dtype
@@ -145,27 +165,48 @@ def _make_initializer(model: ir.Model, node: ir.Node, value: ir.Value, array: ND
     value.name = None
     new = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
     model.graph.register_initializer(new)
-    value.replace_all_uses_with(new)
+    value.replace_all_uses_with(new, replace_graph_outputs=True)
 
 
 def _take_branch(model: ir.Model, node: ir.Node) -> bool:
     condition = constant(node.inputs[0])
-    if condition is None or any(value.is_graph_output() for value in node.outputs):
+    if condition is None:
         return False
     branch = node.attributes["then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"].as_graph()
-    taken = {value.name for n in model.graph for value in n.outputs} | set(model.graph.initializers)
-    inner = [value for n in branch for value in n.outputs] + list(branch.initializers.values())
-    if any(value.name in taken for value in inner):
-        return False
     results = list(branch.outputs)
     for value in list(branch.initializers.values()):
         del branch.initializers[value.name or ""]
+        _rename(model, value)
         model.graph.register_initializer(value)
     nodes = list(branch)
+    for value in (value for inner in nodes for value in inner.outputs if value.name):
+        _rename(model, value)
     branch.outputs.clear()
     branch.remove(nodes)
     model.graph.insert_before(node, nodes)
-    for old, new in zip(node.outputs, results, strict=True):
-        old.replace_all_uses_with(new)
+    for old, new in zip(list(node.outputs), results, strict=True):
+        if old.is_graph_output():
+            _give_as(old, new, node)
+        else:
+            old.replace_all_uses_with(new)
     model.graph.remove(node, safe=True)
     return True
+
+
+def _rename(model: ir.Model, value: ir.Value) -> None:
+    """Two branches may use one name; the graph around them may not."""
+    name = fresh(model, value.name or "branch")
+    value.name = name
+    if value.const_value is not None:
+        value.const_value.name = name
+
+
+def _give_as(old: ir.Value, new: ir.Value, node: ir.Node) -> None:
+    """Let `new` be the graph's output in the place, and under the name, of `old`."""
+    import onnx_ir as ir
+
+    assert node.graph is not None
+    name, old.name = old.name, None
+    output = ir.Value(name=name, shape=old.shape, type=old.type)
+    node.graph.insert_before(node, ir.Node("", "Identity", [new], outputs=[output], name=name))
+    old.replace_all_uses_with(output, replace_graph_outputs=True)

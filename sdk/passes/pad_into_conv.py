@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.graph.rewrite import become, constant, integer, integers, is_op, made_by, operand, scalar, shape, text
+from edge.graph.padding import amounts
+from edge.graph.rewrite import become, integer, integers, is_op, made_by, operand, scalar, shape, text
 from edge.passes.preserves import EXACT
 
 if TYPE_CHECKING:
@@ -46,18 +47,12 @@ def _take_in(node: ir.Node) -> bool:
 
 def spatial_zeros(pad: ir.Node) -> tuple[int, ...] | None:
     """(begin…, end…) of the spatial dimensions when `pad` adds constant zeros there and nowhere else."""
-    dims, amounts, value = shape(pad.inputs[0]), constant(operand(pad, 1)), operand(pad, 2)
-    if dims is None or amounts is None or len(dims) < 3 or text(pad, "mode", "constant") != "constant":
+    dims, full, value = shape(pad.inputs[0]), amounts(pad), operand(pad, 2)
+    if dims is None or full is None or len(dims) < 3 or text(pad, "mode", "constant") != "constant":
         return None
     if value is not None and scalar(value) != 0.0:
         return None
-    rank, axes = len(dims), constant(operand(pad, 3))
-    listed = [int(axis) % rank for axis in axes] if axes is not None else list(range(rank))
-    if operand(pad, 3) is not None and axes is None:
-        return None
-    full = [0] * (2 * rank)
-    for position, axis in enumerate(listed):
-        full[axis], full[axis + rank] = int(amounts[position]), int(amounts[position + len(listed)])
+    rank = len(dims)
     if any(full[:2]) or any(full[rank : rank + 2]) or min(full) < 0:
         return None
     return (*full[2:rank], *full[rank + 2 :])

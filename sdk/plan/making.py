@@ -33,7 +33,8 @@ def make(model: ir.Model, cores: Mapping[str, Core]) -> Plan:
     for index, value in enumerate(graph.inputs):
         build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input"), place=Place.INPUT, index=index))
     for value in graph.outputs:
-        _static(value, "output")
+        if not _is_known(value):
+            _static(value, "output")
     for group in grouped(graph):
         if input_name(group, 0) in build.initializers:  # a graph output that depends on no input
             build.views_as_held(input_name(group, 0))
@@ -51,6 +52,12 @@ def make(model: ir.Model, cores: Mapping[str, Core]) -> Plan:
     return Plan(name, tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered, levels=levels, block=build.block)
 
 
+def _is_known(value: ir.Value) -> bool:
+    """Is it a constant of a type that numpy has?  Such an output is copied, whatever its type."""
+    data = rewrite.constant(value)
+    return data is not None and data.dtype.kind in "biuf"
+
+
 def _static(value: ir.Value, role: str) -> tuple[int, ...]:
     shape = rewrite.shape(value)
     if shape is None or value.dtype is None or value.dtype.numpy() != np.float32:
@@ -63,6 +70,11 @@ def _static(value: ir.Value, role: str) -> tuple[int, ...]:
 
 def _deliver(build: Builder, value: str, index: int) -> str:
     """Let output `index` be written straight into the caller's memory where its producer can, else copy it there at the end."""
+    known = build.initializers.get(value)
+    if known is not None and known.dtype != np.float32:
+        buffer = build.given(value)
+        build.retarget(buffer, Place.OUTPUT, index)
+        return buffer
     buffer = build.planar(value)
     shared = build.buffers[buffer].shares or any(other.shares == buffer for other in build.buffers.values())
     if build.buffers[buffer].place != Place.ARENA or shared:
