@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError
-from edge.graph.rewrite import SOURCE
+from edge.graph.rewrite import REFUSED, SOURCE
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -25,7 +25,8 @@ def unsupported(model: ir.Model, supported: Collection[str], *, target: str = ""
     for node in model.graph:
         if op_name(node) not in supported:
             line = f", {node.metadata_props[SOURCE]}" if SOURCE in node.metadata_props else ""
-            missing.setdefault(op_name(node), []).append(f"node '{node.name or node.outputs[0].name}'{line}")
+            why = f": {node.metadata_props[REFUSED]}" if REFUSED in node.metadata_props else ""
+            missing.setdefault(op_name(node), []).append(f"node '{node.name or node.outputs[0].name}'{line}{why}")
     if not missing:
         return
     listed = []

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PASSES = (
     "fold_constants",
     "split_to_slices",
+    "decompose",
     "drop_identity",
     "partial_conv",
     "canonicalise_reshape",
