@@ -1,7 +1,7 @@
 """Operators without a kernel of their own become operators that have one: one table, op -> rule; a file a family, whose docstring is the case analysis.
 
 A rule is `rule(site) -> bool`: it puts new nodes in front of the node (`site.emit`, …) and ends with `site.finish`; False leaves the node alone.
-A form that no exact decomposition is known for stays as it is and carries the reason, which `edge build` shows beside the node.
+Readers come before what they read, so that a pattern of several nodes is seen whole.  A form that no exact decomposition is known for stays as it is and carries the reason, which `edge build` shows beside the node.
 
 Add a decomposition: 1 a rule in the family's file, with its line in the docstring; 2 its line in that file's RULES; 3 a row in
 tests/test_decompose.py and a random case against ONNX Runtime in tests/test_decompose_random.py.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge import graph
 from edge.graph.rewrite import REFUSED, is_op
-from edge.passes.decompose import activation, conv_transpose, moving, normalization, reduction, resize
+from edge.passes.decompose import activation, choosing, conv_transpose, moving, normalization, reduction, resize
 from edge.passes.decompose.site import Refused, Site, Unknown
 from edge.passes.preserves import close
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 PRESERVES = close(1e-5)
-FAMILIES = (activation, conv_transpose, moving, normalization, reduction, resize)
+FAMILIES = (activation, choosing, conv_transpose, moving, normalization, reduction, resize)
 #: op -> how it is taken apart.
 RULES = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
 
@@ -30,7 +30,7 @@ def run(model: ir.Model) -> int:
     """Number of nodes taken apart; shapes are inferred anew while that lets more be."""
     total, count, waiting = 0, 1, True
     while waiting and count:
-        results = [_decompose(model, node) for node in list(model.graph) if is_op(node, *RULES)]
+        results = [_decompose(model, node) for node in reversed(list(model.graph)) if is_op(node, *RULES)]
         count, waiting = results.count(True), None in results
         total += count
         if waiting and count:

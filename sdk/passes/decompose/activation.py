@@ -71,27 +71,34 @@ def softsign(site: Site) -> bool:
 
 
 def thresholded_relu(site: Site) -> bool:
-    """y = x if x > alpha else 0; infinities meet a step of 0 nowhere."""
-    x, alpha = site.input(0), number(site.node, "alpha", 1.0)
-    up, positive = step(site, site.binary("Sub", x, alpha)), site.unary("Relu", x)
-    if alpha >= 0.0:
-        return site.finish(site.binary("Mul", positive, up))
-    return site.finish(site.binary("Add", positive, site.binary("Mul", site.clip(x, alpha, 0.0), up)))
+    """y = x if x > alpha else 0"""
+    return site.finish(hard(site, site.input(0), number(site.node, "alpha", 1.0)))
 
 
 def shrink(site: Site) -> bool:
     """y = x - bias if x > lambd, x + bias if x < -lambd, else 0"""
-    x, bias, edge = site.input(0), number(site.node, "bias", 0.0), number(site.node, "lambd", 0.5)
+    edge = number(site.node, "lambd", 0.5)
     if edge < 0.0:
         site.refuse(f"lambd {edge:g} is below 0", "use a lambd of 0 or more")
+    return site.finish(softly(site, site.input(0), edge, number(site.node, "bias", 0.0)))
+
+
+def hard(site: Site, x: ir.Value, edge: float) -> ir.Value:
+    """x where it is above `edge`, else 0; no infinity meets a step of 0."""
+    up, positive = step(site, site.binary("Sub", x, edge)), site.unary("Relu", x)
+    if edge >= 0.0:
+        return site.binary("Mul", positive, up)
+    return site.binary("Add", positive, site.binary("Mul", site.clip(x, edge, 0.0), up))
+
+
+def softly(site: Site, x: ir.Value, edge: float, bias: float) -> ir.Value:
+    """x - bias above `edge`, x + bias below -edge, else 0."""
     if bias == edge:
-        return site.finish(site.binary("Sub", x, site.clip(x, -edge, edge)))
+        return site.binary("Sub", x, site.clip(x, -edge, edge))
     up = step(site, site.binary("Sub", x, edge))
     down = step(site, site.binary("Sub", site.unary("Neg", x), edge))
     kept = site.binary("Mul", x, site.binary("Add", up, down))
-    if bias == 0.0:
-        return site.finish(kept)
-    return site.finish(site.binary("Sub", kept, site.binary("Mul", site.binary("Sub", up, down), bias)))
+    return site.binary("Sub", kept, site.binary("Mul", site.binary("Sub", up, down), bias)) if bias else kept
 
 
 def ceil(site: Site) -> bool:

@@ -1,8 +1,8 @@
 """Resize, axis by axis.
 
 - nearest: every output is one input.  A whole factor on both axes of a picture is one Expand; other factors are slices (`moving.pick`)
-- linear:  every output is a * x[i] + b * x[i + 1].  Where both are few slices they are picked and added; else a product with a constant matrix
-  (in which a NaN or an infinity spreads along its axis)
+- linear:  every output is a * x[i] + b * x[i + 1].  For whole factors, and where both are few slices, they are picked and added; else a product
+  with a constant matrix (in which a NaN or an infinity spreads along its axis)
 - the same size, and coordinates that fall on themselves: nothing
 Coordinates are computed in float32 as ONNX Runtime does and in float64; where that changes which element is nearest, the node is refused: the model
 means something that depends on rounding.  Cubic, antialias, tf_crop_and_resize and other policies of aspect are refused by name.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 F = NDArray[np.floating]
-FEW, MANY = 12, 64  # slices of one axis up to which they are cheaper than a matrix product; up to which they are built at all
+FEW, MANY = 3, 64  # slices of one axis up to which they are better than a matrix product: for two neighbours, for one
 CURE = "resize by nearest or linear with a whole factor"
 
 
@@ -129,22 +129,38 @@ def _repeat(site: Site, x: ir.Value, axes: list[Axis]) -> ir.Value:
 
 def _linear(site: Site, x: ir.Value, axes: list[Axis], where: Callable[[Axis, F], F]) -> ir.Value:
     for index, axis in enumerate(axes):
-        at = np.clip(where(axis, np.arange(axis.out, dtype=np.float64)), 0, axis.size - 1)
-        low = np.floor(at).astype(np.int64)
-        high, right = np.minimum(low + 1, axis.size - 1), at - low
+        at = where(axis, np.arange(axis.out, dtype=np.float64))
+        inside = np.clip(at, 0, axis.size - 1)
+        low = np.floor(inside).astype(np.int64)
+        high, right = np.minimum(low + 1, axis.size - 1), inside - low
         if not np.any(right):
             x = pick(site, x, index, low.tolist())
+        elif axis.out % axis.size == 0 and (pair := _shifted(site, x, index, at, axis.out // axis.size)):
+            x = _mixed(site, *pair, at - np.floor(at), len(axes) - index - 1)
         elif max(len(runs(low.tolist())), len(runs(high.tolist()))) <= FEW:
-            own = (-1, *(1,) * (len(axes) - index - 1))
-            parts = [(low, 1 - right), (high, right)]
-            left, other = (
-                site.binary("Mul", pick(site, x, index, place.tolist()), site.constant("share", share.reshape(own))) for place, share in parts
-            )
-            x = site.binary("Add", left, other)
+            x = _mixed(site, pick(site, x, index, low.tolist()), pick(site, x, index, high.tolist()), right, len(axes) - index - 1)
         else:
             each = np.eye(axis.size)
             x = _product(site, x, index, (1 - right)[:, None] * each[low] + right[:, None] * each[high])
     return x
+
+
+def _shifted(site: Site, x: ir.Value, axis: int, at: F, times: int) -> tuple[ir.Value, ir.Value] | None:
+    """(left, right) neighbours of every output: both are slices of x with its edges repeated and then every element `times` times."""
+    low = np.floor(at).astype(np.int64)
+    first, last, size = int(low[0]), int(low[-1]), dims(x)[axis]
+    skip = times - int(np.count_nonzero(low == first))
+    regular = np.repeat(np.arange(first, last + 1), times)[skip : skip + len(at)]
+    if skip < 0 or not np.array_equal(regular, low):
+        return None
+    wide = pick(site, x, axis, np.clip(np.repeat(np.arange(first, last + 2), times), 0, size - 1).tolist())
+    return site.slice(wide, axis, skip, len(at)), site.slice(wide, axis, skip + times, len(at))
+
+
+def _mixed(site: Site, left: ir.Value, other: ir.Value, share: F, behind: int) -> ir.Value:
+    """left * (1 - share) + other * share; `behind`: the axes after the one that is resized."""
+    parts = [site.binary("Mul", value, site.constant("share", part.reshape(-1, *(1,) * behind))) for value, part in ((left, 1 - share), (other, share))]
+    return site.binary("Add", *parts)
 
 
 def _product(site: Site, x: ir.Value, axis: int, matrix: F) -> ir.Value:

@@ -32,13 +32,13 @@ class Unknown(Refused):
 
 
 class Site:
-    """One node under decomposition.  dtype: of its first input, and of every constant that meets it."""
+    """One node under decomposition.  dtype: of its output, and of every constant that meets it."""
 
     def __init__(self, model: ir.Model, node: ir.Node) -> None:
         self.model, self.node = model, node
         self.name = node.outputs[0].name or node.op_type
-        first = node.inputs[0] if node.inputs else None
-        self.dtype = first.dtype.numpy() if first is not None and first.dtype is not None else np.dtype(np.float32)
+        known = [value.dtype for value in (node.outputs[0], *node.inputs[:1]) if value is not None and value.dtype is not None]
+        self.dtype = known[0].numpy() if known else np.dtype(np.float32)
 
     # ---- what the node has
 
