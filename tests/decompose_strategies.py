@@ -74,7 +74,9 @@ def layer_norm(draw: Draw) -> Drawn:
 def rms_norm(draw: Draw) -> Drawn:
     shape = shapes(draw, 1, 5)
     axis = draw(st.integers(-len(shape), len(shape) - 1))
-    return Drawn("RMSNormalization", {"x": shape}, {"s": floats(draw, shape[axis % len(shape) :])}, {"axis": axis, "epsilon": epsilon(draw)}, opset=23)
+    return Drawn(
+        "RMSNormalization", {"x": shape}, {"s": floats(draw, shape[axis % len(shape) :])}, {"axis": axis, "epsilon": epsilon(draw)}, opset=23
+    )
 
 
 @st.composite
@@ -180,7 +182,9 @@ def resize(draw: Draw) -> Drawn:
     if mode == "nearest":
         attributes["nearest_mode"] = draw(st.sampled_from(NEAREST))
     if draw(st.booleans()):
-        factors = [draw(st.sampled_from([1.0, 2.0, 3.0, 0.5, 1.5, 2.6])) if n * 0.5 >= 1 else draw(st.sampled_from([1.0, 2.0, 4.0])) for n in shape[2:]]
+        factors = [
+            draw(st.sampled_from([1.0, 2.0, 3.0, 0.5, 1.5, 2.6])) if n * 0.5 >= 1 else draw(st.sampled_from([1.0, 2.0, 4.0])) for n in shape[2:]
+        ]
         given, order = np.array([1.0, 1.0, *factors], np.float32), ("x", "", "r")
     else:
         given, order = ints([*shape[:2], *(draw(st.integers(1, 13)) for _ in shape[2:])]), ("x", "", "", "r")

@@ -236,7 +236,12 @@ class Decoder(nn.Module):
 
     def __init__(self, width: int = 8, heads: int = 2) -> None:
         super().__init__()
-        self.heads, self.norm, self.qkv, self.proj = heads, nn.RMSNorm(width, eps=1e-6), nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
+        self.heads, self.norm, self.qkv, self.proj = (
+            heads,
+            nn.RMSNorm(width, eps=1e-6),
+            nn.Linear(width, 3 * width, bias=False),
+            nn.Linear(width, width),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         b, n, c = x.shape

@@ -5,17 +5,23 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import pytest
+from decompose_strategies import STRATEGIES, Drawn
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from decompose_strategies import STRATEGIES, Drawn
 from edge import graph, passes
 from edge.graph import reading
 from edge.graph.rewrite import REFUSED
 from edge.ops import lowerings
 from graphs import Array, difference, ops
 
-QUIET = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck), "phases": (Phase.generate, Phase.shrink)}
+QUIET = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+    "phases": (Phase.generate, Phase.shrink),
+}
 #: what a drawn node may be refused for
 KNOWN = ("depends on rounding", "with output_padding means different things", "is smaller than the input")
 

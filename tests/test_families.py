@@ -10,11 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from families import FAMILIES  # noqa: E402
+
 from compiled import LEVELS, Case, run_compiled  # noqa: E402 torch may be missing
 from edge import converters  # noqa: E402
 from edge.graph.writing import to_bytes  # noqa: E402
 from edge.targets import host  # noqa: E402
-from families import FAMILIES  # noqa: E402
 from graphs import Array, difference  # noqa: E402
 
 pytestmark = pytest.mark.slow

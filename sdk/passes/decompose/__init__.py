@@ -1,7 +1,8 @@
-"""Operators without a kernel of their own become operators that have one: one table, op -> rule; a file a family, whose docstring is the case analysis.
+"""Operators without a kernel of their own become operators that have one: one table, a file a family, whose docstring is the case analysis.
 
 A rule is `rule(site) -> bool`: it puts new nodes in front of the node (`site.emit`, …) and ends with `site.finish`; False leaves the node alone.
-Readers come before what they read, so that a pattern of several nodes is seen whole.  A form that no exact decomposition is known for stays as it is and carries the reason, which `edge build` shows beside the node.
+Readers come before what they read, so that a pattern of several nodes is seen whole.
+A form that no exact decomposition is known for stays as it is and carries the reason, which `edge build` shows beside the node.
 
 Add a decomposition: 1 a rule in the family's file, with its line in the docstring; 2 its line in that file's RULES; 3 a row in
 tests/test_decompose.py and a random case against ONNX Runtime in tests/test_decompose_random.py.
@@ -9,6 +10,7 @@ tests/test_decompose.py and a random case against ONNX Runtime in tests/test_dec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge import graph
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 PRESERVES = close(1e-5)
 FAMILIES = (activation, choosing, conv_transpose, moving, normalization, reduction, resize)
 #: op -> how it is taken apart.
-RULES = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
+RULES: dict[str, Callable[[Site], bool]] = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
 
 
 def run(model: ir.Model) -> int:

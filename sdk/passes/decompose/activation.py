@@ -6,7 +6,8 @@
 - Celu              max(x, 0) + alpha * Elu(min(x, 0) / alpha, 1)         [Barron 2017]
 - Softsign          x / (1 + |x|)
 - ThresholdedRelu   max(x, 0) * step(x - alpha); where alpha < 0: max(x, 0) + clip(x, alpha, 0) * step(x - alpha)
-- Shrink            x - clip(x, -lambd, lambd) where bias = lambd;  else x * (up + down) - bias * (up - down), up = step(x - lambd), down = step(-x - lambd)
+- Shrink            x - clip(x, -lambd, lambd) where bias = lambd;
+                    else x * (up + down) - bias * (up - down), up = step(x - lambd), down = step(-x - lambd)
 - Ceil              -floor(-x)
 
 step(d) = clip(d * 2^160, 0, 1) is 0 or 1 for every float32 d.  NaN stays NaN where ONNX's comparison would give 0.

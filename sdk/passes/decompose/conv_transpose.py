@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.graph.rewrite import integer, integers, operand, text
+from edge.graph.rewrite import Attributes, integer, integers, operand, text
 from edge.passes.decompose.site import Array, Site, dims
 
 if TYPE_CHECKING:
@@ -118,15 +118,13 @@ def _convolve(
 ) -> ir.Value:
     phases, kernel = [axis.taps.shape[0] for axis in axes], [axis.taps.shape[1] for axis in axes]
     pads = [axis.before for axis in axes] + [axis.after for axis in axes]
-    sizes = [
-        n + axis.before + axis.after - (axis.taps.shape[1] - 1) * d for n, axis, d in zip(dims(x)[2:], axes, dilations, strict=True)
-    ]
+    sizes = [n + axis.before + axis.after - (axis.taps.shape[1] - 1) * d for n, axis, d in zip(dims(x)[2:], axes, dilations, strict=True)]
     inputs = [x, site.constant("weight", weight)]
     same = operand(site.node, 2)
     if bias is not None and same is not None:
         repeats = int(np.prod(phases))
         inputs.append(same if repeats == 1 else site.constant("bias", np.repeat(bias, repeats)))
-    attributes = {"kernel_shape": kernel, "strides": [1] * len(kernel), "pads": pads, "dilations": list(dilations), "group": group}
+    attributes: Attributes = {"kernel_shape": kernel, "strides": [1] * len(kernel), "pads": pads, "dilations": list(dilations), "group": group}
     y = site.emit("Conv", inputs, (out[0], weight.shape[0], *sizes), attributes)
     y = _side_by_side(site, y, phases)
     for index, axis in enumerate(axes):

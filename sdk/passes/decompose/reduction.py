@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.graph.rewrite import Attributes, integer, integers, text
+from edge.graph.rewrite import integer, integers, text
 from edge.passes.decompose.site import Site, dims
 
 if TYPE_CHECKING:
@@ -88,12 +88,10 @@ def lp_pool(site: Site) -> bool:
     if integer(site.node, "ceil_mode", 0):
         site.refuse("ceil_mode counts taps beyond the pads", "set ceil_mode to 0 and pad the input")
     ones = (1,) * rank
-    attributes: Attributes = {"kernel_shape": kernel, "count_include_pad": 1} | {
-        "strides": integers(site.node, "strides", ones),
-        "dilations": integers(site.node, "dilations", ones),
-    }
+    attributes: dict[str, int | float | str | Sequence[int]] = {"kernel_shape": kernel, "count_include_pad": 1}
+    attributes |= {"strides": integers(site.node, "strides", ones), "dilations": integers(site.node, "dilations", ones)}
     pads, auto = integers(site.node, "pads", (0,) * 2 * rank), text(site.node, "auto_pad", "NOTSET")
-    attributes = {**attributes, "pads": pads} if auto == "NOTSET" else {**attributes, "auto_pad": auto}
+    attributes |= {"pads": pads} if auto == "NOTSET" else {"auto_pad": auto}
     power = site.unary("Abs", x) if p == 1 else _square(site, x)
     mean = site.emit("AveragePool", [power], dims(site.node.outputs[0]), attributes)
     total = site.binary("Mul", mean, float(prod(kernel)))

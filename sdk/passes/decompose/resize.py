@@ -159,7 +159,9 @@ def _shifted(site: Site, x: ir.Value, axis: int, at: F, times: int) -> tuple[ir.
 
 def _mixed(site: Site, left: ir.Value, other: ir.Value, share: F, behind: int) -> ir.Value:
     """left * (1 - share) + other * share; `behind`: the axes after the one that is resized."""
-    parts = [site.binary("Mul", value, site.constant("share", part.reshape(-1, *(1,) * behind))) for value, part in ((left, 1 - share), (other, share))]
+    parts = [
+        site.binary("Mul", value, site.constant("share", part.reshape(-1, *(1,) * behind))) for value, part in ((left, 1 - share), (other, share))
+    ]
     return site.binary("Add", *parts)
 
 
