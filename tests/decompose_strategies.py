@@ -216,6 +216,40 @@ def conv_transpose(draw: Draw) -> Drawn:
     return Drawn("ConvTranspose", {"x": shape}, constants, attributes)
 
 
+@st.composite
+def einsum(draw: Draw) -> Drawn:
+    sizes = {label: draw(st.integers(1, 4)) for label in "abcdef"}
+    labels = st.lists(st.sampled_from("abcdef"), unique=True, min_size=1, max_size=4)
+    terms = draw(st.lists(labels, min_size=1, max_size=2))
+    output = draw(st.permutations(sorted({label for term in terms for label in term if draw(st.booleans())})))
+    arrow = "->" + "".join(output) if draw(st.booleans()) or not output else ""
+    inputs = {f"x{index}": tuple(sizes[label] for label in term) for index, term in enumerate(terms)}
+    equation = ",".join("".join(term) for term in terms) + arrow
+    if len(terms) == 1 or draw(st.booleans()):
+        return Drawn("Einsum", inputs, attributes={"equation": equation})
+    return Drawn("Einsum", {"x0": inputs["x0"]}, {"x1": floats(draw, inputs["x1"])}, {"equation": equation})
+
+
+@st.composite
+def attention(draw: Draw) -> Drawn:
+    b, kv, more, s, keys, d, e = (draw(st.integers(1, 3)) for _ in range(7))
+    heads = kv * more
+    attributes: dict[str, object] = {"is_causal": draw(st.integers(0, 1))}
+    if draw(st.booleans()):
+        attributes["scale"] = 0.7
+    if draw(st.booleans()):
+        inputs = {"q": (b, heads, s, d), "k": (b, kv, keys, d), "v": (b, kv, keys, e)}
+    else:
+        inputs = {"q": (b, s, heads * d), "k": (b, keys, kv * d), "v": (b, keys, kv * e)}
+        attributes |= {"q_num_heads": heads, "kv_num_heads": kv}
+    constants: dict[str, Array] = {}
+    if draw(st.booleans()):
+        seen = np.random.default_rng(draw(st.integers(0, 9))).random((s, keys)) < 0.6
+        seen[:, 0] = True  # a query that sees nothing is 0 / 0
+        constants["mask"] = seen if draw(st.booleans()) else np.where(seen, 0.5, -3.0).astype(np.float32)
+    return Drawn("Attention", inputs, constants, attributes, opset=23)
+
+
 #: subject -> how its nodes are drawn, and the largest error.
 STRATEGIES: dict[str, tuple[Callable[[], st.SearchStrategy[Drawn]], float]] = {
     "LayerNormalization": (layer_norm, 1e-4),
@@ -230,4 +264,6 @@ STRATEGIES: dict[str, tuple[Callable[[], st.SearchStrategy[Drawn]], float]] = {
     "Pad": (pad, 0.0),
     "Resize": (resize, 1e-5),
     "ConvTranspose": (conv_transpose, 1e-5),
+    "Einsum": (einsum, 1e-5),
+    "Attention": (attention, 1e-5),
 }

@@ -87,4 +87,8 @@ CASES: list[tuple[str, str, str, Weights] | tuple[str, str, str, Weights, bool]]
     ("transposed, stride and dilation", "(float[1,3,4] x) => (float[1,2,11] y) { y = ConvTranspose <dilations = [2], strides = [2]> (x, w) }", "Reshape Pad Reshape Conv",
      {"w": (3, 2, 3)}),
     ("transposed by computed weights stays", "(float[1,3,4] x, float[3,2,2] w) => (float[1,2,5] y) { y = ConvTranspose (x, w) }", "ConvTranspose", {}, False),
+    ("einsum", "(float[2,3,8] x, float[2,5,8] z) => (float[2,5,3] y) { y = Einsum <equation = \"bij,bkj->bki\"> (x, z) }", "Transpose MatMul Transpose", {}),
+    ("einsum with a weight", "(float[2,3,8] x) => (float[2,3,5] y) { y = Einsum <equation = \"...j,jk\"> (x, w) }", "Reshape MatMul Reshape", {"w": (8, 5)}),
+    ("einsum that sums", "(float[2,3,8] x) => (float[8,2] y) { y = Einsum <equation = \"bij->jb\"> (x) }", "ReduceSum Reshape Transpose", {}),
+    ("three operands stay", "(float[2,2] x) => (float[2,2] y) { y = Einsum <equation = \"ij,jk,kl->il\"> (x, x, x) }", "Einsum", {}, False),
 ]  # fmt: skip

@@ -52,6 +52,9 @@ REFUSED: list[tuple[str, Weights, str]] = [
      "its weight is computed, not constant (store it as an initializer)"),
     ("(float[1,3,2,2,2] x) => (float[1,2,4,4,4] y) { y = ConvTranspose <strides = [2,2,2]> (x, w) }", {"w": (3, 2, 2, 2, 2)},
      "over 3 axes has no kernel (use pictures (N, C, H, W) or signals (N, C, L))"),
+    ("(float[2,2] x) => (float[2,2] y) { y = Einsum <equation = \"ij,jk,kl->il\"> (x, x, x) }", {}, "3 operands have no kernel (multiply two at a time)"),
+    ("(float[2,2] x) => (float[2] y) { y = Einsum <equation = \"ii->i\"> (x) }", {},
+     "'ii->i' repeats or broadcasts an axis (take the diagonal, or expand, before)"),
 ]  # fmt: skip
 
 
@@ -69,7 +72,7 @@ def test_what_cannot_be_taken_apart_exactly_is_refused_with_its_reason(text: str
 def test_every_rule_has_a_row() -> None:
     text = " ".join(text for _, text, *_ in decompositions.CASES)
     untested = {op for op in decompose.RULES if f"= {op} " not in text}
-    assert untested == {"RMSNormalization", "ReduceMax", "ReduceMin", "ReduceSum"}  # tests/test_decompose_random.py has them
+    assert untested == {"RMSNormalization", "Attention", "ReduceMax", "ReduceMin", "ReduceSum"}  # tests/test_decompose_random.py has them
 
 
 def test_new_nodes_keep_scope_and_source_line_and_the_value_its_name() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge import graph
 from edge.graph.rewrite import REFUSED, is_op
-from edge.passes.decompose import activation, choosing, conv_transpose, moving, normalization, reduction, resize
+from edge.passes.decompose import activation, attention, choosing, conv_transpose, einsum, moving, normalization, reduction, resize
 from edge.passes.decompose.site import Refused, Site, Unknown
 from edge.passes.preserves import close
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 PRESERVES = close(1e-5)
-FAMILIES = (activation, choosing, conv_transpose, moving, normalization, reduction, resize)
+FAMILIES = (activation, attention, choosing, conv_transpose, einsum, moving, normalization, reduction, resize)
 #: op -> how it is taken apart.
 RULES: dict[str, Callable[[Site], bool]] = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
 

@@ -101,16 +101,9 @@ def _root(site: Site, square: ir.Value) -> ir.Value:
 
 def _channels(site: Site, x: ir.Value, spatial: int) -> ir.Value:
     """x (N, C, …) * scale (C,) + bias (C,)"""
-    own = (-1, *(1,) * spatial)
-    scale, bias = (_reshaped(site, site.input(index), own) for index in (1, 2))
+    own = (1,) * spatial
+    scale, bias = (site.reshape(site.input(index), (dims(site.input(index))[0], *own)) for index in (1, 2))
     return _affine(site, x, scale, bias)
-
-
-def _reshaped(site: Site, value: ir.Value, own: tuple[int, ...]) -> ir.Value:
-    known = constant(value)
-    if known is not None:
-        return site.constant("channels", np.reshape(known, own))
-    return site.reshape(value, (dims(value)[0], *own[1:]))
 
 
 def _affine(site: Site, x: ir.Value, scale: ir.Value | None, bias: ir.Value | None) -> ir.Value:

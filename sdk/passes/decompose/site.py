@@ -94,10 +94,16 @@ class Site:
 
     def reshape(self, x: ir.Value, to: Sequence[int]) -> ir.Value:
         """The same elements under another shape."""
+        known = constant(x)
+        if known is not None and self._real(known):
+            return self.constant("reshaped", known.reshape(tuple(to)))
         return x if dims(x) == tuple(to) else self.emit("Reshape", [x, self.constant("shape", list(to))], to)
 
     def transpose(self, x: ir.Value, perm: Sequence[int]) -> ir.Value:
         """Axes in another order."""
+        known = constant(x)
+        if known is not None and self._real(known):
+            return self.constant("turned", known.transpose(tuple(perm)))
         return x if list(perm) == sorted(perm) else self.emit("Transpose", [x], [dims(x)[axis] for axis in perm], {"perm": tuple(perm)})
 
     def expand(self, x: ir.Value, to: Sequence[int]) -> ir.Value:
@@ -158,6 +164,9 @@ class Site:
         """Does anybody read output `index`?"""
         outputs = self.node.outputs
         return index < len(outputs) and bool(outputs[index].uses() or outputs[index].is_graph_output())
+
+    def _real(self, array: Array) -> bool:
+        return array.dtype == self.dtype
 
     def _ours(self, value: ir.Value) -> bool:
         return (value.name or "").startswith(f"{self.name}_") and value not in self.node.inputs
