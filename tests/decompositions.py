@@ -60,8 +60,6 @@ CASES: list[tuple[str, str, str, Weights] | tuple[str, str, str, Weights, bool]]
     ("log sum exp", "(float[2,3,8] x) => (float[2,3,1] y) { y = ReduceLogSumExp (x, a) }", "ReduceMax Clip Sub Exp ReduceSum Log Add", {"a": ints(2)}),
     ("log of a sum", "(float[2,3,8] x) => (float[2,3,1] y) { e = Exp (x)  y = ReduceLogSum (e, a) }", "Exp ReduceSum Log", {"a": ints(2)}),
     ("product of five", "(float[2,5] x) => (float[2] y) { y = ReduceProd <keepdims = 0> (x, a) }", "Slice Slice Slice Mul Slice Slice Mul Mul Reshape", {"a": ints(1)}),
-    ("axes that are apart", "(float[2,3,8] x) => (float[1,3,1] y) { y = ReduceMean (x, a) }", "ReduceMean ReduceMean", {"a": ints(0, 2)}),
-    ("neighbouring axes stay", "(float[2,3,8] x) => (float[2,1,1] y) { y = ReduceMean (x, a) }", "ReduceMean", {"a": ints(1, 2)}, False),
     ("lp pool", "(float[1,2,6,6] x) => (float[1,2,3,3] y) { y = LpPool <kernel_shape = [2,2], strides = [2,2]> (x) }", "Mul AveragePool Mul Sqrt", {}),
     ("global lp pool", "(float[1,2,6,6] x) => (float[1,2,1,1] y) { y = GlobalLpPool <p = 1> (x) }", "Abs AveragePool Mul", {}),
     ("depth to space", "(float[1,8,3,3] x) => (float[1,2,6,6] y) { y = DepthToSpace <blocksize = 2> (x) }", "Reshape Transpose Reshape", {}),

@@ -1,9 +1,8 @@
-"""Reductions by those that have a kernel: sum, mean, max and min over axes that lie side by side.
+"""Reductions by those that have a kernel: sum, mean, max and min.
 
 - ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum: a function before, a sum, a function after
 - ReduceLogSumExp     m + log(sum(exp(x - m))), m = max(x), finite
 - ReduceProd          halves multiplied, then their halves: about log2(n) Mul of slices
-- Sum, Mean, Max, Min over axes that are apart: one reduction a run of neighbours
 - LpPool, GlobalLpPool  p 1 or 2: the mean of |x|^p times the taps, pads counted, and its root
 """
 
@@ -42,23 +41,16 @@ def summed(before: Step, after: Step) -> Callable[[Site], bool]:
 
     def rule(site: Site) -> bool:
         axes = _axes(site)
-        return _finish(site, after(site, _in_runs(site, "ReduceSum", before(site, site.input(0)), axes)))
+        return _finish(site, after(site, site.reduce("ReduceSum", before(site, site.input(0)), axes)))
 
     return rule
-
-
-def apart(site: Site) -> bool:
-    """The same reduction, one run of neighbouring axes after the other; the mean of means of equal counts is the mean."""
-    if _left_alone(site) or len(_runs(_axes(site))) < 2:
-        return False
-    return _finish(site, _in_runs(site, site.node.op_type, site.input(0), _axes(site)))
 
 
 def log_sum_exp(site: Site) -> bool:
     """m is kept finite, so that -inf everywhere gives -inf and not NaN."""
     x, axes = site.input(0), _axes(site)
-    largest = site.clip(_in_runs(site, "ReduceMax", x, axes), -LARGEST, LARGEST)
-    total = _in_runs(site, "ReduceSum", site.unary("Exp", site.binary("Sub", x, largest)), axes)
+    largest = site.clip(site.reduce("ReduceMax", x, axes), -LARGEST, LARGEST)
+    total = site.reduce("ReduceSum", site.unary("Exp", site.binary("Sub", x, largest)), axes)
     return _finish(site, site.binary("Add", site.unary("Log", total), largest))
 
 
@@ -98,34 +90,12 @@ def lp_pool(site: Site) -> bool:
     return site.finish(total if p == 1 else site.unary("Sqrt", total))
 
 
-def _left_alone(site: Site) -> bool:
-    """Without axes nothing, or everything, is reduced: the kernel's own case."""
-    return not site.node.inputs[1:] or site.array(1, "list of axes") is None
-
-
 def _axes(site: Site) -> list[int]:
     rank = len(dims(site.input(0)))
     given = site.array(1, "list of axes")
     if given is None and integer(site.node, "noop_with_empty_axes", 0):
         site.refuse("noop_with_empty_axes without axes has no kernel", "name the axes, or leave the reduction out")
     return list(range(rank)) if given is None else sorted({int(axis) % rank for axis in given.reshape(-1)})
-
-
-def _runs(axes: Sequence[int]) -> list[list[int]]:
-    """[0, 2, 3] -> [[0], [2, 3]]"""
-    runs: list[list[int]] = []
-    for axis in axes:
-        if runs and runs[-1][-1] == axis - 1:
-            runs[-1].append(axis)
-        else:
-            runs.append([axis])
-    return runs
-
-
-def _in_runs(site: Site, op: str, x: ir.Value, axes: Sequence[int]) -> ir.Value:
-    for run in reversed(_runs(axes)):
-        x = site.reduce(op, x, run)
-    return x
 
 
 def _finish(site: Site, value: ir.Value) -> bool:
@@ -140,10 +110,6 @@ RULES = {
     "ReduceLogSum": summed(_same, _by("Log")),
     "ReduceLogSumExp": log_sum_exp,
     "ReduceProd": product,
-    "ReduceSum": apart,
-    "ReduceMean": apart,
-    "ReduceMax": apart,
-    "ReduceMin": apart,
     "LpPool": lp_pool,
     "GlobalLpPool": lp_pool,
 }
