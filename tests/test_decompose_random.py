@@ -66,7 +66,7 @@ def test_a_node_taken_apart_computes_the_same(subject: str) -> None:
 def test_many_nodes_taken_apart_compute_the_same(subject: str) -> None:
     strategy, rtol = STRATEGIES[subject]
 
-    @settings(max_examples=150, **QUIET)
+    @settings(max_examples=100, **QUIET)
     @given(strategy(), st.integers(0, 999))
     def run(drawn: Drawn, seed: int) -> None:
         check(drawn, seed, rtol)
