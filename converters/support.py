@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError
-from edge.graph.rewrite import SOURCE
+from edge.graph.rewrite import REFUSED, SOURCE
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -20,12 +20,16 @@ def op_name(node: ir.Node) -> str:
 
 
 def unsupported(model: ir.Model, supported: Collection[str], *, target: str = "") -> None:
-    """Raise EdgeError naming every node whose op (`Conv`, `edge.Silu`) is not in `supported`, with its source line."""
+    """Raise EdgeError naming every node whose op (`Conv`, `edge.Silu`) is not in `supported`, with its source line.
+
+    A node that a pass could not take apart is named with the pass's reason, be its op supported in other forms or not.
+    """
     missing: dict[str, list[str]] = {}
     for node in model.graph:
-        if op_name(node) not in supported:
+        if op_name(node) not in supported or REFUSED in node.metadata_props:
             line = f", {node.metadata_props[SOURCE]}" if SOURCE in node.metadata_props else ""
-            missing.setdefault(op_name(node), []).append(f"node '{node.name or node.outputs[0].name}'{line}")
+            why = f": {node.metadata_props[REFUSED]}" if REFUSED in node.metadata_props else ""
+            missing.setdefault(op_name(node), []).append(f"node '{node.name or node.outputs[0].name}'{line}{why}")
     if not missing:
         return
     listed = []

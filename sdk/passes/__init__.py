@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PASSES = (
     "fold_constants",
     "split_to_slices",
+    "decompose",
     "crop_before_pad",
     "gather_to_slices",
     "tile_to_expand",

@@ -1,0 +1,115 @@
+"""What `decompose` refuses, by name and with a cure; that origins stay; that values which nothing else may be hit by its arithmetic are right."""
+
+# ruff: noqa: E501 a case is one line of a table
+
+from __future__ import annotations
+
+import decompositions
+import numpy as np
+import pytest
+
+from edge import graph, passes
+from edge.converters import unsupported
+from edge.errors import EdgeError
+from edge.graph.rewrite import SCOPE, SOURCE
+from edge.ops import lowerings
+from edge.passes import decompose
+from graphs import Weights, ops, small
+
+MAP = "(float[1,4,4,4] x) => (float[1,4,8,8] y)"
+DOUBLE = {"s": np.array([1, 1, 2, 2], np.float32)}
+WHOLE = "resize by nearest or linear with a whole factor"
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+REFUSED: list[tuple[str, Weights, str]] = [
+    ("(float[4,8] x) => (float[4,8] y) { y = LpNormalization <p = 3> (x) }", {}, "the norm of order 3 has no kernel (normalize with p = 1 or 2)"),
+    ("(float[4,8] x) => (float[4,8] y) { y = Celu <alpha = -1.0> (x) }", {}, "alpha -1 is not above 0 (use an alpha above 0)"),
+    ("(float[4,8] x) => (float[4,8] y) { y = Shrink <lambd = -1.0> (x) }", {}, "lambd -1 is below 0 (use a lambd of 0 or more)"),
+    ("(float[4,8] x) => (float[4,8] y) { y = ReduceL2 <noop_with_empty_axes = 1> (x) }", {},
+     "noop_with_empty_axes without axes has no kernel (name the axes, or leave the reduction out)"),
+    ("(float[4,8] x, int64[1] a) => (float[4,1] y) { y = ReduceL2 (x, a) }", {}, "its list of axes is computed, not constant (store it as an initializer)"),
+    ("(float[1,2,4,4] x) => (float[1,2,2,2] y) { y = LpPool <kernel_shape = [2,2], strides = [2,2], p = 3> (x) }", {},
+     "the norm of order 3 has no kernel (use p = 1 or 2)"),
+    ("(float[1,2,5,5] x) => (float[1,2,3,3] y) { y = LpPool <kernel_shape = [2,2], strides = [2,2], ceil_mode = 1> (x) }", {},
+     "ceil_mode counts taps beyond the pads (set ceil_mode to 0 and pad the input)"),
+    ("(float[1,2,4] x) => (float[1,2,8] y) { y = Pad <mode = \"reflect\"> (x, p) }", {"p": ints(0, 0, 4, 0, 0, 0)},
+     "reflects 4 of 4 elements (reflect 3 at most, or pad twice)"),
+    (f"{MAP} {{ y = Resize <mode = \"cubic\"> (x, , s) }}", DOUBLE, f"mode cubic has no kernel ({WHOLE})"),
+    (f"{MAP} {{ y = Resize <mode = \"linear\", antialias = 1> (x, , s) }}", DOUBLE, "antialias has no kernel (resize without antialias, or pool first)"),
+    (f"{MAP} {{ y = Resize <coordinate_transformation_mode = \"tf_crop_and_resize\"> (x, r, s) }}", {**DOUBLE, "r": np.zeros(8, np.float32)},
+     f"coordinates by tf_crop_and_resize have no kernel ({WHOLE})"),
+    ("(float[1,4,4,4] x) => (float[1,4,8,8] y) { y = Resize <keep_aspect_ratio_policy = \"not_larger\", axes = [2,3]> (x, , , s) }", {"s": ints(8, 8)},
+     "a policy of aspect has no kernel (give the sizes of the result)"),
+    ("(float[1,1,5] x) => (float[1,1,12] y) { y = Resize (x, , s) }", {"s": np.array([1, 1, 2.6], np.float32)},
+     "5 elements by 2.6 are 12 or one more: that depends on rounding (give the sizes of the result)"),
+    ("(float[1,3,4] x) => (float[1,2,9] y) { y = ConvTranspose <strides = [2], output_padding = [1], auto_pad = \"SAME_UPPER\"> (x, w) }", {"w": (3, 2, 3)},
+     "auto_pad SAME_UPPER with output_padding means different things to different runtimes (write the pads out)"),
+    ("(float[1,3,4] x, float[3,2,2] w) => (float[1,2,5] y) { y = ConvTranspose (x, w) }", {},
+     "its weight is computed, not constant (store it as an initializer)"),
+    ("(float[1,3,2,2,2] x) => (float[1,2,4,4,4] y) { y = ConvTranspose <strides = [2,2,2]> (x, w) }", {"w": (3, 2, 2, 2, 2)},
+     "over 3 axes has no kernel (use pictures (N, C, H, W) or signals (N, C, L))"),
+    ("(float[2,2] x) => (float[2,2] y) { y = Einsum <equation = \"ij,jk,kl->il\"> (x, x, x) }", {}, "3 operands have no kernel (multiply two at a time)"),
+    ("(float[2,2] x) => (float[2] y) { y = Einsum <equation = \"ii->i\"> (x) }", {},
+     "'ii->i' repeats or broadcasts an axis (take the diagonal, or expand, before)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "weights", "reason"), REFUSED, ids=[reason for _, _, reason in REFUSED])
+def test_what_cannot_be_taken_apart_exactly_is_refused_with_its_reason(text: str, weights: Weights, reason: str) -> None:
+    model = small(text, weights)
+    (node,) = model.graph
+    node.metadata_props[SOURCE] = "net.py:31"
+    with pytest.raises(EdgeError) as error:
+        unsupported(passes.optimize(model), set(lowerings()), target="rpi4")
+    cure = "replace them in the model by ops that are supported"
+    assert str(error.value) == f"small: no kernel for rpi4 for {node.op_type} (node 'y', net.py:31: {reason}) ({cure})"
+
+
+def test_every_rule_has_a_row() -> None:
+    text = " ".join(text for _, text, *_ in decompositions.CASES)
+    untested = {op for op in decompose.RULES if f"= {op} " not in text}
+    assert untested == {"RMSNormalization", "Attention"}  # tests/test_decompose_random.py has them
+
+
+def test_new_nodes_keep_scope_and_source_line_and_the_value_its_name() -> None:
+    model = small("(float[4,8] x) => (float[4,8] z) { y = LayerNormalization (x, s)  z = Relu (y) }", {"s": (8,)})
+    norm = next(iter(model.graph))
+    norm.metadata_props.update({SOURCE: "net.py:31", SCOPE: "blocks.0.norm"})
+    passes.apply(model, "decompose")
+    *new, relu = model.graph
+    assert {(node.metadata_props[SOURCE], node.metadata_props[SCOPE]) for node in new} == {("net.py:31", "blocks.0.norm")}
+    assert new[-1].outputs[0].name == "y" == relu.inputs[0].name
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "y"),
+    [
+        ("Softplus (x)", [-100, -50, -20, 0, 20, 1e30, np.inf, -np.inf], [3.7835e-44, 1.9287e-22, 2.0611537e-9, 0.6931472, 20, 1e30, np.inf, 0]),
+        ("Mish (x)", [-50, -20, 0, 20, 1e30, np.inf], [-9.6437e-21, -4.1223075e-8, 0, 20, 1e30, np.inf]),
+        ("Selu (x)", [-np.inf, np.inf, 0], [-1.7580993, np.inf, 0]),
+        ("Celu <alpha = 0.1> (x)", [-np.inf, np.inf, 3e38], [-0.1, np.inf, 3e38]),
+        ("ThresholdedRelu <alpha = 1.0> (x)", [1, np.nextafter(np.float32(1), np.float32(2)), -np.inf, np.inf, 1e-45], [0, 1, 0, np.inf, 0]),
+        ("ThresholdedRelu <alpha = -1.0> (x)", [-1, -0.5, -np.inf, np.inf, 2], [0, -0.5, 0, np.inf, 2]),
+        ("ThresholdedRelu <alpha = 0.0> (x)", [1e-45, 0, -1e-45], [1e-45, 0, 0]),
+        ("Shrink <lambd = 1.0, bias = 0.5> (x)", [-np.inf, -1.5, -1, 0, 1, 1.5, np.inf], [-np.inf, -1, 0, 0, 0, 1, np.inf]),
+        ("Shrink <lambd = 1.0, bias = 1.0> (x)", [-np.inf, -1.5, -1, 0, 1, 1.5, np.inf], [-np.inf, -0.5, 0, 0, 0, 0.5, np.inf]),
+        ("LpNormalization (x)", [0, 0, 0], [0, 0, 0]),
+        ("ReduceLogSumExp (x)", [-np.inf, -np.inf], [-np.inf]),
+        ("ReduceLogSumExp (x)", [1000, -np.inf, 0], [1000]),
+    ],
+)  # fmt: skip
+def test_far_values_are_right(text: str, x: list[float], y: list[float]) -> None:
+    model = small(f"(float[{len(x)}] x) => (float[{len(y)}] y) {{ y = {text} }}")
+    passes.apply(model, "decompose")
+    found = graph.evaluate(model, {"x": np.array(x, np.float32)})["y"]
+    np.testing.assert_allclose(found, np.array(y, np.float32), rtol=2e-4, atol=0)
+
+
+def test_norms_that_follow_one_another_are_taken_apart_though_onnx_infers_no_shapes() -> None:
+    chain = "  ".join(f"a{i + 1} = GroupNormalization <num_groups = 2> (a{i}, s, b)" for i in range(3))
+    model = small(f"(float[1,4,3,3] a0) => (float[1,4,3,3] y) {{ {chain}  y = Relu (a3) }}", {"s": (2,), "b": (2,)})
+    assert "GroupNormalization" not in ops(passes.optimize(model))
