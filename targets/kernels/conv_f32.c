@@ -4,6 +4,7 @@
  * A tile of mr pixels of one row x nv output blocks stays in registers over the whole sum. The first and last tile of a row know their column
  * at compile time, so that taps outside the picture cost nothing; rows outside are skipped.
  * groups > 1: output block j reads the K channels from least(j*B / group_out * group_in, limit), with zeros in w where a channel is of another group.
+ * Where a block has outputs of several groups, each lane takes 0 for what is not of its group: 0 * infinity would be NaN.
  * A chunk is row_chunk output rows x panel_chunk panels of nv blocks of one image. */
 #include "tile.h"
 
@@ -96,12 +97,40 @@ INLINE void conv_rows(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 
     ROLLED for (int c = 0; c < a.count[0]; c++, x += plane, w += B) tile_row(acc, x, w, a.kh * a.kw * tap, tap, a.kw, a.sw, a.dw, lo, hi, mr, nv);
 }
 
-INLINE void conv_tap(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
+INLINE int conv_group_from(struct conv_f32 a, int block) { return least(block * B / a.group_out * a.group_in, a.limit); }
+
+/* of each lane the first channel of its group, counted from the first one that its block reads */
+INLINE vi conv_owner(struct conv_f32 a, int block) {
+    vi owner = {0};
+    if (!a.group_out || a.group_out % B == 0) return owner;
+    for (int l = 0; l < B; l++) owner[l] = (block * B + l) / a.group_out * a.group_in - conv_group_from(a, block);
+    return owner;
+}
+
+/* all channels that a block of several groups reads at one tap; from: the first of them in the buffer of x */
+INLINE void conv_groups(vf acc[TILE_MR][TILE_NV], const float *x, const float *w, struct conv_f32 a, int from, vi owner, int x0, int mr, int edge) {
+    const size_t plane = (size_t)a.h * a.wide * B;
+    ROLLED for (int k = 0; k < a.count[0];) {
+        const vi own = owner == k;
+        UNROLL4 for (int each = 0; each < a.group_in; each++, k++) {
+            const float *at = x + (size_t)((from + k) / B) * plane + (from + k) % B;
+            const vf weight = load(w + k * B);
+            UNROLLED for (int p = 0; p < mr; p++) {
+                if (edge && (x0 + p * a.sw < 0 || x0 + p * a.sw >= a.wide)) continue;
+                acc[p][0] += weight * (vf)((vi)splat(at[p * a.sw * B]) & own);
+            }
+        }
+    }
+}
+
+INLINE void conv_tap(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int block, vi owner, int iy, int x0, int mr, int nv, int edge) {
     const int unit = a.planar ? 1 : B;
     const ptrdiff_t pixel = ((ptrdiff_t)iy * a.wide + x0) * unit;
     if (a.group_out) {
-        const int from = least(block * B / a.group_out * a.group_in, a.limit);
-        conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0] + from, a.count[0], x0, mr, nv, edge);
+        const float *x = a.x[0] + image * a.x_image[0] + pixel;
+        const int from = a.from[0] + conv_group_from(a, block);
+        if (a.group_out % B) conv_groups(acc, x, w, a, from, owner, x0, mr, edge);
+        else conv_view(acc, x, w, a, from, a.count[0], x0, mr, nv, edge);
         return;
     }
     w = conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0], a.count[0], x0, mr, nv, edge);
@@ -117,6 +146,7 @@ INLINE void conv_finish(struct conv_f32 a, size_t at, vf sum) {
 
 INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, int mr, int nv, int edge) {
     vf acc[TILE_MR][TILE_NV];
+    const vi owner = conv_owner(a, block);
     const size_t panel = (size_t)a.kh * a.kw * (a.count[0] + a.count[1]) * B, tap = (size_t)(a.count[0] + a.count[1]) * B;
     UNROLLED for (int n = 0; n < nv; n++) {
         vf bias = a.bias ? load(a.bias + (block + n) * B) : splat(0.0f);
@@ -129,9 +159,9 @@ INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, i
         if (conv_by_rows(a, ox * a.sw - a.left, mr, edge)) {
             conv_rows(acc, w, a, image, iy, ox * a.sw - a.left, mr, nv, edge);
         } else if (edge) {
-            UNROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 1);
+            UNROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, owner, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 1);
         } else {
-            ROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 0);
+            ROLLED for (int dx = 0; dx < a.kw; dx++) conv_tap(acc, w + dx * tap, a, image, block, owner, iy, ox * a.sw - a.left + dx * a.dw, mr, nv, 0);
         }
     }
     const size_t plane = (size_t)a.oh * a.ow * B;
