@@ -19,7 +19,7 @@ from edge.ops import lowerings
 from edge.ops.core import Core
 from edge.targets import host, toolchain
 from edge.targets.measured import measured
-from edge.verify.expected import check_program, expected_outputs
+from edge.verify.expected import Answers, check_program, expected_outputs
 
 if TYPE_CHECKING:
     import torch
@@ -84,12 +84,12 @@ def build(
     plans = {level.name: plan.make(graph, core_of(profile, level)) for level in profile.levels}
     best = next(iter(plans.values()))
     features = {level.name: level.features for level in profile.levels}
-    vectors, expected = expected_outputs(source, best)
-    files = codegen.emit(plans, features, profile.name, int(profile.block), vectors)
+    answers = expected_outputs(source, best, recipe)
+    files = codegen.emit(plans, features, profile.name, int(profile.block), answers.vectors)
     say(f"compiling {len(plans)} level{'s' if len(plans) > 1 else ''}: {', '.join(plans)}{toolchain.first_use(profile)}")
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
         binaries = toolchain.compile_program(profile, files, Path(work))
-    manifest = description(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
+    manifest = description(source, profile, plans, answers.vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(best)
     if stages:
         toolchain.lay_out(files, stages / "c")
@@ -97,12 +97,15 @@ def build(
     say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
+    entries = {"executable": binaries.program, "weights": packed, "graph": graph_file(graph, best), "files": extra}
+
+    def pack(known: Answers) -> None:
+        artifact.write(unchecked, manifest=manifest | {"vectors": known.record}, expected=known.data, **entries)  # type: ignore[arg-type]
+
     try:
-        artifact.write(
-            unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
-        )
+        pack(answers)
         if any(host.runs_here(profile.arch, level) for level in profile.levels):
-            check_program(unchecked, path.name)
+            check_program(unchecked, path.name, answers, pack)
         unchecked.replace(path)
     finally:
         unchecked.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ def description(source: Source, profile: Profile, plans: Mapping[str, Plan], vec
         "macs": sum(step.macs for step in best.steps),
         "levels": tuple(plans),
         "toolchain": Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS)),
-        "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol),
+        "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol, ranges=vectors.ranges),
         "plan": plan_to_json(best),
         "options": {"precision": precision, "target": profile.name},
     }

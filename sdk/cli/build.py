@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     _refuse_later(args)
     from edge import converters, pipeline
     from edge.cli.progress import Progress
+    from edge.verify.digits import lost_digits
 
     shapes = dict(converters.parse_input_shape(text) for text in args.input_shape)
     with Progress() as say:
@@ -70,12 +71,15 @@ def run(args: argparse.Namespace) -> int:
         "arena_bytes": made.manifest.arena_bytes,
         "macs": made.manifest.macs,
         "levels": list(made.manifest.levels),
+        "limits": list(made.manifest.vectors.limits),
     }
     if args.json:
         print(json.dumps(facts))
         return 0
     whole, weights, arena, macs = (int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs"))
     print(f"{made.path}: {whole:.2f} MB ({weights:.2f} MB weights), arena {arena:.2f} MB, {macs:.1f} MMAC, {', '.join(made.manifest.levels)}")
+    if made.manifest.vectors.limits:
+        print(f"edge: {made.path}: {lost_digits(made.manifest.vectors.limits)}", file=sys.stderr)
     print(f"next: {' '.join(following(made.path))}", file=sys.stderr)
     return 0
 

@@ -10,6 +10,7 @@ from edge.artifact.typed_json import encode
 from edge.errors import EdgeError, one_line
 from edge.plan import predict
 from edge.report.table import millions, size, table
+from edge.verify.digits import lost_digits
 
 PARAMETERS = ("kh", "kw", "sh", "sw", "mr", "nv", "tr", "tw")  #: of a step, on a terminal: its window and register tile; --json has them all
 
@@ -40,6 +41,7 @@ def artifact_text(artifact: Artifact) -> str:
         ("arena", f"{size(m.arena_bytes)}, taken once"),
         ("MACs", f"{millions(m.macs)} M, {len(plan.steps)} steps"),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
+        *([("digits", lost_digits(m.vectors.limits))] if m.vectors.limits else []),
         *((kind, f"{t.name}: {t.dtype} {list(t.shape)}") for kind, ts in (("input", m.inputs), ("output", m.outputs)) for t in ts),
         *(("option", f"{key} = {value}") for key, value in sorted(m.options.items())),
     ]
