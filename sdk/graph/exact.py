@@ -41,7 +41,7 @@ def in_double(data: bytes) -> onnx.ModelProto:
     """The model with float64 in place of float32: weights, constants, casts, inputs and outputs."""
     import onnx
 
-    proto = onnx.ModelProto.FromString(data)
+    proto: onnx.ModelProto = onnx.ModelProto.FromString(data)
     for nodes in (proto.graph.node, *(function.node for function in proto.functions)):
         _nodes_in_double(nodes)
     _graph_in_double(proto.graph)

@@ -112,7 +112,7 @@ INLINE vf conv_apart(struct conv_f32 a, int image, int block, int oy, int ox, vf
         ROLLED for (int k = 0; k < a.count[0]; k++, w += B) {
             const int c = a.from[0] + from + k;
             if (iy < 0 || iy >= a.h || ix < 0 || ix >= a.wide) continue;
-            sum += load(w) * choose(first <= k & first + a.group_in > k, splat(x[c / B * plane + c % B]), splat(0.0f));
+            sum += load(w) * choose((first <= k) & (first + a.group_in > k), splat(x[c / B * plane + c % B]), splat(0.0f));
         }
     }
     return sum;
