@@ -9,8 +9,9 @@ import numpy as np
 
 from edge.errors import EdgeError
 from edge.graph import rewrite
+from edge.graph.limits import MAX_ELEMENTS
 from edge.ops import lowerings
-from edge.ops.builder import Builder
+from edge.ops.builder import Builder, elements
 from edge.ops.core import Core
 from edge.ops.group import input_name
 from edge.plan.grouping import grouped
@@ -36,6 +37,7 @@ def make(model: ir.Model, core: Core) -> Plan:
         if input_name(group, 0) in build.initializers:  # a graph output that depends on no input
             build.views_as_held(input_name(group, 0))
         table[group.node.op_type](build, group)
+        _check_sizes(build)
     delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
     buffers, arena = placed(build.buffers, build.steps, build.storage, delivered)
     constants, at = {}, 0
@@ -45,6 +47,15 @@ def make(model: ir.Model, core: Core) -> Plan:
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
     inputs, outputs = (tuple(value.name or "" for value in values) for values in (graph.inputs, graph.outputs))
     return Plan(graph.name or "model", tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered)
+
+
+def _check_sizes(build: Builder) -> None:
+    """Refuse what is too large only with the unused lanes of its last channel block: offsets in generated C are 32-bit ints."""
+    buffers = [(name, elements(buffer)) for name, buffer in build.buffers.items()]
+    for name, count in [*buffers, *((name, constant.data.size) for name, constant in build.constants.items())]:
+        if count > MAX_ELEMENTS:
+            what = f"takes {count} elements in blocks of {build.core.block} channels, at most {MAX_ELEMENTS} are accepted"
+            raise EdgeError(f"tensor '{name}'", what, "use a smaller input")
 
 
 def _static(value: ir.Value, role: str) -> tuple[int, ...]:
