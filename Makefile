@@ -54,7 +54,7 @@ format: setup ## lay out and tidy the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model, docs/faults.md from the tests
+docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model, docs/faults.md and docs/numbers.md from the tests
 	@mkdir -p build
 	$(BIN)/python -m edge.cli.reference > build/cli.md
 	@mv build/cli.md docs/cli.md
@@ -62,6 +62,8 @@ docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the 
 	@mv build/prediction.md docs/prediction.md
 	$(BIN)/python tests/fault_table.py > build/faults.md
 	@mv build/faults.md docs/faults.md
+	$(BIN)/python tests/special_numbers.py > build/numbers.md
+	@mv build/numbers.md docs/numbers.md
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)

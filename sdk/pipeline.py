@@ -20,7 +20,7 @@ from edge.kernels.core import Core
 from edge.ops import lowerings
 from edge.targets import host, toolchain
 from edge.targets.measured import measured
-from edge.verify.expected import check_program, expected_outputs
+from edge.verify.expected import Answers, check_program, expected_outputs
 
 if TYPE_CHECKING:
     import torch
@@ -83,13 +83,13 @@ def build(
     say("planning")
     made = plan.make(graph, cores_of(profile))
     features = {level.name: level.features for level in profile.levels}
-    vectors, expected = expected_outputs(source, made)
-    files = codegen.emit(made, features, profile.name, vectors)
+    answers = expected_outputs(source, made, recipe)
+    files = codegen.emit(made, features, profile.name, answers.vectors)
     names_of = ", ".join(made.levels)
     say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names_of}{toolchain.first_use(profile)}")
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
         binaries = toolchain.compile_program(profile, files, Path(work))
-    manifest = description(source, profile, made, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
+    manifest = description(source, profile, made, answers.vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(made)
     if stages:
         with writing(stages):
@@ -98,19 +98,15 @@ def build(
     say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
+    entries = {"executable": binaries.program, "weights": packed, "graph": graph_file(graph, made), "files": extra}
+
+    def pack(known: Answers) -> None:
+        artifact.write(unchecked, manifest=manifest | {"vectors": known.record}, expected=known.data, named=path, **entries)  # type: ignore[arg-type]
+
     try:
-        artifact.write(
-            unchecked,
-            executable=binaries.program,
-            manifest=manifest,
-            weights=packed,
-            expected=expected,
-            graph=graph_file(graph, made),
-            files=extra,
-            named=path,
-        )
+        pack(answers)
         if any(host.runs_here(profile.arch, level) for level in profile.levels):
-            check_program(unchecked, path.name)
+            check_program(unchecked, path.name, answers, pack)
         unchecked.replace(path)
     finally:
         unchecked.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import tiny
-from edge.artifact.vectors import vector
+from edge.artifact.vectors import ODD, range_of, vector
 
 FIXTURES = tiny.PROGRAM.parent
 Outcome = subprocess.CompletedProcess[str]
@@ -201,11 +202,12 @@ def test_the_pool_gives_one_result_for_any_threads(gcc: str, flags: list[str]) -
 DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 
 
-@pytest.mark.parametrize(("dtype", "place"), list(itertools.product(DTYPES, [(7, 0, 0), (2**64 - 1, 3, 5)])))
-def test_test_vectors_are_the_same_in_c_and_numpy(dtype: str, place: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(("dtype", "place"), list(itertools.product(DTYPES, [(7, 0, 0), (2**64 - 1, 3, 5), (5, ODD, 1)])))
+@pytest.mark.parametrize("span", [(-4.0, 4.0), (0.0, 0.25)])
+def test_test_vectors_are_the_same_in_c_and_numpy(dtype: str, place: tuple[int, int, int], span: tuple[float, float]) -> None:
     program = tiny.compiled("fill", (tiny.RUNTIME / "vectors.c", FIXTURES / "fill.c"))
-    mine = vector(*place, (5, 7), dtype)
-    done = subprocess.run([str(program), dtype, str(mine.nbytes), *map(str, place)], capture_output=True, check=True)
+    mine = vector(*place, (5, 7), dtype, span)
+    done = subprocess.run([str(program), dtype, str(mine.nbytes), *map(str, (*place, *span))], capture_output=True, check=True)
     assert (done.stdout, mine.dtype.name, mine.shape) == (mine.tobytes(), dtype, (5, 7))
 
 
@@ -213,6 +215,31 @@ def test_test_vectors_are_what_they_were() -> None:
     """Artifacts in the field carry outputs for these very inputs."""
     assert vector(1, 0, 0, (3,), "float32").tolist() == [-0.2636209726333618, 0.8871283531188965, -0.9094860553741455]
     assert vector(1, 0, 0, (4,), "int8").tolist() == [-34, 113, -117, 71]
+
+
+def test_one_vector_has_what_noise_never_meets() -> None:
+    x = vector(1, ODD, 0, (4096,), "float32", (-4.0, 4.0))
+    shares = {value: float(np.mean(x == value)) for value in (0, 4, -4, 2)}
+    assert {value: round(share * 8) for value, share in shares.items()} == {0: 1, 4: 1, -4: 1, 2: 1}
+    tiny_ones = x[(x != 0) & (np.abs(x) < 2**-17)]
+    assert (round(tiny_ones.size / 4096 * 8), float(np.abs(x).max())) == (2, 4.0)
+    assert vector(1, ODD, 0, (4096,), "float32", (0.0, 0.5)).min() == 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "span"),
+    [
+        (0, 255, (0, 256)),
+        (-2.1, 2.6, (-4, 4)),
+        (0, 0, (-1, 1)),
+        (0, 1, (0, 1)),
+        (-math.inf, 1, (-1, 1)),
+        (1e-9, 2e-9, (0, 2**-8)),
+        (-1e30, 0, (-(2**20), 2**20)),
+    ],
+)
+def test_the_range_of_a_network_is_a_power_of_two(low: float, high: float, span: tuple[float, float]) -> None:
+    assert range_of(low, high) == span
 
 
 @pytest.mark.slow

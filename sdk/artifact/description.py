@@ -36,7 +36,7 @@ def description(source: Source, profile: Profile, plan: Plan, vectors: Vectors, 
         "macs": sum(step.macs for step in plan.steps),
         "levels": tuple(plan.levels),
         "toolchain": Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS)),
-        "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol),
+        "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol, ranges=vectors.ranges),
         "plan": plan_to_json(plan),
         "options": {"precision": precision, "target": profile.name},
     }

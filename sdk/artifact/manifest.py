@@ -41,12 +41,26 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class VectorsRecord:
-    """Inputs of the embedded test vectors come from `generator` (runtime/vectors.h); outputs are in expected.bin.  rtol: of the largest value."""
+    """Inputs of the embedded test vectors come from `generator` (runtime/vectors.h); outputs are in expected.bin.  rtol: of the largest value.
+
+    ranges: (low, high) of each input for the vector of odd values.  limits: in place of rtol, for each vector each output, where the model's own
+    float32 answer is a quarter of that off its float64 answer; none where float32 is exact enough.
+    """
 
     seed: int
     count: int
     rtol: float
     generator: str = "splitmix64"
+    ranges: tuple[tuple[float, float], ...] = ()
+    limits: tuple[float, ...] = ()
+
+    def span(self, index: int) -> tuple[float, float]:
+        """The range of input `index`."""
+        return self.ranges[index] if index < len(self.ranges) else (-1.0, 1.0)
+
+    def limit(self, row: int) -> float:
+        """What output `row` may be off; rows go through the outputs of vector 0, then of vector 1, …"""
+        return self.limits[row] if row < len(self.limits) else self.rtol
 
 
 @dataclass(frozen=True)

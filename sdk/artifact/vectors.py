@@ -14,15 +14,26 @@ from numpy.typing import NDArray
 from edge.errors import EdgeError
 
 Array = NDArray[np.generic]
+Range = tuple[float, float]  #: powers of two: (-high, high) or (0, high)
+FLOATS = ("float32", "float64")
+UNIT: Range = (-1.0, 1.0)
+ODD = 2  #: the number of the test vector that sees what noise never meets
+LEAST, MOST = -8, 20  #: exponents of a range's end
 GOLDEN, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
-def vector(seed: int, number: int, index: int, shape: tuple[int, ...], dtype: str) -> Array:
-    """Input `index` of test vector `number`: float in [-1, 1); uint8, int8 over their whole range; wider integers 0…15."""
+def vector(seed: int, number: int, index: int, shape: tuple[int, ...], dtype: str, span: Range = UNIT) -> Array:
+    """Input `index` of test vector `number`: float in [-1, 1); uint8, int8 over their whole range; wider integers 0…15.
+
+    Vector ODD has zeros, the ends of `span`, a repeated value and tiny ones among its floats.
+    """
     key = int(mix(np.array([(seed + (65536 * number + index + 1) * GOLDEN) & MASK], np.uint64))[0])
     with np.errstate(over="ignore"):
         counter = np.arange(1, math.prod(shape) + 1, dtype=np.uint64) * np.uint64(GOLDEN) + np.uint64(key)
-    return values(mix(counter), dtype).reshape(shape)
+    bits = mix(counter)
+    if number == ODD and dtype in FLOATS:
+        return odd(bits, span).astype(dtype).reshape(shape)
+    return values(bits, dtype).reshape(shape)
 
 
 def mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -34,8 +45,8 @@ def mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def values(bits: NDArray[np.uint64], dtype: str) -> Array:
     """One value of `dtype` from 64 random bits."""
-    if dtype in ("float32", "float64"):
-        return ((bits >> np.uint64(40)).astype(np.float64) / (1 << 23) - 1).astype(dtype)
+    if dtype in FLOATS:
+        return noise(bits).astype(dtype)
     if dtype == "bool":
         return (bits >> np.uint64(63)).astype(bool)
     if dtype in ("uint8", "int8"):
@@ -43,3 +54,26 @@ def values(bits: NDArray[np.uint64], dtype: str) -> Array:
     if dtype in ("uint16", "int16", "uint32", "int32", "uint64", "int64"):
         return (bits >> np.uint64(60)).astype(dtype)
     raise EdgeError(dtype, "no test values for this dtype", "give --input")
+
+
+def noise(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """[-1, 1) in steps of 2^-23."""
+    return (bits >> np.uint64(40)).astype(np.float64) / (1 << 23) - 1
+
+
+def odd(bits: NDArray[np.uint64], span: Range) -> NDArray[np.float64]:
+    """An eighth each: 0, high, low, half of high, 2^-20 and 2^-40 of noise; a quarter noise over the range.  Every product is exact."""
+    low, high = span
+    u = noise(bits)
+    wide = high * (u if low < 0 else np.abs(u))
+    cases = [np.zeros_like(u), np.full_like(u, high), np.full_like(u, low), np.full_like(u, high / 2), wide * 2.0**-20, wide * 2.0**-40, wide, wide]
+    return np.choose((bits & np.uint64(7)).astype(np.int64), cases)
+
+
+def range_of(low: float, high: float) -> Range:
+    """The range of powers of two around numbers from `low` to `high`; -1 to 1 where that says nothing."""
+    largest = max(abs(low), abs(high))
+    if not (math.isfinite(largest) and largest > 0):
+        return UNIT
+    end = 2.0 ** min(max(math.ceil(math.log2(largest)), LEAST), MOST)
+    return (-end if low < 0 else 0.0, end)

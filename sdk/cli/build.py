@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from edge.cli import not_yet, options
-from edge.cli.output import hint, put
+from edge.cli.output import complain, hint, put
 from edge.cli.verb import verb
 from edge.errors import EdgeError, did_you_mean
 
@@ -50,6 +50,7 @@ def command(
     known_formats(formats)
     from edge import converters, pipeline
     from edge.cli.progress import Progress
+    from edge.verify.digits import lost_digits
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
     with Progress() as say:
@@ -74,12 +75,15 @@ def command(
         "arena_bytes": made.manifest.arena_bytes,
         "macs": made.manifest.macs,
         "levels": list(made.manifest.levels),
+        "limits": list(made.manifest.vectors.limits),
     }
     if as_json:
         put(json.dumps(facts))
         return 0
     whole, constants, arena, macs = (int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs"))
     put(f"{made.path}: {whole:.2f} MB ({constants:.2f} MB weights), arena {arena:.2f} MB, {macs:.1f} MMAC, {', '.join(made.manifest.levels)}")
+    if made.manifest.vectors.limits:
+        complain(f"edge: {made.path}: {lost_digits(made.manifest.vectors.limits)}")
     hint(f"next: {' '.join(following(made.path))}")
     return 0
 

@@ -11,11 +11,15 @@ from edge.words.plan import Plan
 
 @dataclass(frozen=True)
 class Vectors:
-    """Test vectors inside the artifact: `count` inputs from the stated generator, and the error that is allowed (max|d| / max|expected|)."""
+    """Test vectors inside the artifact: `count` inputs from the stated generator, and the error that is allowed (max|d| / max|expected|).
+
+    ranges: (low, high) of each input for the vector of odd values; none for -1 to 1.
+    """
 
     seed: int = 1
-    count: int = 2
+    count: int = 3
     rtol: float = 1e-5
+    ranges: tuple[tuple[float, float], ...] = ()
 
 
 def weights_size(plan: Plan) -> int:
@@ -33,6 +37,9 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
             buffer = plan.buffers[place]
             rows.append(f"    {{{c_string(name)}, {c_string(buffer.dtype)}, {len(buffer.shape)}, {c_list(buffer.shape or (0,))}, {buffer.size}}},")
         lines += ["", f"static const struct edge_tensor {kind}[] = {{", *rows, "};"]
+    if vectors.ranges:
+        pairs = ", ".join(f"{{{low}, {high}}}" for low, high in vectors.ranges)
+        lines += ["", f"static const struct edge_range ranges[] = {{{pairs}}};"]
     lines += ["", "static const struct edge_level levels[] = {"]
     for level, features in levels.items():
         bits = " | ".join(f"EDGE_CPU_{feature.upper()}" for feature in features) or "0"
@@ -43,5 +50,6 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
     ]
     lines += [f"    .n_inputs = {len(plan.inputs)}, .n_outputs = {len(plan.outputs)}, .n_levels = {len(levels)}, .n_steps = {len(plan.steps)},"]
     lines += ["    .inputs = inputs, .outputs = outputs, .levels = levels,"]
-    lines += [f"    .vector_seed = {vectors.seed}u, .n_vectors = {vectors.count}, .vector_rtol = {vectors.rtol},", "};", ""]
+    lines += [f"    .vector_seed = {vectors.seed}u, .n_vectors = {vectors.count}, .vector_rtol = {vectors.rtol},"]
+    lines += [*(["    .vector_ranges = ranges,"] if vectors.ranges else []), "};", ""]
     return "\n".join(lines)

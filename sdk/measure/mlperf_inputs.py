@@ -35,7 +35,7 @@ def vectors_of(artifact: Artifact, count: int) -> list[Input]:
     known = expected_of(artifact)
     made = []
     for number in range(count):
-        arrays = [vector(m.vectors.seed, number, i, t.shape, t.dtype) for i, t in enumerate(m.inputs)]
+        arrays = [vector(m.vectors.seed, number, i, t.shape, t.dtype, m.vectors.span(i)) for i, t in enumerate(m.inputs)]
         made.append(Input(f"test vector {number}", b"".join(a.tobytes() for a in arrays), None, known[number] if number < len(known) else None))
     return made
 
@@ -43,16 +43,17 @@ def vectors_of(artifact: Artifact, count: int) -> list[Input]:
 def expected_of(artifact: Artifact) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Of each embedded vector all outputs flat, and the tolerance of each value: the artifact's share of the largest, and the protocol's rounding."""
     m, data, at, found = artifact.manifest, artifact.read("expected.bin"), 0, []
-    for _ in range(m.vectors.count):
+    for number in range(m.vectors.count):
         values, slack = [], []
-        for t in m.outputs:
+        for i, t in enumerate(m.outputs):
+            limit = m.vectors.limit(number * len(m.outputs) + i)
             size = int(np.prod(t.shape)) * np.dtype(t.dtype).itemsize
             if at + size > len(data):
                 raise EdgeError(str(artifact.path), "expected.bin is too short", "build it again with this edge")
             array = np.frombuffer(data, t.dtype, size // np.dtype(t.dtype).itemsize, at).astype(np.float64)
             at += size
             values.append(array)
-            slack.append(np.full(array.size, ROUNDING + m.vectors.rtol * float(np.abs(array).max(initial=0.0))))
+            slack.append(np.full(array.size, ROUNDING + limit * float(np.abs(array).max(initial=0.0))))
         found.append((np.concatenate(values), np.concatenate(slack)))
     return found
 

@@ -38,8 +38,8 @@ def _with_scalar(node: ir.Node) -> Post | None:
         ("Add", False): (1.0, number),
         ("Sub", True): (1.0, -number),
         ("Sub", False): (-1.0, number),
-        ("Mul", True): (number, 0.0),
-        ("Mul", False): (number, 0.0),
+        ("Mul", True): (number, -0.0),  # adding -0 changes nothing, the sign of a zero neither
+        ("Mul", False): (number, -0.0),
     }
     if (node.op_type, right) in table:
         return activation("scale_shift", *table[node.op_type, right])

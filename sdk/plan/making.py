@@ -10,6 +10,7 @@ import numpy as np
 
 from edge.errors import EdgeError
 from edge.graph import rewrite
+from edge.graph.limits import MAX_ELEMENTS
 from edge.kernels.core import Core
 from edge.ops import lowerings
 from edge.ops.builder import Builder
@@ -39,6 +40,7 @@ def make(model: ir.Model, cores: Mapping[str, Core]) -> Plan:
         if input_name(group, 0) in build.initializers:  # a graph output that depends on no input
             build.views_as_held(input_name(group, 0))
         table[group.node.op_type].run(build, group)
+    _check_sizes(build)
     delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
     buffers, arena = placed(build.buffers, build.steps, delivered)
     constants, at = {}, 0
@@ -56,6 +58,15 @@ def _is_known(value: ir.Value) -> bool:
     """Is it a constant of a type that numpy has?  Such an output is copied, whatever its type."""
     data = rewrite.constant(value)
     return data is not None and data.dtype.kind in "biuf"
+
+
+def _check_sizes(build: Builder) -> None:
+    """Refuse what is too large only with the unused lanes of its last channel block: offsets in generated C are 32-bit ints."""
+    buffers = [(name, buffer.elements) for name, buffer in build.buffers.items()]
+    for name, count in [*buffers, *((name, constant.data.size) for name, constant in build.constants.items())]:
+        if count > MAX_ELEMENTS:
+            what = f"takes {count} elements in blocks of {build.block} channels, at most {MAX_ELEMENTS} are accepted"
+            raise EdgeError(f"tensor '{name}'", what, "use a smaller input")
 
 
 def _static(value: ir.Value, role: str) -> tuple[int, ...]:

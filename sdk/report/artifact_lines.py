@@ -11,6 +11,7 @@ from edge.errors import EdgeError, one_line
 from edge.kernels import kernels
 from edge.plan import predict
 from edge.report.table import millions, size, table
+from edge.verify.digits import lost_digits
 from edge.words.schedule import Schedule
 from edge.words.step import Number, Step
 
@@ -41,6 +42,7 @@ def artifact_text(artifact: Artifact) -> str:
         ("arena", f"{size(m.arena_bytes)}, taken once"),
         ("MACs", f"{millions(m.macs)} M, {len(plan.steps)} steps"),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
+        *([("digits", lost_digits(m.vectors.limits))] if m.vectors.limits else []),
         *((kind, f"{t.name}: {t.dtype} {list(t.shape)}") for kind, ts in (("input", m.inputs), ("output", m.outputs)) for t in ts),
         *(("option", f"{key} = {value}") for key, value in sorted(m.options.items())),
     ]

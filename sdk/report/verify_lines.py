@@ -7,6 +7,7 @@ import math
 from edge.errors import one_line
 from edge.report.table import table
 from edge.verify import Comparison, Outcome
+from edge.verify.digits import lost_digits
 
 HEADER = ("", "link", ">error", ">cosine", "name", "source")
 
@@ -20,7 +21,8 @@ def verify_text(outcome: Outcome) -> str:
         lines += ["", table(HEADER, [row(c) for c in outcome.layers])]
     wrong = sum(not c.good for c in outcome.whole + outcome.layers)
     verdict = "good" if outcome.good else f"WRONG: {wrong} of {len(outcome.whole) + len(outcome.layers)} comparisons"
-    return "\n".join([*lines, "", f"{verdict}, largest error of an output {outcome.worst:.3g}"]) + "\n"
+    note = lost_digits(c.limit for c in outcome.lossy if c.limit is not None)
+    return "\n".join([*lines, "", *([note] if note else []), f"{verdict}, largest error of an output {outcome.worst:.3g}"]) + "\n"
 
 
 def row(c: Comparison) -> tuple[str, ...]:

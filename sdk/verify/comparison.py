@@ -33,7 +33,8 @@ TOLERANCES = {
 class Comparison:
     """One tensor on two sides.  link: which two ("model → graph").  error: max|d| / max|reference|, inf where one side alone has a NaN.
 
-    top1: do both have the largest value in one place?  source: "net.py:31" of the layer, when known.
+    top1: do both have the largest value in one place?  source: "net.py:31" of the layer, when known.  limit: of error, where it is wider than the
+    tolerance because the model itself loses digits in float32.
     """
 
     link: str
@@ -43,6 +44,7 @@ class Comparison:
     top1: bool
     good: bool
     source: str = ""
+    limit: float | None = None
 
 
 def tolerance_for(precision: str, rtol: float | None = None, atol: float | None = None) -> Tolerance:

@@ -31,6 +31,11 @@ class Outcome:
         return next((c for c in self.layers + self.whole if not c.good), None)
 
     @property
+    def lossy(self) -> tuple[Comparison, ...]:
+        """Where the model itself loses digits in float32, by its float64 answer."""
+        return tuple(c for c in self.whole + self.layers if c.limit is not None)
+
+    @property
     def worst(self) -> float:
         return max((c.error for c in self.whole), default=0.0)
 

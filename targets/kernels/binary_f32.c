@@ -20,8 +20,8 @@ INLINE vf binary_apply(int op, vf p, vf q) {
     case BINARY_SUB: return p - q;
     case BINARY_MUL: return p * q;
     case BINARY_DIV: return p / q;
-    case BINARY_MIN: return choose(p != p, p, vmin(q, p));
-    case BINARY_MAX: return choose(p != p, p, vmax(q, p));
+    case BINARY_MIN: return vmin_any(p, q);
+    case BINARY_MAX: return vmax_any(p, q);
     case BINARY_PRELU: return choose(p < splat(0.0f), p * q, p);
     default: {
         vf r;

@@ -4,6 +4,7 @@
  * A tile of mr pixels of one row x nv output blocks stays in registers over the whole sum. The first and last tile of a row know their column
  * at compile time, so that taps outside the picture cost nothing; rows outside are skipped.
  * groups > 1: output block j reads the K channels from least(j*B / group_out * group_in, limit), with zeros in w where a channel is of another group.
+ * Zero times infinity is NaN: where a block has outputs of several groups and a NaN comes out, the tile is done again, each group by itself.
  * A chunk is row_chunk output rows x panel_chunk panels of nv blocks of one image. */
 #include "tile.h"
 
@@ -96,12 +97,40 @@ INLINE void conv_rows(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 
     ROLLED for (int c = 0; c < a.count[0]; c++, x += plane, w += B) tile_row(acc, x, w, a.kh * a.kw * tap, tap, a.kw, a.sw, a.dw, lo, hi, mr, nv);
 }
 
+INLINE int conv_group_from(struct conv_f32 a, int block) { return least(block * B / a.group_out * a.group_in, a.limit); }
+
+/* the sum of one output pixel, in which each lane reads the channels of its own group alone */
+INLINE vf conv_apart(struct conv_f32 a, int image, int block, int oy, int ox, vf sum) {
+    const size_t plane = (size_t)a.h * a.wide * B;
+    const int from = conv_group_from(a, block);
+    const float *w = a.w + (size_t)block * a.kh * a.kw * a.count[0] * B;
+    vi first;  /* of each lane's group */
+    ROLLED for (int l = 0; l < B; l++) first[l] = (block * B + l) / a.group_out * a.group_in - from;
+    ROLLED for (int dy = 0; dy < a.kh; dy++) ROLLED for (int dx = 0; dx < a.kw; dx++) {
+        const int iy = oy * a.sh - a.top + dy * a.dh, ix = ox * a.sw - a.left + dx * a.dw;
+        const float *x = a.x[0] + image * a.x_image[0] + ((ptrdiff_t)iy * a.wide + ix) * B;
+        ROLLED for (int k = 0; k < a.count[0]; k++, w += B) {
+            const int c = a.from[0] + from + k;
+            if (iy < 0 || iy >= a.h || ix < 0 || ix >= a.wide) continue;
+            sum += load(w) * choose((first <= k) & (first + a.group_in > k), splat(x[c / B * plane + c % B]), splat(0.0f));
+        }
+    }
+    return sum;
+}
+
+INLINE int conv_has_nan(vf acc[TILE_MR][TILE_NV], int mr) {
+    vi nan = acc[0][0] != acc[0][0];
+    int any = 0;
+    UNROLLED for (int p = 1; p < mr; p++) nan |= acc[p][0] != acc[p][0];
+    UNROLLED for (int l = 0; l < B; l++) any |= nan[l];
+    return any;
+}
+
 INLINE void conv_tap(vf acc[TILE_MR][TILE_NV], const float *w, struct conv_f32 a, int image, int block, int iy, int x0, int mr, int nv, int edge) {
     const int unit = a.planar ? 1 : B;
     const ptrdiff_t pixel = ((ptrdiff_t)iy * a.wide + x0) * unit;
     if (a.group_out) {
-        const int from = least(block * B / a.group_out * a.group_in, a.limit);
-        conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0] + from, a.count[0], x0, mr, nv, edge);
+        conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0] + conv_group_from(a, block), a.count[0], x0, mr, nv, edge);
         return;
     }
     w = conv_view(acc, a.x[0] + image * a.x_image[0] + pixel, w, a, a.from[0], a.count[0], x0, mr, nv, edge);
@@ -136,6 +165,11 @@ INLINE void conv_tile(struct conv_f32 a, int image, int block, int oy, int ox, i
     }
     const size_t plane = (size_t)a.oh * a.ow * B;
     const size_t at = image * a.y_image + block * plane + (size_t)(oy * a.ow + ox) * B;
+    if (a.group_out && a.group_out % B && conv_has_nan(acc, mr)) {
+        const vf bias = a.bias ? load(a.bias + block * B) : splat(0.0f);
+        ROLLED for (int p = 0; p < mr; p++) conv_finish(a, at + p * B, conv_apart(a, image, block, oy, ox + p, bias));
+        return;
+    }
     if (BY_ELEMENT && is_long(a.act)) {  /* one after the other, from memory: all at a time would not fit the registers */
         UNROLLED for (int n = 0; n < nv; n++) {
             UNROLLED for (int p = 0; p < mr; p++) store(a.y + at + n * plane + p * B, acc[p][n]);

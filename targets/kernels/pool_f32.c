@@ -1,6 +1,6 @@
 /* Max and average pooling on blocked maps; taps outside the picture are skipped.
  *
- * x: (C/B, h, w, B).  y: (C/B, oh, ow, B).  kind 0: max, 1: mean over the taps inside, 2: mean over all kh*kw taps that the padded picture has.
+ * x: (C/B, h, w, B).  y: (C/B, oh, ow, B).  kind 0: max, NaN where a tap is, 1: mean over the taps inside, 2: mean over all kh*kw taps that the padded picture has.
  * A chunk is one block of one image. */
 #include "vector.h"
 
@@ -25,7 +25,7 @@ INLINE void pool_pixel(struct pool_f32 a, const float *x, float *y, int oy, int 
             if (iy < 0 || iy >= a.h || ix < 0 || ix >= a.wide) continue;
             vf v = load(x + (size_t)(iy * a.wide + ix) * B);
             if (a.kind) sum += v;
-            else sum = vmax(sum, v);
+            else sum = vmax_any(sum, v);
             if (a.kind == 1) taps++;
         }
     }

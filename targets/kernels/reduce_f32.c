@@ -17,7 +17,7 @@ INLINE void reduce_f32(int begin, int end, struct reduce_f32 a) {
             for (int k = 1; k < a.n; k++) {
                 const float v = x[(size_t)k * a.inner];
                 sum += v;
-                if (a.op == 2 ? v > best : v < best) best = v;
+                if ((a.op == 2 ? v > best : v < best) || v != v) best = v;  /* nothing replaces a NaN but another */
             }
             const float r = a.op == 0 ? (float)sum : a.op == 1 ? (float)(sum / a.n) : best;
             a.y[(size_t)o * a.inner + i] = activate(splat(r), a.act)[0];

@@ -1,7 +1,7 @@
 /* Vectors of one channel block, and the activations that kernels apply to them while they are in registers.
  *
  * A vector holds EDGE_BLOCK floats whatever the machine has; the compiler splits it into the registers of the ISA level.
- * NaN passes through every activation, as in the source model. */
+ * Infinities, NaN and far tails end as docs/numbers.md lists them, on every level and in every lane: NaN passes through every activation. */
 #ifndef EDGE_VECTOR_H
 #define EDGE_VECTOR_H
 #include <math.h>
@@ -24,6 +24,7 @@ enum { B = EDGE_BLOCK };
 /* aligned(4): user memory and planar rows start anywhere; on machines of the last ten years an aligned address costs the same either way */
 typedef float vf __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_alias));
+typedef uint32_t vu __attribute__((vector_size(4 * EDGE_BLOCK), aligned(4), may_alias));  /* bits that wrap around: signed ones must not */
 
 #define INLINE static inline __attribute__((always_inline, unused))
 #ifdef __clang__
@@ -85,21 +86,30 @@ INLINE int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 /* mask lanes are all ones or all zeros, as vector comparisons give them */
 INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
-#if defined(__aarch64__) && EDGE_BLOCK == 4  /* fmax and fmin pass NaN on; x86's maxps does not */
+/* vmax, vmin: NaN where a is NaN, which is one instruction everywhere; vmax_any, vmin_any: where either is */
+#if defined(__aarch64__) && EDGE_BLOCK == 4  /* fmax and fmin pass any NaN on; x86's maxps does not */
 INLINE vf vmax(vf a, vf b) { return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
 INLINE vf vmin(vf a, vf b) { return (vf)vminq_f32((float32x4_t)a, (float32x4_t)b); }
+INLINE vf vmax_any(vf a, vf b) { return vmax(a, b); }
+INLINE vf vmin_any(vf a, vf b) { return vmin(a, b); }
 #else
 INLINE vf vmax(vf a, vf b) { return choose(a < b, b, a); }
 INLINE vf vmin(vf a, vf b) { return choose(a > b, b, a); }
+INLINE vf vmax_any(vf a, vf b) { return choose(b != b, b, vmax(a, b)); }
+INLINE vf vmin_any(vf a, vf b) { return choose(b != b, b, vmin(a, b)); }
 #endif
 INLINE vf at_least(vf v, float lo) { return vmax(v, splat(lo)); }
 INLINE vf at_most(vf v, float hi) { return vmin(v, splat(hi)); }
 INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
 
-/* exp(v), relative error < 2e-7 between -87.3 and 88.3, saturating outside. exp(v) = 2^n * exp(r), |r| <= ln2/2. */
-INLINE vf vexp(vf v) {
+/* exp(v) = scale * (1 + tail), scale = 2^n, |tail| < 0.42, relative error < 2e-7 between -87.3 and 88.37; below, as at -87.3.
+ * Above, n is 128 and its bits are those of infinity, so that a sigmoid far to the left is 0 and not merely small. */
+struct power {
+    vf scale, tail;
+};
+INLINE struct power vpower(vf v) {
     const float to_int = 12582912.0f;  /* 1.5 * 2^23: adding it leaves the rounded integer in the low bits */
-    vf x = at_most(at_least(v, -87.33f), 88.37f);
+    vf x = at_most(at_least(v, -87.33f), 88.8f);
     vf shifted = x * 1.44269504f + to_int;
     vf n = shifted - to_int;
     vf r = x - n * 0.693359375f;
@@ -109,8 +119,17 @@ INLINE vf vexp(vf v) {
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    return p * (vf)(((vi)shifted << 23) + 0x3f800000);  /* times 2^n; p keeps a NaN whatever its bits are */
+    p = p * r * r + r;
+    return (struct power){(vf)(((vu)shifted << 23) + 0x3f800000u), p};  /* of a NaN the tail is NaN, whatever the bits of the scale are */
+}
+INLINE vf vexp(vf v) {
+    const struct power e = vpower(v);
+    return (e.tail + 1.0f) * e.scale;
+}
+/* exp(v) - 1 for v <= 0, without cancellation near 0 */
+INLINE vf vexpm1(vf v) {
+    const struct power e = vpower(v);
+    return e.tail * e.scale + (e.scale - 1.0f);
 }
 
 INLINE vf vsigmoid(vf v) { return 1.0f / (1.0f + vexp(-v)); }
@@ -123,6 +142,7 @@ INLINE vf vtanh(vf v) {
 }
 
 /* erf(v), absolute error < 4e-7: v * P(v*v) on |v| < 3.7, beyond which erf is 1 to 2e-7; P fitted by benchmarks/fit_erf.py.
+ * P stays what it is at 3.7, so that the product grows beyond 1 and is cut to exactly 1: GELU multiplies what is missing by v.
  * An fmla overwrites what it adds to, so on Arm every coefficient is loaded anew, four an instruction, where a copy would take one each. */
 INLINE vf verf(vf v) {
     enum { TERMS = 14, EACH = BY_ELEMENT ? B : 1 };
@@ -131,8 +151,7 @@ INLINE vf verf(vf v) {
                                           C(2.514615567e-02f), C(-3.620024508e-02f), C(5.147535174e-02f), C(-7.043664203e-02f), C(9.062488791e-02f),
                                           C(-1.126455631e-01f), C(1.407895353e-01f), C(-1.904677322e-01f), C(3.821375266e-01f)};
 #undef C
-    vf x = at_most(at_least(v, -3.7f), 3.7f), p;
-    vf u = x * x * (2.0f / (3.7f * 3.7f)) - 1.0f;
+    vf u = at_most(v * v * (2.0f / (3.7f * 3.7f)) - 1.0f, 1.0f), p;
     if (BY_ELEMENT) {
         const float *at = own_pointer(c[0]);
         vf next[TERMS];
@@ -144,7 +163,7 @@ INLINE vf verf(vf v) {
         p = splat(c[0][0]);
         UNROLLED for (int i = 1; i < TERMS; i++) p = p * u + c[i][0];
     }
-    return x * p;
+    return at_most(at_least(v * p, -1.0f), 1.0f);
 }
 
 enum activation {
@@ -194,7 +213,7 @@ INLINE vf activate(vf v, struct act f) {
     KIND(RELU) return at_least(v, 0.0f);
     KIND(CLIP) return at_most(at_least(v, f.a), f.b);
     KIND(LEAKY_RELU) return choose(v < splat(0.0f), v * f.a, v);
-    KIND(ELU) return choose(v < splat(0.0f), f.a * (vexp(at_most(v, 0.0f)) - 1.0f), v);
+    KIND(ELU) return choose(v < splat(0.0f), f.a * vexpm1(at_most(v, 0.0f)), v);
     KIND(HARD_SIGMOID) return at_most(at_least(v * f.a + f.b, 0.0f), 1.0f);
     KIND(HARD_SWISH) return v * at_most(at_least(v * (1.0f / 6) + 0.5f, 0.0f), 1.0f);
     KIND(SIGMOID) return vsigmoid(v);

@@ -36,6 +36,11 @@ struct edge_level {
     const struct edge_step *steps;
 };
 
+/* Powers of two between which the odd values of a test vector lie: low is 0 or -high. */
+struct edge_range {
+    double low, high;
+};
+
 struct edge_program {
     const char *name;
     const char *target;
@@ -45,7 +50,8 @@ struct edge_program {
     const struct edge_level *levels;          /* best first */
     uint64_t vector_seed;                     /* test vectors, see vectors.h */
     int n_vectors;
-    double vector_rtol;                       /* max|d| <= rtol * max|expected| */
+    double vector_rtol;                       /* max|d| <= rtol * max|expected|, unless expected.bin ends with limits */
+    const struct edge_range *vector_ranges;   /* one an input; NULL: -1 to 1 */
 };
 
 extern const struct edge_program edge_program;

@@ -11,10 +11,19 @@ static uint64_t mix(uint64_t z) {
     return z ^ z >> 31;
 }
 
+static double noise(uint64_t bits) { return (double)(bits >> 40) / 8388608.0 - 1.0; }
+
+/* Every product is by a power of two, so it is exact as a double and as a float. */
+static double odd(uint64_t bits, struct edge_range range) {
+    const double u = noise(bits), wide = range.high * (range.low < 0 ? u : fabs(u));
+    const double values[8] = {0, range.high, range.low, range.high / 2, wide * 0x1p-20, wide * 0x1p-40, wide, wide};
+    return values[bits & 7];
+}
+
 /* X(numpy name, C type, a value from 64 random bits) */
 #define DTYPES(X) \
-    X("float32", float, (float)((double)(bits >> 40) / 8388608.0 - 1.0)) \
-    X("float64", double, (double)(bits >> 40) / 8388608.0 - 1.0) \
+    X("float32", float, (float)(vector == EDGE_ODD ? odd(bits, where) : noise(bits))) \
+    X("float64", double, vector == EDGE_ODD ? odd(bits, where) : noise(bits)) \
     X("bool", uint8_t, (uint8_t)(bits >> 63)) \
     X("uint8", uint8_t, (uint8_t)(bits >> 56)) \
     X("int8", int8_t, (int8_t)((int)(bits >> 56) - 128)) \
@@ -25,7 +34,8 @@ static uint64_t mix(uint64_t z) {
     X("uint64", uint64_t, bits >> 60) \
     X("int64", int64_t, (int64_t)(bits >> 60))
 
-int edge_fill(const struct edge_tensor *tensor, uint64_t seed, int vector, int index, void *data) {
+int edge_fill(const struct edge_tensor *tensor, uint64_t seed, int vector, int index, const struct edge_range *range, void *data) {
+    const struct edge_range where = range ? *range : (struct edge_range){-1, 1};
     const uint64_t key = mix(seed + ((uint64_t)vector * 65536 + (uint64_t)index + 1) * GOLDEN);
 #define FILL(name, type, value) \
     if (strcmp(tensor->dtype, name) == 0) { \

@@ -6,13 +6,18 @@
  *
  * float32, float64: (value >> 40) / 2^23 - 1, in [-1, 1), exact.  uint8: the top 8 bits; int8: minus 128.  bool: the top bit.
  * Wider integers: the top 4 bits, 0…15, so that they can be indices.
+ *
+ * Vector EDGE_ODD sees what noise never meets: an eighth each of its floats are 0, the range's high and low ends, one repeated value (half the high
+ * end), 2^-20 and 2^-40 of noise; a quarter is noise over the whole range.  The low 3 bits of the value say which.
  */
 #ifndef EDGE_VECTORS_H
 #define EDGE_VECTORS_H
-#include "edge.h"
+#include "program.h"
 
-/* Fills tensor->bytes of data. Returns 0 when the dtype has no generator. */
-int edge_fill(const struct edge_tensor *tensor, uint64_t seed, int vector, int index, void *data);
+enum { EDGE_ODD = 2 };
+
+/* Fills tensor->bytes of data. range: NULL for -1 to 1. Returns 0 when the dtype has no generator. */
+int edge_fill(const struct edge_tensor *tensor, uint64_t seed, int vector, int index, const struct edge_range *range, void *data);
 
 /* max|d| and max|expected| over a tensor; a NaN on either side that the other has not makes the difference infinite.
  * Returns 0 when the dtype cannot be compared. */
