@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge import graph
 from edge.converters.inputs import fix_inputs
+from edge.converters.old_opsets import lifted_from_old
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
 
+FIRST_IR = 4  # from here on a weight need not be an input too
 MIN_OPSET = 20  # Gelu is one node from here on
 STANDARD = ("", "ai.onnx")
 
@@ -31,21 +33,25 @@ def read(spec: str, shapes: Mapping[str, tuple[int, ...]], weights: Path | None,
         raise EdgeError(str(weights), "an ONNX file carries its own weights", "leave --weights out")
     path = Path(spec)
     data = reading.read(path)
-    origin = path.name
+    return from_bytes(data, shapes, origin=path.name, name=path.stem, folder=path.parent)
+
+
+def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: str, name: str, folder: Path | None) -> Source:
+    """The Source of a serialized ModelProto.  folder: where its external data may lie; None: there must be none."""
     original = _inlined(reading.parse(data, origin), origin)
     _check_domains(original, origin)
-    before = reading.deserialize(original, origin, path.parent)
+    before = reading.deserialize(lifted_from_old(original, origin), origin, folder)
     _initializers_are_constants(before)
     keep_origin(before, None)
     for node in before.graph:
         if node.domain == DOMAIN:
             use(before, node.op_type)
     fix_inputs(before, shapes, origin)
-    before.graph.name = safe_name(path.stem)
+    before.graph.name = safe_name(name)
     graph.check(graph.infer(before, strict=False))
     model = lift(before, origin)
     graph.check(graph.infer(model, strict=False), weights=False)
-    return Source(model, safe_name(path.stem), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
+    return Source(model, safe_name(name), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
 
 
 def lift(model: ir.Model, where: str) -> ir.Model:
@@ -100,7 +106,8 @@ def _check_domains(proto: onnx.ModelProto, where: str) -> None:
 
 
 def _initializers_are_constants(model: ir.Model) -> None:
-    """IR versions before 4 list the weights among the inputs, as defaults that may be overridden: nobody does."""
+    """IR versions before 4 list the weights among the inputs, as defaults that may be overridden: nobody does.  Later ones need not list them."""
+    model.ir_version = max(model.ir_version or 0, FIRST_IR)
     for value in [value for value in model.graph.inputs if value.is_initializer()]:
         model.graph.inputs.remove(value)
 

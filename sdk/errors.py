@@ -11,7 +11,7 @@ Our own bugs are not in this family: they keep their traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class EdgeError(Exception):
@@ -46,6 +46,12 @@ class DeviceFailed(ToolFailed):
 def one_line(text: str) -> str:
     """Hostile names may hold line breaks and terminal escapes: keep what prints, on one line."""
     return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def listed(items: Sequence[str], shown: int = 5) -> str:
+    """`a, b and 3 more`: at most `shown` are spelled out."""
+    more = f" and {len(items) - shown} more" if len(items) > shown else ""
+    return ", ".join(items[:shown]) + more
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from edge.graph.rewrite import integer, is_op, shape
 from edge.graph.shapes import skeleton
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
 
 MULTIPLYING = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
@@ -21,17 +22,18 @@ MAX_ELEMENTS = 2**31 - 1  # of one tensor: offsets in generated C are 32-bit int
 MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
 
 
-def check(model: ir.Model, *, weights: bool = True) -> ir.Model:
+def check(model: ir.Model, *, weights: bool = True, final: bool = False) -> ir.Model:
     """Raise EdgeError when the graph is no graph of ours; the same model back.
 
     weights: also look at every weight (False between passes, which cannot make NaN out of finite numbers unseen: the last check looks again).
+    final: the passes have run, so a tensor without elements that is still there is read by something.
     """
     import onnx
 
     where = model.graph.name or "graph"
     _check_names(model, where)
     for value in _values(model):
-        _check_shape(value, where)
+        _check_shape(value, where, final=final)
     for node in model.graph:
         if is_op(node, *SHAPES):
             _check_parameters(node, where)
@@ -42,11 +44,21 @@ def check(model: ir.Model, *, weights: bool = True) -> ir.Model:
         for value in model.graph.initializers.values():
             _check_weight(value, where)
     try:
-        onnx.checker.check_model(skeleton(model))
+        onnx.checker.check_model(_for_the_checker(model))
     except onnx.checker.ValidationError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise EdgeError(where, f"is no valid ONNX graph: {lines[0] if lines else 'checker failed'}") from error
     return model
+
+
+def _for_the_checker(model: ir.Model) -> onnx.ModelProto:
+    """The skeleton, an output of unknown shape declared all the same: the checker wants a shape and does not look at it."""
+    proto = skeleton(model)
+    for output in proto.graph.output:
+        if not output.type.WhichOneof("value") or (output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape")):
+            output.type.tensor_type.elem_type = output.type.tensor_type.elem_type or 1
+            output.type.tensor_type.shape.SetInParent()
+    return proto
 
 
 def _conv_shapes(node: ir.Node, channels: int) -> list[tuple[int, ...] | None]:
@@ -100,19 +112,26 @@ def _check_names(model: ir.Model, where: str) -> None:
             raise EdgeError(where, f"output '{output.name}' is made by no node")
 
 
-def _check_shape(value: ir.Value, where: str) -> None:
-    import onnx_ir as ir
-
+def _check_shape(value: ir.Value, where: str, *, final: bool) -> None:
     dims = shape(value)
     if dims is None:
         return
-    shapes = len(dims) == 1 and (value.is_initializer() or value.dtype == ir.DataType.INT64)  # an empty list of axes, scales or sizes is usual
-    if any(dim <= 0 for dim in dims) and not (shapes and not value.is_graph_input()):
+    if any(dim <= 0 for dim in dims) and _must_have_elements(value, final=final):
         raise EdgeError(where, f"tensor '{value.name}' has no elements: shape {dims}", "a dimension is zero")
     if len(dims) > MAX_RANK:
         raise EdgeError(where, f"tensor '{value.name}' has {len(dims)} dimensions, at most {MAX_RANK} are accepted")
     if math.prod(dims) > MAX_ELEMENTS:
         raise EdgeError(where, f"tensor '{value.name}' has {math.prod(dims)} elements, at most {MAX_ELEMENTS} are accepted", "use a smaller input")
+
+
+def _must_have_elements(value: ir.Value, *, final: bool) -> bool:
+    """Before the passes only what is given from outside and what is multiplied: an empty list of axes, a region that Resize does not read, a cache
+    that starts empty go away.  After them all but constants in the places of parameters."""
+    if value.is_graph_input() or any(is_op(use.node, *MULTIPLYING) for use in value.uses()):
+        return True
+    if not final or not (value.uses() or value.is_graph_output()):
+        return False
+    return not value.is_initializer() or any(use.idx == 0 for use in value.uses()) or value.is_graph_output()
 
 
 def _check_weight(value: ir.Value, where: str) -> None:

@@ -47,6 +47,10 @@ def parse(data: bytes, where: str) -> onnx.ModelProto:
     if not proto.HasField("graph") or not proto.graph.output:
         raise EdgeError(where, "holds no ONNX graph", "a model needs a graph with outputs")
     for message in messages(proto):
+        if isinstance(message, onnx.TensorShapeProto.Dimension) and message.dim_value < 0:
+            message.ClearField("dim_value")  # -1 is how some exporters write an open dimension
+        if isinstance(message, (onnx.NodeProto, onnx.OperatorSetIdProto, onnx.FunctionProto)) and message.domain == "ai.onnx":
+            message.domain = ""
         if any(kind.type == kind.TYPE_STRING and not _is_text(value) for kind, value in message.ListFields()):
             raise EdgeError(where, "holds a name that is no UTF-8", "the file is damaged")
         if isinstance(message, onnx.NodeProto):
