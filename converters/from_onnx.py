@@ -15,6 +15,7 @@ from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError
 from edge.graph import reading
 from edge.graph.domain import BODIES, DOMAIN, use
+from edge.graph.rewrite import is_op
 from edge.graph.rewrite import names as value_names
 from edge.graph.writing import to_bytes
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 FIRST_IR = 4  # from here on a weight need not be an input too
+CONSTANTS_OF_ANY_TYPE = 9  # the opset from which a Constant need not be a float
 MIN_OPSET = 20  # Gelu is one node from here on
 STANDARD = ("", "ai.onnx")
 
@@ -42,6 +44,8 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
     _check_domains(original, origin)
     before = reading.deserialize(lifted_from_old(original, origin), origin, folder)
     _initializers_are_constants(before)
+    if before.opset_imports.get("", 0) < CONSTANTS_OF_ANY_TYPE:
+        _constants_are_initializers(before)
     keep_origin(before, None)
     for node in before.graph:
         if node.domain == DOMAIN:
@@ -79,6 +83,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
 
 def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it."""
+    import onnx.checker
     import onnx.inliner
 
     foreign = [function for function in proto.functions if function.domain != DOMAIN]
@@ -88,7 +93,7 @@ def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
         return proto
     try:
         inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(proto)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, onnx.checker.ValidationError) as error:
         raise EdgeError(where, f"its functions cannot be inlined: {str(error).strip().splitlines()[0]}") from error
     return inlined
 
@@ -110,6 +115,25 @@ def _initializers_are_constants(model: ir.Model) -> None:
     model.ir_version = max(model.ir_version or 0, FIRST_IR)
     for value in [value for value in model.graph.inputs if value.is_initializer()]:
         model.graph.inputs.remove(value)
+
+
+def _constants_are_initializers(model: ir.Model) -> None:
+    """Old Constant nodes may hold floats only; exporters wrote shapes into them all the same, and every runtime takes them."""
+    for node in [node for node in model.graph if is_op(node, "Constant")]:
+        value, held = node.outputs[0], node.attributes.get("value")
+        if value.name and held is not None and held.type.name == "TENSOR" and not value.is_graph_output():
+            tensor = held.as_tensor()
+            made = _initializer(value.name, tensor)
+            value.replace_all_uses_with(made)
+            model.graph.remove(node, safe=True)
+            model.graph.register_initializer(made)
+
+
+def _initializer(name: str, tensor: ir.TensorProtocol) -> ir.Value:
+    """The value of an initializer that holds `tensor`."""
+    import onnx_ir as ir
+
+    return ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=ir.Tensor(tensor.numpy(), name=name))
 
 
 def _keep_metadata(old: ir.Model, new: ir.Model) -> None:

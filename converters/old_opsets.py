@@ -180,7 +180,7 @@ def _cast(node: onnx.NodeProto, old: Old) -> bool:
     to = _attribute(node, "to")
     if to is not None and to.s:
         name = to.s.decode("utf-8", "replace").upper()
-        if name not in onnx.TensorProto.DataType.keys():
+        if name not in set(onnx.TensorProto.DataType.keys()):
             return False
         _set(node, "to", onnx.TensorProto.DataType.Value(name))
     return to is not None
@@ -219,8 +219,7 @@ def _reshape(node: onnx.NodeProto, old: Old) -> bool:
     if dims is None or len(node.input) != 1:
         return False
     name = f"{node.output[0]}_shape"
-    value = onnx.numpy_helper.from_array(np.array(dims.ints, np.int64), name)
-    old.done.append(onnx.helper.make_node("Constant", [], [name], name=name, value=value))
+    old.proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(dims.ints, np.int64), name))
     _drop(node, "shape")
     node.input.append(name)
     return True
@@ -275,7 +274,7 @@ RULES: dict[str, Rule] = {
     "Upsample": _upsample,
 }
 #: what lost only `consumed_inputs`, or gained an attribute whose default is what it did before.
-SAME = frozenset(
-    "Abs AveragePool Ceil Clip Elu Exp Floor HardSigmoid InstanceNormalization LeakyRelu Log Max Mean Min Neg Reciprocal Relu Sigmoid Sqrt Sum "
-    "Tanh".split()
-)
+SAME = frozenset((
+    "Abs", "AveragePool", "Ceil", "Clip", "Elu", "Exp", "Floor", "HardSigmoid", "InstanceNormalization",
+    "LeakyRelu", "Log", "Max", "Mean", "Min", "Neg", "Reciprocal", "Relu", "Sigmoid", "Sqrt", "Sum", "Tanh",
+))  # fmt: skip

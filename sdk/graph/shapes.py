@@ -50,7 +50,7 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
     where = model.graph.name or "graph"
     try:
         proto = onnx.shape_inference.infer_shapes(skeleton(model), check_type=True, strict_mode=strict, data_prop=True)
-    except onnx.shape_inference.InferenceError as error:
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:  # the last two of damaged types
         raise EdgeError(where, f"shapes do not fit: {_core(error)}", "the model contradicts itself, or --input-shape does not suit it") from error
     inferred = {info.name: info for info in (*proto.graph.value_info, *proto.graph.output)}
     for value in (value for node in model.graph for value in node.outputs):

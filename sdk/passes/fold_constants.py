@@ -91,6 +91,8 @@ def _small_enough(node: ir.Node, limit: int) -> bool:
 
 
 def _constant(node: ir.Node) -> list[NDArray[np.generic]] | None:
+    if len(node.attributes) != 1:
+        return None
     (attribute,) = node.attributes.values()
     kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
     if attribute.name == "value":
