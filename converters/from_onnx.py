@@ -42,6 +42,7 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
     """The Source of a serialized ModelProto.  folder: where its external data may lie; None: there must be none."""
     original = _inlined(reading.parse(data, origin), origin)
     _check_domains(original, origin)
+    _check_references(original, origin)
     before = reading.deserialize(lifted_from_old(original, origin), origin, folder)
     _initializers_are_constants(before)
     if before.opset_imports.get("", 0) < CONSTANTS_OF_ANY_TYPE:
@@ -108,6 +109,14 @@ def _check_domains(proto: onnx.ModelProto, where: str) -> None:
     if strange:
         listed = ", ".join(f"{op} (node '{name}')" for op, name in sorted(strange.items()))
         raise EdgeError(where, f"holds ops that are not standard ONNX: {listed}", "export it without runtime-specific optimisation")
+
+
+def _check_references(proto: onnx.ModelProto, where: str) -> None:
+    """Only a function has parameters that an attribute may stand for."""
+    for message in reading.messages(proto.graph):
+        name = getattr(message, "ref_attr_name", "")
+        if name:
+            raise EdgeError(where, f"an attribute refers to '{name}', a parameter of no function", "the file is damaged")
 
 
 def _initializers_are_constants(model: ir.Model) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import EdgeError, listed
+from edge.graph.limits import MAX_RANK
 
 if TYPE_CHECKING:
     import onnx
@@ -95,14 +96,16 @@ def _lifted(node: onnx.NodeProto, old: Old) -> bool:
 
     if node.domain != "":
         return True
-    _drop(node, "consumed_inputs")
-    if (rule := RULES.get(node.op_type)) is not None and not rule(node, old):
-        return False
-    if any(attribute.HasField("g") for attribute in node.attribute):
-        return False
     try:
         mine, then = (onnx.defs.get_schema(node.op_type, version, "") for version in (old.version, FIRST))
     except onnx.defs.SchemaError:
+        return False
+    _drop(node, "consumed_inputs")
+    if len(node.input) < mine.min_input or len(node.output) < mine.min_output:
+        return False
+    if (rule := RULES.get(node.op_type)) is not None and not rule(node, old):
+        return False
+    if any(attribute.HasField("g") for attribute in node.attribute):
         return False
     return node.op_type in RULES or node.op_type in SAME or mine.since_version == then.since_version
 
@@ -142,7 +145,7 @@ def _trailing(node: onnx.NodeProto, old: Old, rank: int, count: int) -> bool:
     """Give input 1 of `rank` dimensions `count` more of size 1 at its end."""
     import onnx
 
-    if count <= 0:
+    if not 0 < count <= MAX_RANK:
         return count == 0
     name = f"{node.output[0]}_aligned"
     new = onnx.helper.make_node("Unsqueeze", [node.input[1]], [name], name=name, axes=list(range(rank, rank + count)))

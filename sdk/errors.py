@@ -48,10 +48,10 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
-def listed(items: Sequence[str], shown: int = 5) -> str:
+def listed(items: Sequence[str], shown: int = 5, between: str = ", ") -> str:
     """`a, b and 3 more`: at most `shown` are spelled out."""
     more = f" and {len(items) - shown} more" if len(items) > shown else ""
-    return ", ".join(items[:shown]) + more
+    return between.join(items[:shown]) + more
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

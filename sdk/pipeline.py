@@ -15,7 +15,6 @@ from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
 from edge.errors import EdgeError, did_you_mean
-from edge.ops import lowerings
 from edge.ops.core import Core
 from edge.targets import host, toolchain
 from edge.targets.measured import measured
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 PRECISIONS = ("fp32",)
 LATER_PRECISIONS = ("fp16", "bf16", "int8", "auto")
-OWN_OPS = {"Silu"}  #: lowered ops that are not ONNX's
 
 BY_HAND = """# The C of {file}
 
@@ -79,9 +77,8 @@ def build(
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
-    converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
-    plans = {level.name: plan.make(graph, core_of(profile, level)) for level in profile.levels}
+    plans = {level.name: plan.make(graph, core_of(profile, level), profile.name) for level in profile.levels}
     best = next(iter(plans.values()))
     features = {level.name: level.features for level in profile.levels}
     vectors, expected = expected_outputs(source, best)
@@ -193,9 +190,8 @@ def predict(
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
     say("rewriting the graph")
     graph = passes.optimize(source.model)
-    converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
-    return plan.predict(plan.make(graph, core_of(profile, profile.levels[0])), profile, threads)
+    return plan.predict(plan.make(graph, core_of(profile, profile.levels[0]), profile.name), profile, threads)
 
 
 def _same_machine(opened: artifact.Artifact, profile: Target) -> None:
@@ -247,7 +243,3 @@ def _known_precision(precision: str) -> None:
         raise EdgeError(f"--precision {precision}", "comes with a later issue", "fp32 is built today")
     if precision not in PRECISIONS:
         raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *LATER_PRECISIONS)) or "fp32")
-
-
-def _supported() -> set[str]:
-    return set(lowerings()) - OWN_OPS | {f"edge.{op}" for op in OWN_OPS}

@@ -45,7 +45,9 @@ def pad_and_slice(opset: int) -> str:
     pad = by_attribute(11, "Pad", "pads", "0,0,1,0,0,0,0,2")(opset).replace("OUT", "OUT_p")
     if opset < 10:
         return f"{pad}  OUT = Slice <axes = [2,3], starts = [1,0], ends = [9999,-2]> (OUT_p)"
-    ends = "OUT_s = Constant <value = int64[2] {1,0}> ()  OUT_e = Constant <value = int64[2] {9999,-2}> ()  OUT_x = Constant <value = int64[2] {2,3}> ()"
+    ends = (
+        "OUT_s = Constant <value = int64[2] {1,0}> ()  OUT_e = Constant <value = int64[2] {9999,-2}> ()  OUT_x = Constant <value = int64[2] {2,3}> ()"
+    )
     return f"{pad}  {ends}  OUT = Slice (OUT_p, OUT_s, OUT_e, OUT_x)"
 
 
@@ -119,7 +121,9 @@ def as_inputs(model: onnx.ModelProto) -> None:
 
 def without_shapes(model: onnx.ModelProto) -> None:
     """value_info that says nothing of the shape, or a rank of -1s."""
-    made = [name for node in model.graph.node for name in node.output if name != "y" and not name.rpartition("_")[2].startswith(tuple("gsztmndhecaxbu"))]
+    made = [
+        name for node in model.graph.node for name in node.output if name != "y" and not name.rpartition("_")[2].startswith(tuple("gsztmndhecaxbu"))
+    ]
     for number, name in enumerate(made):
         info = onnx.ValueInfoProto(name=name)
         if number % 2:

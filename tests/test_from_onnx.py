@@ -10,7 +10,7 @@ import onnx.parser
 import pytest
 
 from edge import converters, graph, passes
-from edge.converters import parse_input_shape, unsupported
+from edge.converters import parse_input_shape
 from edge.errors import EdgeError
 from edge.graph.writing import to_bytes
 from graphs import Weights, ops, proto, random_inputs, small
@@ -210,14 +210,3 @@ def test_without_torch_the_cure_is_told(spec: str, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert refusal(spec) == f"{spec}: reading it needs torch and onnxscript (pip install -e '.[torch]')"
-
-
-def test_unsupported_nodes_are_listed_all_at_once() -> None:
-    model = small("(float[1,4] x) => (float[1,4] y) { a = Sin (x)  b = Relu (a)  c = Sin (b)  y = Cosh (c) }")
-    next(iter(model.graph)).metadata_props["edge.source"] = "net.py:7"
-    with pytest.raises(EdgeError) as error:
-        unsupported(model, {"Relu"}, target="cpu")
-    assert str(error.value) == (
-        "small: no kernel for cpu for Cosh (node 'y'), Sin (node 'a', net.py:7; node 'c') (replace them in the model by ops that are supported)"
-    )
-    unsupported(model, {"Relu", "Sin", "Cosh"})

@@ -22,18 +22,18 @@ MAX_ELEMENTS = 2**31 - 1  # of one tensor: offsets in generated C are 32-bit int
 MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
 
 
-def check(model: ir.Model, *, weights: bool = True, final: bool = False) -> ir.Model:
+def check(model: ir.Model, *, weights: bool = True, empty: bool = True) -> ir.Model:
     """Raise EdgeError when the graph is no graph of ours; the same model back.
 
+    empty: values inside may have no elements (False after the passes, which fold them away; inputs, outputs and weights never may).
     weights: also look at every weight (False between passes, which cannot make NaN out of finite numbers unseen: the last check looks again).
-    final: the passes have run, so a tensor without elements that is still there is read by something.
     """
     import onnx
 
     where = model.graph.name or "graph"
     _check_names(model, where)
     for value in _values(model):
-        _check_shape(value, where, final=final)
+        _check_shape(value, where, empty=empty)
     for node in model.graph:
         if is_op(node, *SHAPES):
             _check_parameters(node, where)
@@ -112,11 +112,11 @@ def _check_names(model: ir.Model, where: str) -> None:
             raise EdgeError(where, f"output '{output.name}' is made by no node")
 
 
-def _check_shape(value: ir.Value, where: str, *, final: bool) -> None:
+def _check_shape(value: ir.Value, where: str, *, empty: bool) -> None:
     dims = shape(value)
     if dims is None:
         return
-    if any(dim <= 0 for dim in dims) and _must_have_elements(value, final=final):
+    if any(dim < 0 for dim in dims) or (0 in dims and not _may_be_empty(value, empty)):
         raise EdgeError(where, f"tensor '{value.name}' has no elements: shape {dims}", "a dimension is zero")
     if len(dims) > MAX_RANK:
         raise EdgeError(where, f"tensor '{value.name}' has {len(dims)} dimensions, at most {MAX_RANK} are accepted")
@@ -124,14 +124,12 @@ def _check_shape(value: ir.Value, where: str, *, final: bool) -> None:
         raise EdgeError(where, f"tensor '{value.name}' has {math.prod(dims)} elements, at most {MAX_ELEMENTS} are accepted", "use a smaller input")
 
 
-def _must_have_elements(value: ir.Value, *, final: bool) -> bool:
-    """Before the passes only what is given from outside and what is multiplied: an empty list of axes, a region that Resize does not read, a cache
-    that starts empty go away.  After them all but constants in the places of parameters."""
-    if value.is_graph_input() or any(is_op(use.node, *MULTIPLYING) for use in value.uses()):
-        return True
-    if not final or not (value.uses() or value.is_graph_output()):
+def _may_be_empty(value: ir.Value, empty: bool) -> bool:
+    """An empty list of axes, a region that Resize does not read, a cache that starts with nothing; after the passes only constants in the places
+    of parameters."""
+    if value.is_graph_input() or value.is_graph_output() or any(is_op(node, *MULTIPLYING) for node in value.consumers()):
         return False
-    return not value.is_initializer() or any(use.idx == 0 for use in value.uses()) or value.is_graph_output()
+    return empty or not value.uses() or (value.is_initializer() and all(use.idx > 0 for use in value.uses()))
 
 
 def _check_weight(value: ir.Value, where: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 Attributes = Mapping[str, int | float | str | Sequence[int]]
 SOURCE, SCOPE = "edge.source", "edge.scope"
+REFUSED = "edge.refused"  # why a pass could not take a node apart, with a cure
 
 
 def constant(value: ir.Value | None) -> Array | None:

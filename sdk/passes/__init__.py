@@ -69,7 +69,7 @@ def optimize(model: ir.Model, dump: Path | None = None) -> ir.Model:
         apply(model, name, strict=index >= OPENING)
         if dump is not None:
             graph.save(model, dump / f"{index:02}_{name}.onnx")
-    return graph.check(model, final=True)
+    return graph.check(model, empty=False)
 
 
 def apply(model: ir.Model, name: str, *, strict: bool = True) -> int:
