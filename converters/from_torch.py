@@ -14,7 +14,9 @@ from edge import graph
 from edge.converters.inputs import CURE, Shapes, named_shapes
 from edge.converters.origins import keep_origin
 from edge.converters.source import Source, safe_name
+from edge.converters.torch_check import check_export
 from edge.converters.torch_quiet import quiet, user_error
+from edge.converters.torch_repairs import repair
 from edge.converters.torch_run import runner, stepper
 from edge.errors import EdgeError
 from edge.graph.writing import to_bytes
@@ -64,6 +66,7 @@ def from_program(
 
     from edge.converters.torch_ops import untranslated
 
+    repair(program)
     try:
         with quiet():
             onnx_program = torch.onnx.export(program, dynamo=True, verbose=False, optimize=False, opset_version=OPSET)
@@ -83,7 +86,10 @@ def from_program(
     outputs = [value.name or "" for value in model.graph.outputs]
     digest = hashlib.sha256(to_bytes(model)).hexdigest()
     examples = {key: tensor.detach().cpu().numpy() for key, tensor in zip(inputs, args, strict=True)}
-    return Source(model, safe_name(name), origin, digest, runner(module, inputs, outputs), stepper(onnx_program.exported_program, inputs), examples)
+    run, layers = runner(module, inputs, outputs), stepper(onnx_program.exported_program, inputs)
+    with quiet(), user_error(origin, root, "fails on random inputs of that shape"):
+        check_export(program, model, run, layers, examples, origin, root)
+    return Source(model, safe_name(name), origin, digest, run, layers, examples)
 
 
 def example_tensors(module: nn.Module, example_inputs: object, shapes: Shapes, origin: str) -> tuple[torch.Tensor, ...]:

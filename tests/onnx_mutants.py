@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import collections
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -48,7 +49,7 @@ TEXTS = (
     "edge",
     "ai.onnx",
 )
-SECONDS = 10.0
+SECONDS, BYTES, SMALL = 10.0, 6 << 30, 1 << 20
 
 
 def seeds() -> list[onnx.ModelProto]:
@@ -59,8 +60,8 @@ def seeds() -> list[onnx.ModelProto]:
         {"w": (4, 3, 3, 3), "b": (4,), "s": (4,), "v": (4,), "ax": np.array([2, 3]), "sh": np.array([1, -1])},
     )
     sized = proto(
-        "(float[N,2,2] x) => (float[N,K] y) { s = Shape (x)  z = Constant <value = int64[1] {0}> ()  n = Gather (s, z)  m = Constant <value_ints = [-1]> () "
-        "t = Concat <axis = 0> (n, m)  r = Reshape (x, t)  y = Gemm <transB = 1, alpha = 0.5> (r, w, c) }",
+        "(float[N,2,2] x) => (float[N,K] y) { s = Shape (x)  z = Constant <value = int64[1] {0}> ()  n = Gather (s, z) "
+        "m = Constant <value_ints = [-1]> ()  t = Concat <axis = 0> (n, m)  r = Reshape (x, t)  y = Gemm <transB = 1, alpha = 0.5> (r, w, c) }",
         {"w": (3, 4), "c": (3,)},
         opset=13,
     )
@@ -71,7 +72,8 @@ def seeds() -> list[onnx.ModelProto]:
           y = If (c) <then_branch = t () => (float[1,4] p) { p = Neg (b) }, else_branch = e () => (float[1,4] q) { q = Abs (b) }>
         }
         <domain: "mine", opset_import: ["": 17]> Twice (a) => (b) { b = Add (a, a) }
-        <domain: "mine", opset_import: ["": 17, "mine": 1]> Scaled <by> (a) => (b) { k = Constant <value_float: float = @by> ()  c = mine.Twice (a)  b = Mul (c, k) }""")
+        <domain: "mine", opset_import: ["": 17, "mine": 1]> Scaled <by> (a) => (b) {
+          k = Constant <value_float: float = @by> ()  c = mine.Twice (a)  b = Mul (c, k) }""")
     old = proto("(float[1,4,2,2] x) => (float[1,4,2,2] y) { a = Dropout <is_test = 1> (x)  b = Add <broadcast = 1, axis = 1> (a, w)  y = Clip <max = 6.0> (b) }",
                 {"w": (4,)}, opset=6)  # fmt: skip
     slices = proto("(float[1,6,4] x) => (float[1,4,6] y, float[1,2,4] z) { a, z = Split <axis = 1> (x, n)  b = Slice (x, i, j, k)  p = Pad (b, q) "
@@ -214,6 +216,7 @@ def outcome(data: bytes, inside: Path) -> str:
         source = _read(path)
         graph = passes.optimize(source.model)
         plan.make(graph, CORE)
+        source.run({v.name: np.ones(v.shape.numpy(), v.dtype.numpy()) for v in source.model.graph.inputs if np.prod(v.shape.numpy()) < SMALL})
     except EdgeError as error:
         text = str(error)
         bad = "" if text.isprintable() else "!not one printable line: "
@@ -246,6 +249,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for one mutant of each kind that is wrong")
     args = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     good, wrong, kinds = seeds(), collections.Counter[str](), collections.Counter[str]()
     with tempfile.TemporaryDirectory() as name:
         inside = folder(Path(name))
