@@ -12,7 +12,7 @@ from edge.converters.inputs import fix_inputs
 from edge.converters.old_opsets import lifted_from_old
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
-from edge.errors import EdgeError
+from edge.errors import EdgeError, spelled
 from edge.graph import reading
 from edge.graph.domain import BODIES, DOMAIN, use
 from edge.graph.rewrite import is_op
@@ -32,7 +32,7 @@ STANDARD = ("", "ai.onnx")
 def read(spec: str, shapes: Mapping[str, tuple[int, ...]], weights: Path | None, example_inputs: object) -> Source:
     """The Source of an .onnx file."""
     if weights is not None:
-        raise EdgeError(str(weights), "an ONNX file carries its own weights", "leave --weights out")
+        raise EdgeError(str(weights), "an ONNX file carries its own weights", f"leave {spelled('--weights', 'weights=')} out")
     path = Path(spec)
     data = reading.read(path)
     return from_bytes(data, shapes, origin=path.name, name=path.stem, folder=path.parent)

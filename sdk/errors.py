@@ -10,8 +10,10 @@ Our own bugs are not in this family: they keep their traceback.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 
 
 class EdgeError(Exception):
@@ -46,6 +48,24 @@ class DeviceFailed(ToolFailed):
 def one_line(text: str) -> str:
     """Hostile names may hold line breaks and terminal escapes: keep what prints, on one line."""
     return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+_PYTHON = ContextVar("python", default=False)
+
+
+@contextlib.contextmanager
+def spelled_for_python() -> Iterator[None]:
+    """Inside, cures name Python's arguments; outside the command line's options."""
+    before = _PYTHON.set(True)
+    try:
+        yield
+    finally:
+        _PYTHON.reset(before)
+
+
+def spelled(option: str, argument: str) -> str:
+    """`--input-shape x:1x3`, or `input_shapes={'x': (1, 3)}` where Python called."""
+    return argument if _PYTHON.get() else option
 
 
 def listed(items: Sequence[str], shown: int = 5, between: str = ", ") -> str:

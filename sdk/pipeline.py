@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +15,15 @@ from edge.artifact import plan_json
 from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
-from edge.errors import EdgeError, did_you_mean
+from edge.errors import EdgeError, did_you_mean, spelled
 from edge.ops.core import Core
 from edge.targets import host, toolchain
 from edge.targets.measured import measured
 from edge.verify.expected import check_program, expected_outputs
 
 if TYPE_CHECKING:
+    import onnx
+    import onnx_ir as ir
     import torch
 
     from edge.measure.figures import Energy, Profile
@@ -42,7 +45,7 @@ as `program.c` and `steps_*.c` count their bytes.
 
 
 def build(
-    model: str | Path | torch.nn.Module,
+    model: str | Path | torch.nn.Module | torch.export.ExportedProgram | onnx.ModelProto | ir.Model,
     target: str = "cpu",
     *,
     example_inputs: Sequence[object] | None = None,
@@ -58,7 +61,8 @@ def build(
 ) -> artifact.Artifact:
     """Compile `model` for `target` into one .edge file and check it against the model on its test vectors.
 
-    model: anything `edge build` takes, or a torch module with example_inputs.  preprocess, labels: stored for `edge run --image`.
+    model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
+    preprocess, labels: stored for `edge run --image`.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
     out: the file, default NAME-TARGET.edge in the current folder.  say: told each stage as it begins.
@@ -70,6 +74,8 @@ def build(
     names = labels_file(Path(labels)) if labels else None
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
+    for note in source.notes:
+        logging.getLogger("edge").warning(note)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     sources = (path.with_name(f"{path.stem}-c") if emit_c is True else Path(emit_c)) if emit_c else None
     if sources and sources.exists() and not sources.is_dir():
@@ -158,7 +164,7 @@ def _modelled(path: str | Path, found: Profile) -> Energy:
 
 
 def predict(
-    model: str | Path | torch.nn.Module,
+    model: str | Path | torch.nn.Module | torch.export.ExportedProgram | onnx.ModelProto | ir.Model,
     target: str | None = None,
     *,
     threads: int = 1,
@@ -175,9 +181,9 @@ def predict(
     """
     opened = artifact.open(model) if isinstance(model, str | Path) and Path(model).suffix == ".edge" else None
     if threads < 0:
-        raise EdgeError("predict", f"--threads {threads} is below 0", "0 is one a core")
+        raise EdgeError("predict", f"{spelled('--threads', 'threads=')} {threads} is below 0", "0 is one a core")
     if target is None and opened is None:
-        raise EdgeError("predict", "a model needs a target", f"--target {'|'.join(targets.names())}")
+        raise EdgeError("predict", "a model needs a target", spelled("--target", "target=") + f" {'|'.join(targets.names())}")
     profile = targets.load(target or (opened.manifest.target if opened else ""))
     if profile.host:
         say(f"timing this machine{toolchain.first_use(profile)}")
@@ -221,11 +227,11 @@ def core_of(profile: Target, level: Level) -> Core:
 def _writable(path: Path) -> Path:
     """Refuse a place that cannot be written before the work is done, not after."""
     if path.is_dir():
-        raise EdgeError(str(path), "is a folder", f"-o {path / 'model.edge'}")
+        raise EdgeError(str(path), "is a folder", spelled(f"-o {path / 'model.edge'}", f"out='{path / 'model.edge'}'"))
     if not path.parent.is_dir():
-        raise EdgeError(str(path.parent), "is no folder" if path.parent.exists() else "does not exist", "choose another -o")
+        raise EdgeError(str(path.parent), "is no folder" if path.parent.exists() else "does not exist", f"choose another {spelled('-o', 'out=')}")
     if not os.access(path.parent, os.W_OK):
-        raise EdgeError(str(path.parent), "cannot be written to", "choose another -o")
+        raise EdgeError(str(path.parent), "cannot be written to", f"choose another {spelled('-o', 'out=')}")
     return path
 
 
@@ -240,6 +246,10 @@ def _folder(path: Path) -> Path:
 
 def _known_precision(precision: str) -> None:
     if precision in LATER_PRECISIONS:
-        raise EdgeError(f"--precision {precision}", "comes with a later issue", "fp32 is built today")
+        raise EdgeError(f"{spelled('--precision', 'precision=')} {precision}", "comes with a later issue", "fp32 is built today")
     if precision not in PRECISIONS:
-        raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *LATER_PRECISIONS)) or "fp32")
+        raise EdgeError(
+            f"{spelled('--precision', 'precision=')} {precision}",
+            "unknown precision",
+            did_you_mean(precision, (*PRECISIONS, *LATER_PRECISIONS)) or "fp32",
+        )

@@ -67,6 +67,7 @@ def from_file(opened: Artifact, path: Path) -> Arrays:
 
     import numpy as np
 
+    from edge.artifact.npz import from_npz
     from edge.errors import EdgeError
 
     try:
@@ -75,10 +76,10 @@ def from_file(opened: Artifact, path: Path) -> Arrays:
             if len(opened.manifest.inputs) != 1:
                 raise EdgeError(str(path), "is one array, and the model takes several", "give an .npz with one array an input")
             return {opened.manifest.inputs[0].name: loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
+        loaded.close()
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise EdgeError(str(path), f"cannot be read: {error}", "numpy.savez(path, input=array) makes one") from None
+    return from_npz(path)
 
 
 def from_image(opened: Artifact, path: Path) -> Arrays:
@@ -95,15 +96,10 @@ def from_image(opened: Artifact, path: Path) -> Arrays:
 
 def keep(path: Path, outputs: Arrays) -> None:
     """An .npz by output names."""
-    import io
-
-    import numpy as np
-
+    from edge.artifact.npz import to_npz
     from edge.artifact.whole_file import write_whole
 
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **outputs)
-    write_whole(path, [file.getvalue()])
+    write_whole(path, [to_npz(outputs)])
 
 
 def top(opened: Artifact, scores: NDArray[np.generic]) -> list[dict[str, object]]:

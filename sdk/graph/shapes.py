@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.errors import EdgeError
+from edge.errors import EdgeError, spelled
 from edge.graph.rewrite import SOURCE, shape
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
     try:
         proto = onnx.shape_inference.infer_shapes(skeleton(model), check_type=True, strict_mode=strict, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:  # the last two of damaged types
-        raise EdgeError(where, f"shapes do not fit: {_core(error)}", "the model contradicts itself, or --input-shape does not suit it") from error
+        raise EdgeError(
+            where,
+            f"shapes do not fit: {_core(error)}",
+            f"the model contradicts itself, or {spelled('--input-shape', 'input_shapes=')} does not suit it",
+        ) from error
     inferred = {info.name: info for info in (*proto.graph.value_info, *proto.graph.output)}
     for value in (value for node in model.graph for value in node.outputs):
         if value.name in inferred and inferred[value.name].HasField("type"):
