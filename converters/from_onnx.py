@@ -142,7 +142,8 @@ def _initializer(name: str, tensor: ir.TensorProtocol) -> ir.Value:
     """The value of an initializer that holds `tensor`."""
     import onnx_ir as ir
 
-    return ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=ir.Tensor(tensor.numpy(), name=name))
+    held = ir.Tensor(tensor.numpy(), name=name)
+    return ir.Value(name=name, shape=held.shape, type=ir.TensorType(held.dtype), const_value=held)
 
 
 def _keep_metadata(old: ir.Model, new: ir.Model) -> None:

@@ -72,8 +72,9 @@ def _before(model: ir.Model, name: str, errors: Mapping[str, float]) -> float:
             if value is None or value.name in seen:
                 continue
             seen.add(value.name or "")
-            if value.name in errors:
-                worst = max(worst, errors[value.name])
+            known = errors.get(value.name or "")
+            if known is not None:
+                worst = max(worst, known)
             else:
                 edge.append(value.name or "")
     return worst

@@ -66,9 +66,9 @@ def _call(graph: Node, like: Node, target: object, args: tuple[object, ...], nam
     return new
 
 
-def _each(value: object, axes: int) -> list[int]:
-    values = list(value) if isinstance(value, (list, tuple)) else [value]
-    return [int(v) for v in (values * axes if len(values) == 1 else values)]
+def _each(value: Any, axes: int) -> list[int]:
+    values: list[int] = list(value) if isinstance(value, (list, tuple)) else [value]
+    return values * axes if len(values) == 1 else values
 
 
 #: the op's name -> how it is said otherwise.

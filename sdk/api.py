@@ -9,7 +9,8 @@ from typing import ParamSpec, TypeVar
 from edge import pipeline
 from edge.errors import spelled_for_python
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _in_python(function: Callable[P, R]) -> Callable[P, R]:

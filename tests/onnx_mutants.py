@@ -74,11 +74,13 @@ def seeds() -> list[onnx.ModelProto]:
         <domain: "mine", opset_import: ["": 17]> Twice (a) => (b) { b = Add (a, a) }
         <domain: "mine", opset_import: ["": 17, "mine": 1]> Scaled <by> (a) => (b) {
           k = Constant <value_float: float = @by> ()  c = mine.Twice (a)  b = Mul (c, k) }""")
-    old = proto("(float[1,4,2,2] x) => (float[1,4,2,2] y) { a = Dropout <is_test = 1> (x)  b = Add <broadcast = 1, axis = 1> (a, w)  y = Clip <max = 6.0> (b) }",
+    old = proto("(float[1,4,2,2] x) => (float[1,4,2,2] y) { a = Dropout <is_test = 1> (x)  b = Add <broadcast = 1, axis = 1> (a, w)  "
+        "y = Clip <max = 6.0> (b) }",
                 {"w": (4,)}, opset=6)  # fmt: skip
     slices = proto("(float[1,6,4] x) => (float[1,4,6] y, float[1,2,4] z) { a, z = Split <axis = 1> (x, n)  b = Slice (x, i, j, k)  p = Pad (b, q) "
                    "y = Transpose <perm = [0,2,1]> (p) }",
-                   {"n": np.array([4, 2]), "i": np.array([0]), "j": np.array([4]), "k": np.array([1]), "q": np.array([0, 1, 0, 0, 1, 0])})  # fmt: skip
+                   {"n": np.array([4, 2]), "i": np.array([0]), "j": np.array([4]), "k": np.array([1]),
+         "q": np.array([0, 1, 0, 0, 1, 0])})  # fmt: skip
     external = proto("(float[1,4] x) => (float[1,4] y) { y = MatMul (x, w) }", {"w": (4, 4)})
     tensor = external.graph.initializer[0]
     tensor.ClearField("raw_data")

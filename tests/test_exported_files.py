@@ -160,18 +160,7 @@ def reference(model: onnx.ModelProto, inputs: dict[str, Array]) -> Array:
     return found
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    opset=st.integers(7, NEWEST),
-    ir_version=st.integers(3, 13),
-    steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5),
-    habits=st.lists(st.sampled_from(sorted(HABITS)), max_size=2, unique=True),
-    batch=st.sampled_from(["1", "2", "N"]),
-    out=st.sampled_from(["[]", "[N,4,5,6]", "[N,M,H,W]"]),
-)
-def test_a_file_of_any_age_computes_the_same(
-    tmp_path_factory: pytest.TempPathFactory, opset: int, ir_version: int, steps: list[str], habits: list[str], batch: str, out: str
-) -> None:
+def compare(folder: Path, opset: int, ir_version: int, steps: list[str], habits: list[str], batch: str, out: str) -> None:
     model = proto(text_of(steps, opset, batch, out), WEIGHTS, opset=opset)
     used = {name for node in model.graph.node for name in node.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
@@ -182,7 +171,7 @@ def test_a_file_of_any_age_computes_the_same(
         HABITS[habit](model)
     if ir_version == 3 and "weights among the inputs" not in habits:
         as_inputs(model)
-    path = tmp_path_factory.mktemp("file") / "net.onnx"
+    path = folder / "net.onnx"
     path.write_bytes(model.SerializeToString())
     size = int(batch) if batch.isdigit() else 3
     source = converters.read(path, input_shapes={"x": (size, 4, 5, 6)})
@@ -191,6 +180,29 @@ def test_a_file_of_any_age_computes_the_same(
     expected = reference(model, dict(inputs))
     np.testing.assert_allclose(source.run(inputs)["y"], expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(graph.evaluate(passes.optimize(source.model), inputs)["y"], expected, rtol=1e-4, atol=1e-5)
+
+
+FILES = given(
+    opset=st.integers(7, NEWEST),
+    ir_version=st.integers(3, 13),
+    steps=st.lists(st.sampled_from(sorted(STEPS)), min_size=1, max_size=5),
+    habits=st.lists(st.sampled_from(sorted(HABITS)), max_size=2, unique=True),
+    batch=st.sampled_from(["1", "2", "N"]),
+    out=st.sampled_from(["[]", "[N,4,5,6]", "[N,M,H,W]"]),
+)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@FILES
+def test_a_file_of_any_age_computes_the_same(tmp_path_factory: pytest.TempPathFactory, **file: object) -> None:
+    compare(tmp_path_factory.mktemp("file"), **file)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None, derandomize=True)
+@FILES
+def test_many_files_of_any_age_compute_the_same(tmp_path_factory: pytest.TempPathFactory, **file: object) -> None:
+    compare(tmp_path_factory.mktemp("file"), **file)  # type: ignore[arg-type]
 
 
 X = np.random.default_rng(7).standard_normal((2, 3, 4, 5)).astype(np.float32)

@@ -65,7 +65,8 @@ def test_objects_and_damage_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeError) as error:
         from_npz(tmp_path / "a.npz")
     assert str(error.value) == (
-        f"{tmp_path}/a.npz: cannot be read: Object arrays cannot be loaded when allow_pickle=False (numpy.savez(path, **{{'input': array}}) makes one)"
+        f"{tmp_path}/a.npz: cannot be read: Object arrays cannot be loaded when allow_pickle=False "
+        "(numpy.savez(path, **{'input': array}) makes one)"
     )
     (tmp_path / "b.npz").write_bytes(b"PK\3\4")
     with pytest.raises(EdgeError) as error:

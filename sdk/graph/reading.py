@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 LONGEST = 4096  # characters of a name
 NOTES = ("doc_string", "value", "denotation", "producer_name", "producer_version", "location")  # strings that may be long: nobody is called so
-HOLDERS = {"f": 1, "i": 2, "s": 3, "t": 4, "g": 5, "floats": 6, "ints": 7, "strings": 8, "tensors": 9, "graphs": 10}  # field -> AttributeProto.type
+HOLDERS = {
+    **{"f": "FLOAT", "i": "INT", "s": "STRING", "t": "TENSOR", "g": "GRAPH"},
+    **{"floats": "FLOATS", "ints": "INTS", "strings": "STRINGS", "tensors": "TENSORS", "graphs": "GRAPHS"},
+}  # field -> AttributeProto.type
 FILE_LIMIT = 2**31  # bytes: an ONNX file is one protobuf, which ends at 2 GiB
 
 
@@ -114,7 +117,7 @@ def _give_type(attribute: onnx.AttributeProto, where: str) -> None:
     held = [kind.name for kind, _ in attribute.ListFields() if kind.name in HOLDERS]
     if len(held) != 1:
         raise EdgeError(where, f"attribute '{attribute.name}' holds no value", "the file is damaged")
-    attribute.type = HOLDERS[held[0]]
+    attribute.type = type(attribute).AttributeType.Value(HOLDERS[held[0]])
 
 
 def _load_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -> None:
