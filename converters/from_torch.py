@@ -113,7 +113,7 @@ def from_program(
         ops = untranslated(program, OPSET, root)
         if not ops:
             raise EdgeError(origin, f"cannot be written as ONNX: {_reason(error)}") from error
-        raise EdgeError(origin, f"has no ONNX translation for {', '.join(ops)}", "write them with other torch ops") from error
+        raise EdgeError(origin, f"torch has no ONNX translation for {'; '.join(ops)}") from error
     assert onnx_program is not None and onnx_program.exported_program is not None
     model = onnx_program.model
     for node in model.graph:

@@ -167,7 +167,7 @@ def compare(folder: Path, opset: int, ir_version: int, steps: list[str], habits:
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     model.ir_version = ir_version
-    for habit in habits:
+    for habit in sorted(habits, key=list(HABITS).index):
         HABITS[habit](model)
     if ir_version == 3 and "weights among the inputs" not in habits:
         as_inputs(model)

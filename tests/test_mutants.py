@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from onnx_mutants import folder, mutant, outcome, seeds
 
-FAST, SLOW = 40, 400
+FAST, SLOW = 12, 200
 
 
 @pytest.mark.parametrize(("first", "count"), [(0, FAST), pytest.param(FAST, SLOW, marks=pytest.mark.slow)])

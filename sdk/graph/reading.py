@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 LONGEST = 4096  # characters of a name
 NOTES = ("doc_string", "value", "denotation", "producer_name", "producer_version", "location")  # strings that may be long: nobody is called so
 HOLDERS = {
-    **{"f": "FLOAT", "i": "INT", "s": "STRING", "t": "TENSOR", "g": "GRAPH"},
-    **{"floats": "FLOATS", "ints": "INTS", "strings": "STRINGS", "tensors": "TENSORS", "graphs": "GRAPHS"},
+    "f": "FLOAT",
+    "i": "INT",
+    "s": "STRING",
+    "t": "TENSOR",
+    "g": "GRAPH",
+    "floats": "FLOATS",
+    "ints": "INTS",
+    "strings": "STRINGS",
+    "tensors": "TENSORS",
+    "graphs": "GRAPHS",
 }  # field -> AttributeProto.type
 FILE_LIMIT = 2**31  # bytes: an ONNX file is one protobuf, which ends at 2 GiB
 
