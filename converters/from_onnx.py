@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import graph
+from edge import graph, passes
 from edge.converters.inputs import fix_inputs
 from edge.converters.old_opsets import lifted_from_old
 from edge.converters.origins import keep_origin
@@ -54,7 +54,7 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
     fix_inputs(before, shapes, origin)
     before.graph.name = safe_name(name)
     graph.check(graph.infer(before, strict=False))
-    model = lift(before, origin)
+    model = lift(_with_branches_taken(before), origin)
     graph.check(graph.infer(model, strict=False), weights=False)
     return Source(model, safe_name(name), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
 
@@ -117,6 +117,15 @@ def _check_references(proto: onnx.ModelProto, where: str) -> None:
         name = getattr(message, "ref_attr_name", "")
         if name:
             raise EdgeError(where, f"an attribute refers to '{name}', a parameter of no function", "the file is damaged")
+
+
+def _with_branches_taken(model: ir.Model) -> ir.Model:
+    """onnx's converter leaves the branches of an If in their old opset: those of a constant condition are taken before.  A copy where that is so."""
+    if model.opset_imports.get("", 0) >= MIN_OPSET or not any(is_op(node, "If") for node in model.graph):
+        return model
+    copy = model.clone()
+    passes.load("fold_constants").run(copy)
+    return copy
 
 
 def _initializers_are_constants(model: ir.Model) -> None:

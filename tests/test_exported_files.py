@@ -205,6 +205,19 @@ def test_many_files_of_any_age_compute_the_same(tmp_path_factory: pytest.TempPat
     compare(tmp_path_factory.mktemp("file"), **file)  # type: ignore[arg-type]
 
 
+def test_a_branch_of_an_old_opset_is_taken(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model("""<ir_version: 6, opset_import: ["": 11]> net (float[1,4,3,3] x) => (float[] y) {
+        c = Constant <value = bool {1}> ()
+        b = If (c) <then_branch = t () => (float[] p) { p = ReduceMean <axes = [2,3], keepdims = 0> (x) },
+                    else_branch = e () => (float[] q) { q = Squeeze <axes = [0]> (x) }>
+        y = Abs (b) }""")
+    onnx.save(model, tmp_path / "net.onnx")
+    source = converters.read(tmp_path / "net.onnx")
+    x = np.random.default_rng(0).standard_normal((1, 4, 3, 3)).astype(np.float32)
+    for found in (source.run({"x": x}), graph.evaluate(passes.optimize(source.model), {"x": x})):
+        np.testing.assert_allclose(found["y"], np.abs(x.mean((2, 3))), rtol=1e-5, atol=1e-6)
+
+
 X = np.random.default_rng(7).standard_normal((2, 3, 4, 5)).astype(np.float32)
 C, S = np.array([0.5, -2, 3], np.float32), np.array([[1, 2], [3, 4], [5, 6]], np.float32)
 FLAT = X.reshape(2, 60)

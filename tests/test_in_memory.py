@@ -79,7 +79,7 @@ def test_torch_in_memory(tmp_path: Path, capfd: pytest.CaptureFixture[str], capl
     assert refusal(nn.Linear(4, 3), example_inputs=(torch.zeros(1, 3),)) == (
         "Linear: cannot be exported: RuntimeError: a and b must have same reduction dim, but got [1, 3] X [4, 3]."
     )
-    assert (capfd.readouterr(), caplog.records) == (("", ""), [])
+    assert (capfd.readouterr(), [record for record in caplog.records if record.levelno > 10]) == (("", ""), [])
     with pytest.warns() as _:
         scripted = torch.jit.script(nn.Linear(4, 3))
     assert refusal(scripted, example_inputs=(torch.zeros(1, 4),)) == (
