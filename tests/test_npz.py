@@ -72,3 +72,31 @@ def test_objects_and_damage_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeError) as error:
         from_npz(tmp_path / "b.npz")
     assert str(error.value) == f"{tmp_path}/b.npz: cannot be read: File is not a zip file (numpy.savez(path, **{{'input': array}}) makes one)"
+
+
+CLASHES = ["file", "self", "a/b", "int", "x.npy", '层 1"\\n', "a=b", "a", "main", "arr_0", "*/ #error"]
+
+
+@pytest.mark.slow
+def test_a_model_of_such_names_is_built_run_and_verified(tmp_path: Path) -> None:
+    """Each output adds the input `allow_pickle` to the one before."""
+    import onnx
+    from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+
+    from edge import artifact, cli
+    from edge.artifact.program import here
+    from edge.session import run_at
+
+    before = ["allow_pickle", *CLASHES]
+    nodes = [make_node("Add", ["allow_pickle", old], [new], name=new) for old, new in zip(before, CLASHES, strict=False)]
+    infos = [make_tensor_value_info(name, 1, [1, 4]) for name in before]
+    model = make_model(make_graph(nodes, "class", infos[:1], infos[1:]), opset_imports=[make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, tmp_path / "for.onnx")
+    x = np.array([[-1, 1, 2, 3]], np.float32)
+    (tmp_path / "in.npz").write_bytes(to_npz({"allow_pickle": x}))
+    file = tmp_path / "for.edge"
+    assert cli.main(["build", str(tmp_path / "for.onnx"), "--target", "cpu", "-o", str(file)]) == 0
+    assert cli.main(["run", str(file), "--input", str(tmp_path / "in.npz"), "--output", str(tmp_path / "out.npz")]) == 0
+    assert cli.main(["verify", str(file), "--per-layer"]) == 0
+    for found in (from_npz(tmp_path / "out.npz"), run_at(artifact.open(file), here, {"allow_pickle": x})):
+        assert {name: array.tolist() for name, array in found.items()} == {name: (x * (i + 2)).tolist() for i, name in enumerate(CLASHES)}
