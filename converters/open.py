@@ -24,7 +24,11 @@ SUFFIXES = {".onnx": "from_onnx", ".pt2": "from_pt2"}
 IN_MEMORY = {"onnx.ModelProto": "from_memory", "onnx_ir.Model": "from_memory"}
 #: suffixes of files that hold weights, not networks.
 CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl")
-LATER = (".tflite", ".nir")
+#: suffix -> what to do today instead.
+LATER = {
+    ".tflite": "convert it to ONNX, with tf2onnx, and give the .onnx",
+    ".nir": "export the network that it was made from as .onnx",
+}
 TORCH = ("torch", "onnxscript")  # what every format but ONNX needs; an extra
 ACCEPTED = "a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME"
 
@@ -69,7 +73,7 @@ def _format(spec: str) -> str:
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
     if suffix in LATER:
-        raise EdgeError(spec, f"reading {suffix} comes with a later issue", ACCEPTED)
+        raise EdgeError(spec, f"{suffix} is not supported yet", LATER[suffix])
     if suffix == ".py":
         raise EdgeError(spec, "does not say which callable gives the model", f"{spec}:CALLABLE")
     if suffix in CHECKPOINTS:

@@ -192,9 +192,9 @@ def test_weights_for_an_onnx_file_are_refused(tmp_path: Path) -> None:
     ("spec", "message"),
     [
         ("missing.onnx", "missing.onnx: no such file"),
-        ("net.tflite", "net.tflite: reading .tflite comes with a later issue (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
-        ("net.nir", "net.nir: reading .nir comes with a later issue (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
-        ("net.h5", "net.h5: is no model that can be read (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
+        ("net.tflite", "net.tflite: .tflite is not supported yet (convert it to ONNX, with tf2onnx, and give the .onnx)"),
+        ("net.nir", "net.nir: .nir is not supported yet (export the network that it was made from as .onnx)"),
+        ("net.h5", "net.h5: is not a model that can be read (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
         ("net.py", "net.py: does not say which callable gives the model (net.py:CALLABLE)"),
         ("missing.py:net", "missing.py: no such file"),
         ("missing.pt2", "missing.pt2: no such file"),
