@@ -250,7 +250,7 @@ def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pipeline.os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(EdgeError) as error:
         edge.build(model(tmp_path / "net.onnx"), out=tmp_path / "net.edge")
-    assert str(error.value) == f"{tmp_path}: cannot be written to (choose another -o)"
+    assert str(error.value) == f"{tmp_path}: cannot be written to (choose another out=)"
 
 
 @slow
