@@ -6,6 +6,5 @@ A format is one file: it has `read(spec) -> Source`; SUFFIXES names it.  What ca
 from edge.converters.inputs import parse_input_shape
 from edge.converters.open import read
 from edge.converters.source import Source
-from edge.converters.support import unsupported
 
-__all__ = ["Source", "parse_input_shape", "read", "unsupported"]
+__all__ = ["Source", "parse_input_shape", "read"]

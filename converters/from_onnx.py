@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import graph
+from edge import graph, passes
 from edge.converters.inputs import fix_inputs
+from edge.converters.old_opsets import lifted_from_old
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
-from edge.errors import EdgeError
+from edge.errors import EdgeError, spelled
 from edge.graph import reading
 from edge.graph.domain import BODIES, DOMAIN, use
+from edge.graph.rewrite import is_op
 from edge.graph.rewrite import names as value_names
 from edge.graph.writing import to_bytes
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
 
+FIRST_IR = 4  # from here on a weight need not be an input too
+CONSTANTS_OF_ANY_TYPE = 9  # the opset from which a Constant need not be a float
 MIN_OPSET = 20  # Gelu is one node from here on
 STANDARD = ("", "ai.onnx")
 
@@ -28,24 +32,31 @@ STANDARD = ("", "ai.onnx")
 def read(spec: str, shapes: Mapping[str, tuple[int, ...]], weights: Path | None, example_inputs: object) -> Source:
     """The Source of an .onnx file."""
     if weights is not None:
-        raise EdgeError(str(weights), "an ONNX file carries its own weights", "leave --weights out")
+        raise EdgeError(str(weights), "an ONNX file carries its own weights", f"leave {spelled('--weights', 'weights=')} out")
     path = Path(spec)
     data = reading.read(path)
-    origin = path.name
+    return from_bytes(data, shapes, origin=path.name, name=path.stem, folder=path.parent)
+
+
+def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: str, name: str, folder: Path | None) -> Source:
+    """The Source of a serialized ModelProto.  folder: where its external data may lie; None: there must be none."""
     original = _inlined(reading.parse(data, origin), origin)
     _check_domains(original, origin)
-    before = reading.deserialize(original, origin, path.parent)
+    _check_references(original, origin)
+    before = reading.deserialize(lifted_from_old(original, origin), origin, folder)
     _initializers_are_constants(before)
+    if before.opset_imports.get("", 0) < CONSTANTS_OF_ANY_TYPE:
+        _constants_are_initializers(before)
     keep_origin(before, None)
     for node in before.graph:
         if node.domain == DOMAIN:
             use(before, node.op_type)
     fix_inputs(before, shapes, origin)
-    before.graph.name = safe_name(path.stem)
+    before.graph.name = safe_name(name)
     graph.check(graph.infer(before, strict=False))
-    model = lift(before, origin)
+    model = lift(_with_branches_taken(before), origin)
     graph.check(graph.infer(model, strict=False), weights=False)
-    return Source(model, safe_name(path.stem), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
+    return Source(model, safe_name(name), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
 
 
 def lift(model: ir.Model, where: str) -> ir.Model:
@@ -73,6 +84,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
 
 def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it."""
+    import onnx.checker
     import onnx.inliner
 
     foreign = [function for function in proto.functions if function.domain != DOMAIN]
@@ -82,7 +94,7 @@ def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
         return proto
     try:
         inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(proto)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, onnx.checker.ValidationError) as error:
         raise EdgeError(where, f"its functions cannot be inlined: {str(error).strip().splitlines()[0]}") from error
     return inlined
 
@@ -99,10 +111,48 @@ def _check_domains(proto: onnx.ModelProto, where: str) -> None:
         raise EdgeError(where, f"holds ops that are not standard ONNX: {listed}", "export it without runtime-specific optimisation")
 
 
+def _check_references(proto: onnx.ModelProto, where: str) -> None:
+    """Only a function has parameters that an attribute may stand for."""
+    for message in reading.messages(proto.graph):
+        name = getattr(message, "ref_attr_name", "")
+        if name:
+            raise EdgeError(where, f"an attribute refers to '{name}', a parameter of no function", "the file is damaged")
+
+
+def _with_branches_taken(model: ir.Model) -> ir.Model:
+    """onnx's converter leaves the branches of an If in their old opset: those of a constant condition are taken before.  A copy where that is so."""
+    if model.opset_imports.get("", 0) >= MIN_OPSET or not any(is_op(node, "If") for node in model.graph):
+        return model
+    copy = model.clone()
+    passes.load("fold_constants").run(copy)
+    return copy
+
+
 def _initializers_are_constants(model: ir.Model) -> None:
-    """IR versions before 4 list the weights among the inputs, as defaults that may be overridden: nobody does."""
+    """IR versions before 4 list the weights among the inputs, as defaults that may be overridden: nobody does.  Later ones need not list them."""
+    model.ir_version = max(model.ir_version or 0, FIRST_IR)
     for value in [value for value in model.graph.inputs if value.is_initializer()]:
         model.graph.inputs.remove(value)
+
+
+def _constants_are_initializers(model: ir.Model) -> None:
+    """Old Constant nodes may hold floats only; exporters wrote shapes into them all the same, and every runtime takes them."""
+    for node in [node for node in model.graph if is_op(node, "Constant")]:
+        value, held = node.outputs[0], node.attributes.get("value")
+        if value.name and held is not None and held.type.name == "TENSOR" and not value.is_graph_output():
+            tensor = held.as_tensor()
+            made = _initializer(value.name, tensor)
+            value.replace_all_uses_with(made)
+            model.graph.remove(node, safe=True)
+            model.graph.register_initializer(made)
+
+
+def _initializer(name: str, tensor: ir.TensorProtocol) -> ir.Value:
+    """The value of an initializer that holds `tensor`."""
+    import onnx_ir as ir
+
+    held = ir.Tensor(tensor.numpy(), name=name)
+    return ir.Value(name=name, shape=held.shape, type=ir.TensorType(held.dtype), const_value=held)
 
 
 def _keep_metadata(old: ir.Model, new: ir.Model) -> None:

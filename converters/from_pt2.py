@@ -19,7 +19,7 @@ from edge.converters.from_torch import from_program
 from edge.converters.inputs import Shapes
 from edge.converters.source import Source
 from edge.converters.torch_quiet import quiet
-from edge.errors import EdgeError
+from edge.errors import EdgeError, spelled
 
 MAX_BYTES = 2**32  # unpacked
 MAX_RATIO = 1000
@@ -37,9 +37,11 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
 
     path = Path(spec)
     if weights is not None:
-        raise EdgeError(str(weights), "a .pt2 file carries its own weights", "leave --weights out")
+        raise EdgeError(str(weights), "a .pt2 file carries its own weights", f"leave {spelled('--weights', 'weights=')} out")
     if shapes:
-        raise EdgeError(path.name, "its shapes were fixed when it was exported", "leave --input-shape out, or export it again")
+        raise EdgeError(
+            path.name, "its shapes were fixed when it was exported", f"leave {spelled('--input-shape', 'input_shapes=')} out, or export it again"
+        )
     if not path.is_file():
         raise EdgeError(spec, "is no file" if path.exists() else "no such file")
     if path.stat().st_size > MAX_BYTES:

@@ -14,7 +14,7 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
     from edge import models
 
     name = spec.removeprefix("zoo:")
-    module = models.create(name, weights)
+    module = models.create(name, weights).eval()
     if example_inputs is None and not shapes:
         shapes = {"": models.input_shape(name)}
     return from_module(module, example_inputs, shapes, name=name, origin=spec, root=Path(models.__file__).parent)

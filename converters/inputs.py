@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from edge.errors import EdgeError, did_you_mean
+from edge.errors import EdgeError, did_you_mean, spelled
 from edge.graph.rewrite import shape
 
 if TYPE_CHECKING:
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 CURE = "--input-shape NAME:1x3x224x224"
+
+
+def shape_cure(shapes: Shapes) -> str:
+    """`--input-shape x:1x3 --input-shape y:4`, or `input_shapes={'x': (1, 3), 'y': (4,)}`."""
+    options = " ".join(f"--input-shape {name}:{'x'.join(map(str, dims))}" for name, dims in shapes.items())
+    return spelled(options, f"input_shapes={dict(shapes)!r}")
 
 
 def parse_input_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -66,9 +72,8 @@ def _forget_open_shapes(model: ir.Model) -> None:
 
 def _example(*values: ir.Value) -> str:
     usual = (1, 3, 224, 224)
-    words = []
+    filled: dict[str, tuple[int, ...]] = {}
     for value in values:
         dims = list(value.shape) if value.shape is not None else list(usual)
-        filled = [dim if isinstance(dim, int) else (usual[axis] if len(dims) == 4 else 1) for axis, dim in enumerate(dims)]
-        words.append(f"--input-shape {value.name}:{'x'.join(map(str, filled))}")
-    return " ".join(words)
+        filled[value.name or ""] = tuple(dim if isinstance(dim, int) else (usual[axis] if len(dims) == 4 else 1) for axis, dim in enumerate(dims))
+    return shape_cure(filled)

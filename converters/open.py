@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from edge.converters.source import Source
-from edge.errors import EdgeError
+from edge.errors import EdgeError, spelled
 
 if TYPE_CHECKING:
+    import onnx
+    import onnx_ir as ir
+    import torch
     from torch import nn
 
 #: suffix -> the module that reads it.
 SUFFIXES = {".onnx": "from_onnx", ".pt2": "from_pt2"}
-#: what is not read yet -> what to do instead
+#: what is built from memory without torch: the class -> the module that reads it.
+IN_MEMORY = {"onnx.ModelProto": "from_memory", "onnx_ir.Model": "from_memory"}
+#: suffixes of files that hold weights, not networks.
+CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl")
+#: suffix -> what to do today instead.
 NOT_YET = {
     ".tflite": "convert it to ONNX, for example with tf2onnx, and build that",
     ".nir": "build the PyTorch module behind it: FILE.py:CALLABLE",
@@ -32,19 +40,25 @@ class Reader(Protocol):
 
 
 def read(
-    spec: str | Path | nn.Module,
+    spec: str | Path | nn.Module | torch.export.ExportedProgram | onnx.ModelProto | ir.Model,
     *,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     weights: Path | str | None = None,
     example_inputs: object = None,
 ) -> Source:
-    """The model that `spec` names: a path, `file.py:callable`, `zoo:NAME`, or a torch module itself.
+    """The model that `spec` names: a path, `file.py:callable`, `zoo:NAME`, or a model in memory: a torch module, an
+    ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
 
     input_shapes: by input name ('' when there is only one input).  weights: a checkpoint for a torch model.
     example_inputs: a tensor or a tuple of tensors for a torch module.
     """
     shapes, checkpoint = dict(input_shapes or {}), Path(weights) if weights is not None else None
     if not isinstance(spec, (str, Path)):
+        kind = f"{type(spec).__module__.partition('.')[0]}.{type(spec).__name__}"
+        if kind in IN_MEMORY:
+            return cast(Reader, importlib.import_module(f"edge.converters.{IN_MEMORY[kind]}")).read(
+                cast("Any", spec), shapes, checkpoint, example_inputs
+            )
         return _reader("from_torch", type(spec).__name__).read(cast("Any", spec), shapes, checkpoint, example_inputs)
     return _reader(_format(str(spec)), str(spec)).read(str(spec), shapes, checkpoint, example_inputs)
 
@@ -62,7 +76,22 @@ def _format(spec: str) -> str:
         raise EdgeError(spec, f"{suffix} is not supported yet", NOT_YET[suffix])
     if suffix == ".py":
         raise EdgeError(spec, "does not say which callable gives the model", f"{spec}:CALLABLE")
-    raise EdgeError(spec, "is no model that can be read", ACCEPTED)
+    if suffix in CHECKPOINTS:
+        raise EdgeError(spec, *_checkpoint(spec))
+    raise EdgeError(spec, "is not a model that can be read", ACCEPTED)
+
+
+def _checkpoint(spec: str) -> tuple[str, str]:
+    """What a file of weights is, and how its network is built."""
+    try:
+        with zipfile.ZipFile(spec) as archive:
+            scripted = any("/code/" in name for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile, ValueError):
+        scripted = False
+    if scripted:
+        return "is a TorchScript file, which torch.export cannot read", "give the network that it was made from as FILE.py:CALLABLE"
+    weights = spelled(f"--weights {spec}", f"weights={spec!r}")
+    return "is a checkpoint: weights without a network", f"give the network as FILE.py:CALLABLE and {weights}"
 
 
 def _reader(module: str, spec: str) -> Reader:

@@ -23,6 +23,7 @@ class Source:
     """model: the graph with static inputs, no pass run yet.  name: fit for a file name.  origin: "net.py:mobilenet", never a full path.
 
     sha256: of the bytes that were read (.onnx, .pt2) or of the exported graph with its weights.  example_inputs: by input name, when known.
+    notes: what the user should know of how it was read, a line each.
     """
 
     model: ir.Model = field(repr=False)
@@ -32,6 +33,7 @@ class Source:
     run_original: Run = field(repr=False)
     layers_original: Layers = field(repr=False)
     example_inputs: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs of the ORIGINAL (the torch module, or the ONNX graph before any pass) by output name."""

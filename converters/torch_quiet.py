@@ -31,9 +31,9 @@ USER_ERRORS = (
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No print, no warning, no log line below an error from what runs inside."""
+    """No print, no warning, no log line from what runs inside: torch logs an error before it raises the same."""
     disabled = logging.root.manager.disable
-    logging.disable(max(disabled, logging.WARNING))
+    logging.disable(max(disabled, logging.CRITICAL))
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")

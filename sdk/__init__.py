@@ -15,12 +15,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from edge.api import build as build
+    from edge.api import predict as predict
     from edge.errors import CheckFailed as CheckFailed
     from edge.errors import DeviceFailed as DeviceFailed
     from edge.errors import EdgeError as EdgeError
     from edge.errors import ToolFailed as ToolFailed
-    from edge.pipeline import build as build
-    from edge.pipeline import predict as predict
     from edge.pipeline import profile as profile
     from edge.session import load as load
 
@@ -28,9 +28,9 @@ __version__ = "0.1.0"
 __all__ = ["CheckFailed", "DeviceFailed", "EdgeError", "ToolFailed", "build", "load", "predict", "profile"]
 
 PUBLIC = {
-    "build": "edge.pipeline",
+    "build": "edge.api",
     "load": "edge.session",
-    "predict": "edge.pipeline",
+    "predict": "edge.api",
     "profile": "edge.pipeline",
     "EdgeError": "edge.errors",
     "CheckFailed": "edge.errors",

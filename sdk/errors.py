@@ -10,9 +10,11 @@ Our own bugs are not in this family: they keep their traceback.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  #: a disk without room
 
@@ -64,6 +66,30 @@ def unwritable(path: object, error: OSError) -> EdgeError:
     if error.errno in FULL:
         return ToolFailed(str(path), what, "make room, or choose another place")
     return EdgeError(str(path), what, "choose another place")
+
+
+_PYTHON = ContextVar("python", default=False)
+
+
+@contextlib.contextmanager
+def spelled_for_python() -> Iterator[None]:
+    """Inside, cures name Python's arguments; outside the command line's options."""
+    before = _PYTHON.set(True)
+    try:
+        yield
+    finally:
+        _PYTHON.reset(before)
+
+
+def spelled(option: str, argument: str) -> str:
+    """`--input-shape x:1x3`, or `input_shapes={'x': (1, 3)}` where Python called."""
+    return argument if _PYTHON.get() else option
+
+
+def listed(items: Sequence[str], shown: int = 5, between: str = ", ") -> str:
+    """`a, b and 3 more`: at most `shown` are spelled out."""
+    more = f" and {len(items) - shown} more" if len(items) > shown else ""
+    return between.join(items[:shown]) + more
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +16,15 @@ from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
 from edge.artifact.whole_file import writing
-from edge.errors import EdgeError, did_you_mean
+from edge.errors import EdgeError, did_you_mean, spelled
 from edge.kernels.core import Core
-from edge.ops import lowerings
 from edge.targets import host, toolchain
 from edge.targets.measured import measured
 from edge.verify.expected import Answers, check_program, expected_outputs
 
 if TYPE_CHECKING:
+    import onnx
+    import onnx_ir as ir
     import torch
 
     from edge.measure.figures import Energy, Profile
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 PRECISIONS = ("fp32",)
 NOT_YET = ("fp16", "bf16", "int8", "auto")
-OWN_OPS = {"Silu"}  #: lowered ops that are not ONNX's
 
 BY_HAND = """# The C of {file}
 
@@ -44,7 +45,7 @@ as `program.c` and `steps_*.c` count their bytes.
 
 
 def build(
-    model: str | Path | torch.nn.Module,
+    model: str | Path | torch.nn.Module | torch.export.ExportedProgram | onnx.ModelProto | ir.Model,
     target: str = "cpu",
     *,
     example_inputs: Sequence[object] | None = None,
@@ -60,7 +61,8 @@ def build(
 ) -> artifact.Artifact:
     """Compile `model` for `target` into one .edge file and check it against the model on its test vectors.
 
-    model: anything `edge build` takes, or a torch module with example_inputs.  preprocess, labels: stored for `edge run --image`.
+    model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
+    preprocess, labels: stored for `edge run --image`.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
     out: the file, default NAME-TARGET.edge in the current folder.  say: told each stage as it begins.
@@ -72,6 +74,8 @@ def build(
     names = labels_file(Path(labels)) if labels else None
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
+    for note in source.notes:
+        logging.getLogger("edge").warning(note)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     sources = (path.with_name(f"{path.stem}-c") if emit_c is True else Path(emit_c)) if emit_c else None
     if sources and sources.exists() and not sources.is_dir():
@@ -79,9 +83,8 @@ def build(
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
-    converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
-    made = plan.make(graph, cores_of(profile))
+    made = plan.make(graph, cores_of(profile), profile.name)
     features = {level.name: level.features for level in profile.levels}
     answers = expected_outputs(source, made, recipe)
     files = codegen.emit(made, features, profile.name, answers.vectors)
@@ -166,7 +169,7 @@ def _modelled(path: str | Path, found: Profile) -> Energy:
 
 
 def predict(
-    model: str | Path | torch.nn.Module,
+    model: str | Path | torch.nn.Module | torch.export.ExportedProgram | onnx.ModelProto | ir.Model,
     target: str | None = None,
     *,
     threads: int = 1,
@@ -183,9 +186,9 @@ def predict(
     """
     opened = artifact.open(model) if isinstance(model, str | Path) and Path(model).suffix == ".edge" else None
     if threads < 0:
-        raise EdgeError("predict", f"--threads {threads} is below 0", "0 is one a core")
+        raise EdgeError("predict", f"{spelled('--threads', 'threads=')} {threads} is below 0", "0 is one a core")
     if target is None and opened is None:
-        raise EdgeError("predict", "a model needs a target", f"--target {'|'.join(targets.names())}")
+        raise EdgeError("predict", "a model needs a target", spelled("--target", "target=") + f" {'|'.join(targets.names())}")
     profile = targets.load(target or (opened.manifest.target if opened else ""))
     if profile.host:
         say(f"timing this machine{toolchain.first_use(profile)}")
@@ -198,9 +201,8 @@ def predict(
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
     say("rewriting the graph")
     graph = passes.optimize(source.model)
-    converters.unsupported(graph, _supported(), target=profile.name)
     say("planning")
-    return plan.predict(plan.make(graph, cores_of(profile)), profile, threads)
+    return plan.predict(plan.make(graph, cores_of(profile), profile.name), profile, threads)
 
 
 def _same_machine(opened: artifact.Artifact, profile: Target) -> None:
@@ -225,11 +227,11 @@ def cores_of(profile: Target) -> dict[str, Core]:
 def _writable(path: Path) -> Path:
     """Refuse a place that cannot be written before the work is done, not after."""
     if path.is_dir():
-        raise EdgeError(str(path), "is a folder", f"-o {path / 'model.edge'}")
+        raise EdgeError(str(path), "is a folder", spelled(f"-o {path / 'model.edge'}", f"out='{path / 'model.edge'}'"))
     if not path.parent.is_dir():
-        raise EdgeError(str(path.parent), "is no folder" if path.parent.exists() else "does not exist", "choose another -o")
+        raise EdgeError(str(path.parent), "is no folder" if path.parent.exists() else "does not exist", f"choose another {spelled('-o', 'out=')}")
     if not os.access(path.parent, os.W_OK):
-        raise EdgeError(str(path.parent), "cannot be written to", "choose another -o")
+        raise EdgeError(str(path.parent), "cannot be written to", f"choose another {spelled('-o', 'out=')}")
     return path
 
 
@@ -243,11 +245,8 @@ def _folder(path: Path) -> Path:
 
 
 def _known_precision(precision: str) -> None:
+    where = f"{spelled('--precision', 'precision=')} {precision}"
     if precision in NOT_YET:
-        raise EdgeError(f"--precision {precision}", "not supported yet", "leave it out: fp32 is built")
+        raise EdgeError(where, "not supported yet", "leave it out: fp32 is built")
     if precision not in PRECISIONS:
-        raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *NOT_YET)) or "fp32")
-
-
-def _supported() -> set[str]:
-    return set(lowerings()) - OWN_OPS | {f"edge.{op}" for op in OWN_OPS}
+        raise EdgeError(where, "unknown precision", did_you_mean(precision, (*PRECISIONS, *NOT_YET)) or "fp32")

@@ -10,7 +10,7 @@ import onnx.parser
 import pytest
 
 from edge import converters, graph, passes
-from edge.converters import parse_input_shape, unsupported
+from edge.converters import parse_input_shape
 from edge.errors import EdgeError
 from edge.graph.writing import to_bytes
 from graphs import Weights, ops, proto, random_inputs, small
@@ -194,7 +194,7 @@ def test_weights_for_an_onnx_file_are_refused(tmp_path: Path) -> None:
         ("missing.onnx", "missing.onnx: no such file"),
         ("net.tflite", "net.tflite: .tflite is not supported yet (convert it to ONNX, for example with tf2onnx, and build that)"),
         ("net.nir", "net.nir: .nir is not supported yet (build the PyTorch module behind it: FILE.py:CALLABLE)"),
-        ("net.h5", "net.h5: is no model that can be read (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
+        ("net.h5", "net.h5: is not a model that can be read (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
         ("net.py", "net.py: does not say which callable gives the model (net.py:CALLABLE)"),
         ("missing.py:net", "missing.py: no such file"),
         ("missing.pt2", "missing.pt2: no such file"),
@@ -210,14 +210,3 @@ def test_without_torch_the_cure_is_told(spec: str, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert refusal(spec) == f"{spec}: reading it needs torch and onnxscript (pip install -e '.[torch]')"
-
-
-def test_unsupported_nodes_are_listed_all_at_once() -> None:
-    model = small("(float[1,4] x) => (float[1,4] y) { a = Sin (x)  b = Relu (a)  c = Sin (b)  y = Cosh (c) }")
-    next(iter(model.graph)).metadata_props["edge.source"] = "net.py:7"
-    with pytest.raises(EdgeError) as error:
-        unsupported(model, {"Relu"}, target="cpu")
-    assert str(error.value) == (
-        "small: no kernel for cpu for Cosh (node 'y'), Sin (node 'a', net.py:7; node 'c') (replace them in the model by ops that are supported)"
-    )
-    unsupported(model, {"Relu", "Sin", "Cosh"})

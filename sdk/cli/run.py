@@ -71,16 +71,18 @@ def from_file(opened: Artifact, path: Path) -> Arrays:
 
     import numpy as np
 
+    from edge.artifact.npz import from_npz
+
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             if len(opened.manifest.inputs) != 1:
                 raise EdgeError(str(path), "is one array, and the model takes several", "give an .npz with one array an input")
             return {opened.manifest.inputs[0].name: loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
+        loaded.close()
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise unreadable(path, error, "numpy.savez(path, input=array) makes one") from None
+    return from_npz(path)
 
 
 def from_image(opened: Artifact, path: Path) -> Arrays:
@@ -96,15 +98,10 @@ def from_image(opened: Artifact, path: Path) -> Arrays:
 
 def keep(path: Path, outputs: Arrays) -> None:
     """An .npz by output names."""
-    import io
-
-    import numpy as np
-
+    from edge.artifact.npz import to_npz
     from edge.artifact.whole_file import write_whole
 
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **outputs)
-    write_whole(path, [file.getvalue()])
+    write_whole(path, [to_npz(outputs)])
 
 
 def top(opened: Artifact, scores: NDArray[np.generic]) -> list[dict[str, object]]:

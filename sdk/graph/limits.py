@@ -13,6 +13,7 @@ from edge.graph.rewrite import integer, is_op, shape
 from edge.graph.shapes import skeleton
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
 
 MULTIPLYING = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
@@ -43,11 +44,21 @@ def check(model: ir.Model, *, weights: bool = True, empty: bool = True) -> ir.Mo
         for value in model.graph.initializers.values():
             _check_weight(value, where)
     try:
-        onnx.checker.check_model(skeleton(model))
+        onnx.checker.check_model(_for_the_checker(model))
     except onnx.checker.ValidationError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise EdgeError(where, f"is no valid ONNX graph: {lines[0] if lines else 'checker failed'}") from error
     return model
+
+
+def _for_the_checker(model: ir.Model) -> onnx.ModelProto:
+    """The skeleton, an output of unknown shape declared all the same: the checker wants a shape and does not look at it."""
+    proto = skeleton(model)
+    for output in proto.graph.output:
+        if not output.type.WhichOneof("value") or (output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape")):
+            output.type.tensor_type.elem_type = output.type.tensor_type.elem_type or 1
+            output.type.tensor_type.shape.SetInParent()
+    return proto
 
 
 def _conv_shapes(node: ir.Node, channels: int) -> list[tuple[int, ...] | None]:
@@ -105,7 +116,7 @@ def _check_shape(value: ir.Value, where: str, *, empty: bool) -> None:
     dims = shape(value)
     if dims is None:
         return
-    if any(dim < 0 for dim in dims) or (0 in dims and not _may_be_empty(value, dims, empty)):
+    if any(dim < 0 for dim in dims) or (0 in dims and not _may_be_empty(value, empty)):
         raise EdgeError(where, f"tensor '{value.name}' has no elements: shape {dims}", "a dimension is zero")
     if len(dims) > MAX_RANK:
         raise EdgeError(where, f"tensor '{value.name}' has {len(dims)} dimensions, at most {MAX_RANK} are accepted")
@@ -113,15 +124,12 @@ def _check_shape(value: ir.Value, where: str, *, empty: bool) -> None:
         raise EdgeError(where, f"tensor '{value.name}' has {math.prod(dims)} elements, at most {MAX_ELEMENTS} are accepted", "use a smaller input")
 
 
-def _may_be_empty(value: ir.Value, dims: tuple[int, ...], empty: bool) -> bool:
-    """An empty list of axes, scales or sizes is usual; a list of parts to join may start with nothing."""
-    import onnx_ir as ir
-
-    if value.is_graph_input() or value.is_graph_output():
+def _may_be_empty(value: ir.Value, empty: bool) -> bool:
+    """An empty list of axes, a region that Resize does not read, a cache that starts with nothing; after the passes only constants in the places
+    of parameters."""
+    if value.is_graph_input() or value.is_graph_output() or any(is_op(node, *MULTIPLYING) for node in value.consumers()):
         return False
-    shapes = len(dims) == 1 and (value.is_initializer() or value.dtype == ir.DataType.INT64)
-    weight = value.is_initializer() and any(is_op(node, *MULTIPLYING) for node in value.consumers())
-    return shapes or (empty and not weight)
+    return empty or not value.uses() or (value.is_initializer() and all(use.idx > 0 for use in value.uses()))
 
 
 def _check_weight(value: ir.Value, where: str) -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 
 
+#: what onnx.reference raises for a node that it does not know or that contradicts itself.
+FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
+
+
 def evaluate(model: ir.Model, inputs: Mapping[str, Array], names: Sequence[str] | None = None, *, engine: str = "auto") -> dict[str, Array]:
     """The values called `names` (default: the graph's outputs) for `inputs` by input name.
 
@@ -90,9 +94,14 @@ def _by_reference(model: ir.Model, inputs: dict[str, Array], names: list[str]) -
 
     from edge.graph.reference import FAST_OPS
 
-    runner = ReferenceEvaluator(onnx.ModelProto.FromString(to_bytes(model)), new_ops=list(FAST_OPS))
-    with np.errstate(all="ignore"):  # ONNX Runtime does not warn of 1/0 either
-        found = runner.run(names, inputs)
+    try:
+        runner = ReferenceEvaluator(onnx.ModelProto.FromString(to_bytes(model)), new_ops=list(FAST_OPS))
+        with np.errstate(all="ignore"):  # ONNX Runtime does not warn of 1/0 either
+            found = runner.run(names, inputs)
+    except FAILURES as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = f"cannot be computed, so nothing built from it could be checked: {type(error).__name__}: {reason[:300]}"
+        raise EdgeError(model.graph.name or "graph", what, "pip install onnxruntime, or mend the node") from error
     return dict(zip(names, cast("list[Array]", found), strict=True))
 
 
@@ -105,6 +114,8 @@ def _by_the_first_that_can(model: ir.Model, inputs: dict[str, Array], names: lis
         return _by_onnxruntime(model, inputs, names)
     except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImplemented, state.RuntimeException):
         return _by_reference(model, inputs, names)  # an op or attribute that ONNX Runtime leaves out
+    except UnicodeDecodeError:  # its own message quotes the file
+        return _by_reference(model, inputs, names)
 
 
 #: engine name -> how it runs a model.

@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     from google.protobuf.message import Message
 
+LONGEST = 4096  # characters of a name
+NOTES = ("doc_string", "value", "denotation", "producer_name", "producer_version", "location")  # strings that may be long: nobody is called so
+HOLDERS = {
+    "f": "FLOAT",
+    "i": "INT",
+    "s": "STRING",
+    "t": "TENSOR",
+    "g": "GRAPH",
+    "floats": "FLOATS",
+    "ints": "INTS",
+    "strings": "STRINGS",
+    "tensors": "TENSORS",
+    "graphs": "GRAPHS",
+}  # field -> AttributeProto.type
 FILE_LIMIT = 2**31  # bytes: an ONNX file is one protobuf, which ends at 2 GiB
 
 
@@ -48,8 +62,16 @@ def parse(data: bytes, where: str) -> onnx.ModelProto:
     if not proto.HasField("graph") or not proto.graph.output:
         raise EdgeError(where, "holds no ONNX graph", "a model needs a graph with outputs")
     for message in messages(proto):
+        if isinstance(message, onnx.AttributeProto):
+            _give_type(message, where)
+        if isinstance(message, onnx.TensorShapeProto.Dimension) and message.dim_value < 0:
+            message.ClearField("dim_value")  # -1 is how some exporters write an open dimension
+        if isinstance(message, (onnx.NodeProto, onnx.OperatorSetIdProto, onnx.FunctionProto)) and message.domain == "ai.onnx":
+            message.domain = ""
         if any(kind.type == kind.TYPE_STRING and not _is_text(value) for kind, value in message.ListFields()):
             raise EdgeError(where, "holds a name that is no UTF-8", "the file is damaged")
+        if any(kind.type == kind.TYPE_STRING and _is_odd(value) for kind, value in message.ListFields() if kind.name not in NOTES):
+            raise EdgeError(where, f"holds a name with a zero byte or of more than {LONGEST} characters", "the file is damaged")
         if isinstance(message, onnx.NodeProto):
             message.ClearField("device_configurations")  # how to spread a model over machines: not ours
     proto.ClearField("configuration")
@@ -58,24 +80,18 @@ def parse(data: bytes, where: str) -> onnx.ModelProto:
 
 def deserialize(proto: onnx.ModelProto, where: str, folder: Path | None) -> ir.Model:
     """The graph of `proto`.  External data is read from `folder` only; without a folder there must be none."""
-    import onnx_ir as ir
-    from onnx_ir import external_data, serde
+    from onnx_ir import serde
 
     for tensor in tensors(proto):
         if tensor.data_location == tensor.EXTERNAL:
-            _check_external(tensor, where, folder)
+            _load_external(tensor, where, folder)
         else:
             _check_size(tensor, where)
     try:
         model = serde.deserialize_model(proto)
-    except (ValueError, KeyError, TypeError, NotImplementedError, serde.SerdeError) as error:
+    except (ValueError, KeyError, TypeError, NotImplementedError, AttributeError, IndexError, serde.SerdeError) as error:
         raise EdgeError(where, f"is a broken ONNX model: {_first_line(error)}") from error
     single_outputs(model)
-    if folder is not None:
-        external_data.set_base_dir(model.graph, folder)
-    for value in model.graph.initializers.values():
-        if isinstance(value.const_value, ir.ExternalTensor):  # a mapped file could change or shrink under us: copy it
-            value.const_value = ir.Tensor(value.const_value.numpy().copy(), name=value.name)
     return model
 
 
@@ -101,18 +117,39 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) or (not isinstance(value, bytes) and isinstance(value, Iterable) and all(isinstance(item, str) for item in value))
 
 
-def _check_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -> None:
+def _is_odd(value: object) -> bool:
+    return any("\0" in item or len(item) > LONGEST for item in ([value] if isinstance(value, str) else value if isinstance(value, Iterable) else ()))
+
+
+def _give_type(attribute: onnx.AttributeProto, where: str) -> None:
+    """IR 1 had no types: an attribute is what it holds."""
+    if attribute.type != attribute.UNDEFINED or attribute.ref_attr_name:
+        return
+    held = [kind.name for kind, _ in attribute.ListFields() if kind.name in HOLDERS]
+    if len(held) != 1:
+        raise EdgeError(where, f"attribute '{attribute.name}' holds no value", "the file is damaged")
+    attribute.type = type(attribute).AttributeType.Value(HOLDERS[held[0]])
+
+
+def _load_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -> None:
+    """Read the data of `tensor` now, checked: a mapped file could change or shrink under us."""
     facts = {entry.key: entry.value for entry in tensor.external_data}
     location, name = facts.get("location", ""), f"{where}: tensor '{tensor.name}'"
     pure = PurePosixPath(location.replace("\\", "/"))
     if folder is None or not location or "\0" in location or pure.is_absolute() or ":" in location or ".." in pure.parts:
         raise EdgeError(name, f"its data lies in '{location}', outside the model's folder", "external data must be next to the model")
     file = folder / pure
-    if not file.resolve().is_relative_to(folder.resolve()):
+    if not _inside(file, folder):
         raise EdgeError(name, f"its data '{location}' is a link out of the model's folder", "external data must be next to the model")
-    if not file.is_file():
-        raise EdgeError(name, f"its data file '{location}' is missing", "copy it next to the model")
-    size = file.stat().st_size
+    try:
+        if not file.is_file():
+            raise EdgeError(name, f"its data file '{location}' is missing", "copy it next to the model")
+        found = file.stat()
+    except OSError as error:
+        raise EdgeError(name, f"its data file '{location}' cannot be read: {error.strerror}") from error
+    if found.st_nlink > 1:
+        raise EdgeError(name, f"its data '{location}' is a hard link, maybe to a file elsewhere", "copy it next to the model")
+    size = found.st_size
     try:
         offset, length = int(facts.get("offset", "0")), int(facts.get("length", "-1"))
     except ValueError as error:
@@ -121,6 +158,18 @@ def _check_external(tensor: onnx.TensorProto, where: str, folder: Path | None) -
     length = need if length < 0 else length
     if offset < 0 or length != need or offset + length > size:
         raise EdgeError(name, f"needs {need} bytes, but names {length} at {offset} of '{location}', which has {size}", "copy or export it again")
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        tensor.raw_data = opened.read(need)
+    tensor.ClearField("data_location")
+    del tensor.external_data[:]
+
+
+def _inside(file: Path, folder: Path) -> bool:
+    try:
+        return file.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        return False
 
 
 def _check_size(tensor: onnx.TensorProto, where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.errors import EdgeError
+from edge.errors import EdgeError, listed, spelled
 from edge.graph.ceil_pools import without_ceil
 from edge.graph.rewrite import SOURCE, shape
 
@@ -53,8 +53,12 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
     where = model.graph.name or "graph"
     try:
         proto = without_ceil(model, skeleton(model), lambda graph: _inferred(graph, strict=strict))
-    except onnx.shape_inference.InferenceError as error:
-        raise EdgeError(where, f"shapes do not fit: {_core(error)}", "the model contradicts itself, or --input-shape does not suit it") from error
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:  # the last two of damaged types
+        raise EdgeError(
+            where,
+            f"shapes do not fit: {_core(error)}",
+            f"the model contradicts itself, or {spelled('--input-shape', 'input_shapes=')} does not suit it",
+        ) from error
     inferred = {info.name: info for info in (*proto.graph.value_info, *proto.graph.output)}
     for value in (value for node in model.graph for value in node.outputs):
         if value.name in inferred and inferred[value.name].HasField("type"):
@@ -96,19 +100,24 @@ def _is_static(info: onnx.ValueInfoProto) -> bool:
 
 
 def _require_static(model: ir.Model, where: str) -> None:
-    import onnx_ir as ir
-
+    """All nodes at once that make an open shape of static ones."""
+    open_ones: list[str] = []
     for node in model.graph:
         for value in node.outputs:
-            if not value.name or isinstance(value.type, (ir.SequenceType, ir.OptionalType)):
-                continue
-            if value.dtype is None or shape(value) is None:
+            if value.name and _is_open(value) and not any(_is_open(read) for read in node.inputs if read is not None and read.producer() is not None):
                 line = f", {node.metadata_props[SOURCE]}" if SOURCE in node.metadata_props else ""
-                raise EdgeError(
-                    where,
-                    f"value '{value.name}' of {node.op_type} (node '{node.name}'{line}) has no static shape",
-                    "its size depends on the data: fix it in the model",
-                )
+                open_ones.append(f"value '{value.name}' of {node.op_type} (node '{node.name}'{line})")
+    if open_ones:
+        what = f"{listed(open_ones)} {'has' if len(open_ones) == 1 else 'have'} no static shape"
+        raise EdgeError(where, what, "its size depends on the data: fix it in the model")
+
+
+def _is_open(value: ir.Value) -> bool:
+    import onnx_ir as ir
+
+    if isinstance(value.type, (ir.SequenceType, ir.OptionalType)) or value.is_initializer():
+        return False
+    return value.dtype is None or shape(value) is None
 
 
 def _core(error: Exception) -> str:

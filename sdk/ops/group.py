@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge.errors import EdgeError
+from edge.ops.refusal import Reason, Refused, place
 from edge.words.post import ADD, Post
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Group:
         """Where the user wrote it: `net.py:31`, or the module's path, or nothing."""
         return self.node.metadata_props.get("edge.source", "")
 
-    def refused(self, what: str, cure: str) -> EdgeError:
-        """The error that names the node and its source line."""
-        return EdgeError(f"{self.node.op_type} (node '{self.node.name}', {self.source or 'no source line'})", what, cure)
+    def refused(self, what: str, cure: str) -> Refused:
+        """The error that names the node and its source line; the plan collects those of all groups."""
+        return Refused(Reason(self.node.op_type, what, cure, place(self.node)))
 
 
 def input_name(group: Group, index: int) -> str:

@@ -109,6 +109,8 @@ def _small_enough(node: ir.Node, limit: int) -> bool:
 
 
 def _constant(node: ir.Node) -> list[NDArray[np.generic]] | None:
+    if len(node.attributes) != 1:
+        return None
     (attribute,) = node.attributes.values()
     if attribute.is_ref():
         return None

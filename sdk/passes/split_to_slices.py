@@ -28,7 +28,7 @@ def run(model: ir.Model) -> int:
 def _split(model: ir.Model, node: ir.Node) -> bool:
     source = node.inputs[0]
     dims = shape(source)
-    if source is None or dims is None:
+    if source is None or not dims:
         return False
     axis = integer(node, "axis", 0) % len(dims)
     sizes = _sizes(node, dims[axis], integer(node, "num_outputs", len(node.outputs)))

@@ -12,10 +12,11 @@ from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.graph.limits import MAX_ELEMENTS
 from edge.kernels.core import Core
-from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.group import input_name
+from edge.ops.refusal import together
 from edge.plan.grouping import grouped
+from edge.plan.lacking import Lacking
 from edge.plan.memory import placed
 from edge.plan.scheduling import scheduled
 from edge.words.plan import Place, Plan
@@ -26,20 +27,27 @@ if TYPE_CHECKING:
 CONSTANT_ALIGN = 64  #: bytes between packed constants
 
 
-def make(model: ir.Model, cores: Mapping[str, Core]) -> Plan:
-    """The steps that compute `model`, and how each ISA level runs them.  cores: by level, best first; their block is the same."""
-    graph, table = model.graph, lowerings()
+def make(model: ir.Model, cores: Mapping[str, Core], target: str = "") -> Plan:
+    """The steps that compute `model`, and how each ISA level runs them.  cores: by level, best first; their block is the same.
+
+    Raises EdgeError naming all that the model needs and the ops lack, for `target` where one is named.
+    """
+    graph, lacking = model.graph, Lacking()
     build = Builder(next(iter(cores.values())).block)
-    build.initializers = {name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None}
+    build.initializers = {
+        name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None and data.dtype.kind in "fiub"
+    }
     for index, value in enumerate(graph.inputs):
-        build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input"), place=Place.INPUT, index=index))
+        build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input", lacking), place=Place.INPUT, index=index))
     for value in graph.outputs:
         if not _is_known(value):
-            _static(value, "output")
+            _static(value, "output", lacking)
     for group in grouped(graph):
         if input_name(group, 0) in build.initializers:  # a graph output that depends on no input
             build.views_as_held(input_name(group, 0))
-        table[group.node.op_type].run(build, group)
+        lacking.lower(build, group)
+    if lacking.reasons:
+        raise together(graph.name or "model", target, lacking.reasons)
     _check_sizes(build)
     delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
     buffers, arena = placed(build.buffers, build.steps, delivered)
@@ -69,14 +77,11 @@ def _check_sizes(build: Builder) -> None:
             raise EdgeError(f"tensor '{name}'", what, "use a smaller input")
 
 
-def _static(value: ir.Value, role: str) -> tuple[int, ...]:
+def _static(value: ir.Value, role: str, lacking: Lacking) -> tuple[int, ...]:
     shape = rewrite.shape(value)
     if shape is None or value.dtype is None or value.dtype.numpy() != np.float32:
-        kind = value.dtype.name.lower() if value.dtype is not None else "unknown"
-        raise EdgeError(
-            f"{role} '{value.name}'", f"{kind} with shape {shape} has no kernels yet", f"give the network float32 {role}s of a fixed shape"
-        )
-    return shape
+        lacking.wrong_type(value, role)
+    return shape or ()
 
 
 def _deliver(build: Builder, value: str, index: int) -> str:

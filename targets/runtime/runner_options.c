@@ -48,8 +48,18 @@ void print_help(const char *program) {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) printf("  %-12s %s\n", table[i].name, table[i].help);
 }
 
-static int add_file(struct named_file *files, int *count, const char *word) {
-    const char *equals = strchr(word, '=');
+/* Where the name in NAME=FILE ends: a name may hold '=', so the longest one that the model has wins. */
+static const char *end_of_name(const char *word, const struct edge_tensor *tensors, int count) {
+    size_t longest = 0;
+    for (int i = 0; i < count; i++) {
+        const size_t bytes = strlen(tensors[i].name);
+        if (bytes > longest && strncmp(word, tensors[i].name, bytes) == 0 && word[bytes] == '=') longest = bytes;
+    }
+    return longest ? word + longest : strchr(word, '=');
+}
+
+static int add_file(struct named_file *files, int *count, const char *word, const struct edge_tensor *tensors, int n) {
+    const char *equals = end_of_name(word, tensors, n);
     if (*count == RUNNER_MAX_FILES) return 0;
     files[(*count)++] = equals ? (struct named_file){word, (size_t)(equals - word), equals + 1} : (struct named_file){word, 0, word};
     return 1;
@@ -69,8 +79,8 @@ static int store(const struct option *option, const char *word, struct options *
     case COUNT: *(long *)(void *)field = strtol(word, &end, 10); return *word && !*end && *(long *)(void *)field >= 0 && *(long *)(void *)field < 100000000;
     case SECONDS: *(double *)(void *)field = strtod(word, &end); return *word && !*end && *(double *)(void *)field >= 0 && *(double *)(void *)field < 1e6;
     case TEXT: *(const char **)(void *)field = word; return 1;
-    case INPUT: return add_file(options->inputs, &options->n_inputs, word);
-    case OUTPUT: return add_file(options->outputs, &options->n_outputs, word);
+    case INPUT: return add_file(options->inputs, &options->n_inputs, word, edge_program.inputs, edge_program.n_inputs);
+    case OUTPUT: return add_file(options->outputs, &options->n_outputs, word, edge_program.outputs, edge_program.n_outputs);
     case SAMPLE: return add_sample(options, word);
     }
     return 0;

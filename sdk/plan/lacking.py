@@ -1,0 +1,55 @@
+"""Lower group after group and keep what is refused, so that a model is told all that it needs and edge lacks at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.graph import rewrite
+from edge.ops import lowerings
+from edge.ops.builder import Builder
+from edge.ops.group import Group
+from edge.ops.idioms import reason_of
+from edge.ops.refusal import Reason, Refused
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+OWN_OPS = {"Silu"}  #: lowered ops of our own domain
+
+
+class Lacking:
+    """reasons: why the model cannot be built, in the order of its nodes."""
+
+    def __init__(self) -> None:
+        self.reasons: list[Reason] = []
+
+    def lower(self, build: Builder, group: Group) -> None:
+        """The steps of `group`, or the reason why there are none; its outputs then stand in, so that what follows can be looked at too."""
+        node = group.node
+        lowering = lowerings().get(node.op_type) if (node.domain == "edge") == (node.op_type in OWN_OPS) else None
+        if lowering is None:
+            self._refuse(build, group, reason_of(node))
+            return
+        try:
+            lowering.run(build, group)
+        except Refused as refused:
+            self._refuse(build, group, reason_of(node) if rewrite.REFUSED in node.metadata_props else refused.reason)
+
+    def wrong_type(self, value: ir.Value, role: str) -> None:
+        """An input or output that is not float32."""
+        shape = rewrite.shape(value)
+        kind = value.dtype.name.lower() if shape is not None and value.dtype is not None else "a list of tensors"
+        size = f"shape {shape}" if shape is not None else "no shape"
+        self.reasons.append(Reason(f"{role} '{value.name}'", f"is {kind}, which has no kernels yet", f"give the network float32 {role}s", size))
+
+    def _refuse(self, build: Builder, group: Group, reason: Reason) -> None:
+        self.reasons.append(reason)
+        for value in group.node.outputs:
+            if value.name and value.name != group.output:
+                build.hold(value.name, build.buffer(value.name, rewrite.shape(value) or ()))
+        last = group.output
+        build.hold(last, build.buffer(last, self._shape(group)))
+
+    def _shape(self, group: Group) -> tuple[int, ...]:
+        """The shape of what a group gives: activations and residuals keep that of the node."""
+        return rewrite.shape(group.node.outputs[0]) or ()
