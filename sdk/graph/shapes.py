@@ -68,7 +68,7 @@ def infer(model: ir.Model, *, strict: bool = True) -> ir.Model:
             value.type = info.type or value.type
     for value in model.graph.initializers.values():  # an output that is one may come without a type
         if value.const_value is not None and value.type is None:
-            value.type, value.shape = ir.TensorType(value.const_value.dtype), value.const_value.shape
+            value.type, value.shape = ir.TensorType(value.const_value.dtype), ir.Shape(value.const_value.shape.numpy())
     if strict:
         _require_static(model, where)
     return model

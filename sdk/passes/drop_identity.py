@@ -111,7 +111,7 @@ def _gather(node: ir.Node) -> bool:
     if not dims or index is None or index.ndim != 1:
         return False
     size = dims[integer(node, "axis", 0) % len(dims)]
-    return bool(np.array_equal(np.where(index < 0, index + size, index), np.arange(size)))
+    return [int(i) + size if i < 0 else int(i) for i in index.tolist()] == list(range(size))
 
 
 def _resize(node: ir.Node) -> bool:

@@ -46,8 +46,8 @@ def _rewrite(model: ir.Model, node: ir.Node) -> bool:
 
 
 def _pair(model: ir.Model, node: ir.Node, op: str, left: ir.Value | None, right: ir.Value | None, name: str) -> ir.Value:
-    known = constant(left), constant(right)
-    if known[0] is not None and known[1] is not None:
-        return add_constant(model, f"{name}_known", np.asarray(NUMPY[op](*known)))
+    one, two = constant(left), constant(right)
+    if one is not None and two is not None:
+        return add_constant(model, f"{name}_known", np.asarray(NUMPY[op](one, two)))
     dims = np.broadcast_shapes(shape(left) or (), shape(right) or ())
     return insert_before(node, op, [left, right], fresh(model, f"{name}_part"), dims)
