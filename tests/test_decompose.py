@@ -11,7 +11,7 @@ import pytest
 from edge import graph, passes
 from edge.converters import unsupported
 from edge.errors import EdgeError
-from edge.graph.rewrite import SCOPE, SOURCE
+from edge.graph.rewrite import REFUSED, SCOPE, SOURCE
 from edge.ops import lowerings
 from edge.passes import decompose
 from graphs import Weights, ops, small
@@ -25,7 +25,7 @@ def ints(*values: int) -> np.ndarray:
     return np.array(values, np.int64)
 
 
-REFUSED: list[tuple[str, Weights, str]] = [
+FORMS: list[tuple[str, Weights, str]] = [
     ("(float[4,8] x) => (float[4,8] y) { y = LpNormalization <p = 3> (x) }", {}, "the norm of order 3 has no kernel (normalize with p = 1 or 2)"),
     ("(float[4,8] x) => (float[4,8] y) { y = Celu <alpha = -1.0> (x) }", {}, "alpha -1 is not above 0 (use an alpha above 0)"),
     ("(float[4,8] x) => (float[4,8] y) { y = Shrink <lambd = -1.0> (x) }", {}, "lambd -1 is below 0 (use a lambd of 0 or more)"),
@@ -46,6 +46,9 @@ REFUSED: list[tuple[str, Weights, str]] = [
      "a policy of aspect has no kernel (give the sizes of the result)"),
     ("(float[1,1,5] x) => (float[1,1,12] y) { y = Resize (x, , s) }", {"s": np.array([1, 1, 2.6], np.float32)},
      "5 elements by 2.6 are 12 or one more: that depends on rounding (give the sizes of the result)"),
+    ("(float[1,1,5] x) => (float[1,1,7] y) { y = Resize <mode = \"linear\", coordinate_transformation_mode = \"align_corners\"> (x, , s) }",
+     {"s": np.array([1, 1, 1.5], np.float32)},
+     "align_corners with 7.5 elements for 7 means different things to different runtimes (give the sizes of the result)"),
     ("(float[1,3,4] x) => (float[1,2,9] y) { y = ConvTranspose <strides = [2], output_padding = [1], auto_pad = \"SAME_UPPER\"> (x, w) }", {"w": (3, 2, 3)},
      "auto_pad SAME_UPPER with output_padding means different things to different runtimes (write the pads out)"),
     ("(float[1,3,4] x, float[3,2,2] w) => (float[1,2,5] y) { y = ConvTranspose (x, w) }", {},
@@ -58,7 +61,7 @@ REFUSED: list[tuple[str, Weights, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "weights", "reason"), REFUSED, ids=[reason for _, _, reason in REFUSED])
+@pytest.mark.parametrize(("text", "weights", "reason"), FORMS, ids=[reason for _, _, reason in FORMS])
 def test_what_cannot_be_taken_apart_exactly_is_refused_with_its_reason(text: str, weights: Weights, reason: str) -> None:
     model = small(text, weights)
     (node,) = model.graph
@@ -67,6 +70,26 @@ def test_what_cannot_be_taken_apart_exactly_is_refused_with_its_reason(text: str
         unsupported(passes.optimize(model), set(lowerings()), target="rpi4")
     cure = "replace them in the model by ops that are supported"
     assert str(error.value) == f"small: no kernel for rpi4 for {node.op_type} (node 'y', net.py:31: {reason}) ({cure})"
+
+
+QKV = "(float[1,1,2,4] q, float[1,1,3,4] k, float[1,1,3,4] v{more}) => (float[1,1,2,4] y) {{ {node} }}"
+SEEN = np.array([[True, False, False], [False, False, False]])
+REFUSED_ATTENTION: list[tuple[str, str, Weights, str]] = [
+    ("", "y = Attention <left_window_size = 1> (q, k, v)", {}, "left_window_size came after opset 23 (export it with opset 23)"),
+    (", int64[1] n", "y = Attention (q, k, v, , , , n)", {}, "input 6 came after opset 23 (export it with opset 23)"),
+    (", bool[2,3] m", "y = Attention (q, k, v, m)", {}, "its mask of booleans is computed (store it as an initializer, or add a mask of floats)"),
+    (", float[2,2] m", "y = Attention (q, k, v, m)", {}, "a mask for 2 of 3 keys (give a mask for every key)"),
+    ("", "y = Attention (q, k, v, m)", {"m": SEEN}, "a query sees no key: that is NaN to some runtimes and 0 to others (let every query see a key)"),
+    (", float[1,1,2,4] pk, float[1,1,2,4] pv", "y = Attention (q, k, v, , pk, pv)", {},
+     "a cache of keys, or a second output, has no kernel (export the network without a cache)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "node", "weights", "reason"), REFUSED_ATTENTION, ids=[reason for *_, reason in REFUSED_ATTENTION])
+def test_attention_that_is_newer_or_hides_all_is_refused_with_its_reason(more: str, node: str, weights: Weights, reason: str) -> None:
+    model = small(QKV.format(more=more, node=node), weights, opset=25)
+    passes.apply(model, "decompose", strict=False)
+    assert [node.metadata_props[REFUSED] for node in model.graph] == [reason]
 
 
 def test_every_rule_has_a_row() -> None:

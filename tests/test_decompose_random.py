@@ -23,7 +23,7 @@ QUIET = {
     "phases": (Phase.generate, Phase.shrink),
 }
 #: what a drawn node may be refused for
-KNOWN = ("depends on rounding", "with output_padding means different things", "is smaller than the input")
+KNOWN = ("depends on rounding", "with output_padding means different things", "is smaller than the input", "align_corners with")
 
 
 def expected(drawn: Drawn, feeds: dict[str, Array]) -> list[Array]:

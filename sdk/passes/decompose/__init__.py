@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PRESERVES = close(1e-5)
 FAMILIES = (activation, attention, choosing, conv_transpose, einsum, moving, normalization, reduction, resize)
+OPSET = 23  #: what the rules know; onnx has them all by then
+LATER = {"SpaceToDepth": {"mode"}}  #: what came later and is known too
 #: op -> how it is taken apart.
 RULES: dict[str, Callable[[Site], bool]] = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
 
@@ -40,10 +42,25 @@ def run(model: ir.Model) -> int:
     return total
 
 
+def _check_version(site: Site) -> None:
+    """Refuse attributes and inputs that came after the rules were written: their meaning is not known here."""
+    import onnx
+
+    node = site.node
+    schema = onnx.defs.get_schema(node.op_type, OPSET, "")
+    later = sorted(set(node.attributes) - set(schema.attributes) - LATER.get(node.op_type, set()))
+    if schema.max_input < len(node.inputs) and any(value is not None for value in node.inputs[schema.max_input :]):
+        later.append(f"input {schema.max_input}")
+    if later:
+        site.refuse(f"{', '.join(later)} came after opset {OPSET}", f"export it with opset {OPSET}")
+
+
 def _decompose(model: ir.Model, node: ir.Node) -> bool | None:
     """Was it taken apart?  None: a shape is not known yet."""
+    site = Site(model, node)
     try:
-        return RULES[node.op_type](Site(model, node))
+        _check_version(site)
+        return RULES[node.op_type](site)
     except Unknown:
         return None
     except Refused as refused:

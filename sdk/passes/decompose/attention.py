@@ -3,7 +3,7 @@
 - (B, S, heads * D) is split into heads and joined again; (B, heads, S, D) is taken as it is
 - fewer key and value heads than query heads: each is repeated
 - a constant or computed mask of floats is added; a constant mask of booleans, and is_causal, become 0 and -inf
-A cache of past keys, outputs besides the first, and a computed mask of booleans are refused.
+A cache of past keys, outputs besides the first, a computed mask of booleans, and a known one that hides every key of a query are refused.
 """
 
 from __future__ import annotations
@@ -60,21 +60,19 @@ def _repeat(site: Site, value: ir.Value, heads: int) -> ir.Value:
 
 def _masks(site: Site, queries: int, keys: int) -> list[ir.Value]:
     """What is added to the scores."""
-    found = []
-    mask = operand(site.node, 3)
-    if mask is not None and mask.dtype is not None:
-        known = constant(mask)
-        if known is not None and known.dtype == np.bool_:
-            found.append(site.constant("mask", np.where(known, 0.0, -np.inf)))
-        elif mask.dtype.is_floating_point():
-            found.append(mask)
-        else:
-            site.refuse("its mask of booleans is computed", "store it as an initializer, or add a mask of floats")
-        if dims(found[-1])[-1] != keys:
-            site.refuse(f"a mask for {dims(found[-1])[-1]} of {keys} keys", "give a mask for every key")
-    if integer(site.node, "is_causal", 0):
-        found.append(site.constant("causal", np.where(np.tri(queries, keys, dtype=bool), 0.0, -np.inf)))
-    return found
+    mask, causal = operand(site.node, 3), integer(site.node, "is_causal", 0)
+    known = constant(mask)
+    seen = np.tri(queries, keys, dtype=bool) if causal else np.ones((queries, keys), bool)
+    if mask is not None and dims(mask)[-1] != keys:
+        site.refuse(f"a mask for {dims(mask)[-1]} of {keys} keys", "give a mask for every key")
+    if mask is not None and known is None and mask.dtype is not None and not mask.dtype.is_floating_point():
+        site.refuse("its mask of booleans is computed", "store it as an initializer, or add a mask of floats")
+    if known is not None:
+        total = np.where(seen, np.where(known, 0.0, -np.inf) if known.dtype == np.bool_ else known, -np.inf)
+        if np.any(np.all(np.isneginf(total), axis=-1)):
+            site.refuse("a query sees no key: that is NaN to some runtimes and 0 to others", "let every query see a key")
+        return [site.constant("mask", total)]
+    return ([mask] if mask is not None else []) + ([site.constant("causal", np.where(seen, 0.0, -np.inf))] if causal else [])
 
 
 RULES = {"Attention": attention}

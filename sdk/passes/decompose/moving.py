@@ -65,11 +65,12 @@ def depth_to_space(site: Site) -> bool:
 
 
 def space_to_depth(site: Site) -> bool:
-    """(N, C, H b, W b) -> (N, b b C, H, W)"""
+    """(N, C, H b, W b) -> (N, b b C, H, W); with mode CRD, of opset 28, (N, C b b, H, W)."""
     x, b = site.input(0), integer(site.node, "blocksize", 1)
     n, c, h, w = dims(x)
     split = site.reshape(x, (n, c, h // b, b, w // b, b))
-    return site.finish(site.reshape(site.transpose(split, (0, 3, 5, 1, 2, 4)), dims(site.node.outputs[0])))
+    perm = (0, 3, 5, 1, 2, 4) if text(site.node, "mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    return site.finish(site.reshape(site.transpose(split, perm), dims(site.node.outputs[0])))
 
 
 def pad(site: Site) -> bool:

@@ -93,6 +93,11 @@ def _axes(site: Site, shape: tuple[int, ...], out: tuple[int, ...]) -> list[Axis
         scale = np.float32(length) / np.float32(size)
         if sizes is None and scales is not None and axis in given:
             scale = np.float32(scales.reshape(-1)[given[axis]])
+            exact = float(scale) * size
+            if text(site.node, "coordinate_transformation_mode", "") == "align_corners" and abs(exact - length) > 1e-4:
+                site.refuse(
+                    f"align_corners with {exact:g} elements for {length} means different things to different runtimes", "give the sizes of the result"
+                )
             if np.floor(np.float32(size) * scale) != length:
                 site.refuse(f"{size} elements by {scale:g} are {length} or one more: that depends on rounding", "give the sizes of the result")
         found.append(Axis(size, length, scale))
