@@ -8,11 +8,10 @@ import decompositions
 import numpy as np
 import pytest
 
-from edge import graph, passes
-from edge.converters import unsupported
+from edge import graph, passes, plan
 from edge.errors import EdgeError
 from edge.graph.rewrite import REFUSED, SCOPE, SOURCE
-from edge.ops import lowerings
+from edge.kernels.core import Core
 from edge.passes import decompose
 from graphs import Weights, ops, small
 
@@ -67,9 +66,8 @@ def test_what_cannot_be_taken_apart_exactly_is_refused_with_its_reason(text: str
     (node,) = model.graph
     node.metadata_props[SOURCE] = "net.py:31"
     with pytest.raises(EdgeError) as error:
-        unsupported(passes.optimize(model), set(lowerings()), target="rpi4")
-    cure = "replace them in the model by ops that are supported"
-    assert str(error.value) == f"small: no kernel for rpi4 for {node.op_type} (node 'y', net.py:31: {reason}) ({cure})"
+        plan.make(passes.optimize(model), {"v4": Core()}, "rpi4")
+    assert str(error.value) == f"small: cannot be built for rpi4: {node.op_type} (node 'y', net.py:31): {reason}"
 
 
 QKV = "(float[1,1,2,4] q, float[1,1,3,4] k, float[1,1,3,4] v{more}) => (float[1,1,2,4] y) {{ {node} }}"

@@ -9,8 +9,8 @@ import pytest
 from edge import passes, plan
 from edge.errors import EdgeError
 from edge.graph.rewrite import REFUSED, SCOPE, SOURCE
+from edge.kernels.core import Core
 from edge.ops import lowerings
-from edge.ops.core import Core
 from edge.ops.cures import ADVICE, FORMULAS, cure_of
 from edge.ops.refusal import Reason, together
 from graphs import Weights, proto, small
@@ -27,7 +27,7 @@ def refusal(text: str, weights: Weights | None = None, notes: dict[str, dict[str
     for node in model.graph:
         node.metadata_props.update((notes or {}).get(node.name or "", {}))
     with pytest.raises(EdgeError) as error:
-        plan.make(passes.optimize(model), V4, "cpu")
+        plan.make(passes.optimize(model), {"v4": V4}, "cpu")
     start = "small: cannot be built for cpu: "
     assert str(error.value).startswith(start)
     return str(error.value).removeprefix(start)

@@ -18,6 +18,7 @@ from edge.kernels.record import RESIDUAL
 from edge.ops.group import Group
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, Layout, Shape
+from edge.words.loops import Instruction, Kind, Loops
 from edge.words.plan import Buffer, Constant, Place
 from edge.words.post import ADD, Post
 from edge.words.step import Access, Number, Operand, Step, View
@@ -44,11 +45,11 @@ class Builder:
 
     # ---- what holds a value
 
-    def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: Place = Place.ARENA, index: int = 0) -> str:
+    def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: Place = Place.ARENA, index: int = 0, dtype: Dtype = Dtype.F32) -> str:
         """A new buffer; `name` gets a mark when another buffer or a constant has it already."""
         while name in self.buffers or name in self.constants:
             name += f"@{layout}"
-        self.buffers[name] = Buffer(name, shape, Dtype.F32, layout, place, index=index)
+        self.buffers[name] = Buffer(name, shape, dtype, layout, place, index=index)
         return name
 
     def hold(self, value: str, buffer: str) -> None:
@@ -63,11 +64,12 @@ class Builder:
         if buffer in self.constants:
             data = self.constants[buffer].data.reshape(shape)
             alias = self.constant(data, buffer, tag=f"@{'x'.join(map(str, shape))}", recipe=False)
-            self.buffers[alias] = Buffer(alias, shape, Dtype.F32, PLANAR, Place.CONSTANT)
+            self.buffers[alias] = Buffer(alias, shape, self.buffers[buffer].dtype, PLANAR, Place.CONSTANT)
             self.hold(value, alias)
             return
-        alias = self.buffer(value, shape, layout, self.buffers[buffer].place, self.buffers[buffer].index)
-        self.buffers[alias] = replace(self.buffers[alias], shares=self.buffers[buffer].storage)
+        own = self.buffers[buffer]
+        alias = self.buffer(value, shape, layout, own.place, own.index, own.dtype)
+        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage)
         self.hold(value, alias)
 
     def views_as_held(self, value: str) -> tuple[View, ...]:
@@ -106,20 +108,35 @@ class Builder:
     def _constant_buffer(self, value: str) -> None:
         """Let an initializer be read like a computed value."""
         data = self.initializers[value]
-        name = self.constant(np.asarray(data, np.float32), value, tag="@planar", recipe=data.dtype == np.float32)
-        self.buffers[name] = Buffer(name, tuple(data.shape), Dtype.F32, PLANAR, Place.CONSTANT)
+        known = data if data.dtype.name in [str(dtype) for dtype in Dtype] else np.asarray(data, np.float32)
+        name = self.constant(known, value, tag="@planar", recipe=data.dtype == known.dtype)
+        self.buffers[name] = Buffer(name, tuple(data.shape), Dtype(known.dtype.name), PLANAR, Place.CONSTANT)
         self.hold(value, name)
 
     def _gather(self, value: str, layout: Layout) -> str:
         """Copy the views of `value` into one new buffer.  Rank 4, or rank 2 and 3 between planar forms."""
         views, shape = self.held[value], self.shapes[value]
-        target = self.buffer(value, shape, layout)
+        target = self.buffer(value, shape, layout, dtype=self.buffers[views[0].buffer].dtype)
         at = 0
         for view in views:
-            self._channels(view, target, at)
+            if self.buffers[target].dtype == Dtype.F32:
+                self._channels(view, target, at)
+            else:
+                self._part(view, target, at)
             at += view.channels
         self.forms[value, layout] = target
         return target
+
+    def _part(self, view: View, target: str, at: int) -> None:
+        """Copy channels of a planar buffer of any type into channels of another, from `at` on."""
+        x, y = self.buffers[view.buffer], self.buffers[target]
+        space = (x.shape[0], view.channels, prod(x.shape[2:]))
+        steps = [(prod(b.shape[1:]), prod(b.shape[2:]), 1) for b in (x, y)]
+        item = Instruction(Kind.LOAD, x.dtype, strides=steps[0], offset=view.channel * steps[0][1])
+        loops = Loops(space, (item,), steps[1], at * steps[1][1])
+        operands = (self.read("x0", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
+        numbers = (("pieces", loops.pieces), ("instructions", loops.instructions))
+        self.steps.append(Step(f"{target}@{at}", "layout", "loops", operands, numbers, bytes=2 * x.dtype.bytes_of(prod(space)), loops=loops))
 
     def given(self, value: str) -> str:
         """A copy, byte for byte, of an initializer of any dtype, in memory of its own."""
@@ -137,8 +154,13 @@ class Builder:
 
     def copy(self, value: str, buffer: str) -> str:
         """A planar copy of `value` in memory of its own."""
-        shape = self.shapes[value]
-        target = self.buffer(f"{value}@out", shape)
+        shape, dtype = self.shapes[value], self.buffers[buffer].dtype
+        target = self.buffer(f"{value}@out", shape, dtype=dtype)
+        if dtype != Dtype.F32:
+            size = self.buffers[buffer].size
+            operands = (self.read("x", buffer), Operand("y", target, Access.WRITE))
+            self.steps.append(Step(value, "copy", "copy_u8", operands, (("n", size),), bytes=2 * size))
+            return target
         flat = prod(shape)
         numbers: dict[str, Number] = {
             "dims": (1, 1, 1, 1, 1, flat),
@@ -149,7 +171,7 @@ class Builder:
             "fill_n": 0,
             "fill": 0.0,
         }
-        operands = (self._read("x", buffer), Operand("y", target, Access.WRITE))
+        operands = (self.read("x", buffer), Operand("y", target, Access.WRITE))
         self.steps.append(Step(value, "copy", "copy_f32", operands, tuple(numbers.items()), bytes=8 * flat))
         return target
 
@@ -168,11 +190,11 @@ class Builder:
             "y_image": y.elements // y.shape[0],
         }
         moved = 8 * x.shape[0] * view.channels * pixels
-        operands = (self._read("x", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
+        operands = (self.read("x", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
         numbers_of = tuple(numbers.items())
         self.steps.append(Step(target, "layout", "channels_f32", operands, numbers_of, bytes=moved))
 
-    def _read(self, field: str, buffer: str, view: tuple[int, ...] = ()) -> Operand:
+    def read(self, field: str, buffer: str, view: tuple[int, ...] = ()) -> Operand:
         """The operand that reads a buffer, or a constant of weights.bin."""
         return Operand(field, buffer, Access.WEIGHT if buffer in self.constants else Access.READ, view)
 
@@ -185,7 +207,8 @@ class Builder:
 
         recipe: False when `data` is not the graph's initializer itself but computed from it, so that the packing cannot be undone.
         """
-        asked = (source, tag, split, perm, data.shape)
+        dtype = data.dtype if data.dtype.name in [str(each) for each in Dtype] else np.dtype(np.float32)
+        asked = (source, tag, split, perm, data.shape, dtype.name)
         if asked in self.packed:
             return self.packed[asked]
         name = f"{source}{tag}"
@@ -193,9 +216,7 @@ class Builder:
             name += "@"
         self.packed[asked] = name
         packed = np.pad(data, [(0, n) for n in pads]) if any(pads) else data
-        packed = np.ascontiguousarray(
-            packed.reshape(split or packed.shape).transpose(perm or tuple(range(len(split or packed.shape)))), dtype=np.float32
-        )
+        packed = np.ascontiguousarray(packed.reshape(split or packed.shape).transpose(perm or tuple(range(len(split or packed.shape)))), dtype=dtype)
         self.constants[name] = Constant(name, packed, source if recipe else "", tuple(data.shape), pads, split, perm)
         return name
 
@@ -243,7 +264,7 @@ class Builder:
         if bool(group.residual) != bool(args.get(RESIDUAL)):
             raise RuntimeError(f"{kernel}: the residual of {group.title} is not an operand")
         operands = tuple(
-            self._read(field, arg.buffer, (arg.channel, arg.channels)) if isinstance(arg, View) else self._read(field, arg)
+            self.read(field, arg.buffer, (arg.channel, arg.channels)) if isinstance(arg, View) else self.read(field, arg)
             for field, arg in args.items()
             if arg
         )
@@ -258,7 +279,7 @@ class Builder:
             group.source,
             macs,
         )
-        self.steps.append(replace(step, bytes=self._traffic(step)))
+        self.steps.append(replace(step, bytes=self.traffic(step)))
         self.hold(group.output, y)
         return y
 
@@ -266,7 +287,7 @@ class Builder:
         """Let the steps that write `buffer` write to the caller's memory instead."""
         self.buffers[buffer] = replace(self.buffers[buffer], place=place, index=index)
 
-    def _traffic(self, step: Step) -> int:
+    def traffic(self, step: Step) -> int:
         """Bytes that a step reads and writes, each tensor once."""
         read = {(o.buffer, o.view): self._view_bytes(o) for o in step.inputs}
         weights = sum(int(self.constants[name].data.nbytes) for name in step.constants)

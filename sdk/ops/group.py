@@ -18,6 +18,7 @@ class Group:
 
     output: the value it computes.  covers: every graph value it computes, output last.  posts: what is done to the node's result in
     registers, in order; the operand of an "add" is the name of a graph value.  words: the ops of the posts, for the title.
+    members: the nodes of the posts.
     """
 
     node: ir.Node
@@ -25,6 +26,7 @@ class Group:
     covers: tuple[str, ...]
     posts: tuple[Post, ...] = ()
     words: tuple[str, ...] = ()
+    members: tuple[ir.Node, ...] = ()
 
     @property
     def title(self) -> str:

@@ -14,6 +14,7 @@ from edge.graph import rewrite
 from edge.kernels.record import Slot
 from edge.ops import lowerings
 from edge.ops.activation import act_of
+from edge.ops.generic.lowering import is_float32
 from edge.ops.group import Group
 from edge.words.post import ADD, Post
 
@@ -40,7 +41,7 @@ def _grow(node: ir.Node, done: set[str]) -> tuple[Group, list[ir.Node]]:
     """The largest group that begins with `node`: each slot that its kernels share takes the next user if it fits."""
     group = Group(node, node.outputs[0].name or "", tuple(v.name or "" for v in node.outputs))
     members = [node]
-    for slot in () if act_of(node) is not None else slots_of(node):
+    for slot in () if act_of(node) is not None or not is_float32(node) else slots_of(node):
         follower = _only_user(members[-1].outputs[0])
         if follower is None:
             break
@@ -69,7 +70,14 @@ def _post(node: ir.Node, slot: Slot, value: str, done: set[str]) -> Post | None:
 def _with(group: Group, node: ir.Node, post: Post) -> Group:
     name = node.outputs[0].name or ""
     word = "residual" if post.kind == ADD else node.op_type
-    return replace(group, output=name, covers=(*group.covers, name), posts=(*group.posts, post), words=(*group.words, word))
+    return replace(
+        group,
+        output=name,
+        covers=(*group.covers, name),
+        posts=(*group.posts, post),
+        words=(*group.words, word),
+        members=(*group.members, node),
+    )
 
 
 def _only_user(value: ir.Value) -> ir.Node | None:

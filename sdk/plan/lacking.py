@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edge.graph import rewrite
 from edge.ops import lowerings
 from edge.ops.builder import Builder
+from edge.ops.generic.lowering import generic, is_float32
 from edge.ops.group import Group
 from edge.ops.idioms import reason_of
 from edge.ops.refusal import Reason, Refused
@@ -27,13 +28,24 @@ class Lacking:
         """The steps of `group`, or the reason why there are none; its outputs then stand in, so that what follows can be looked at too."""
         node = group.node
         lowering = lowerings().get(node.op_type) if (node.domain == "edge") == (node.op_type in OWN_OPS) else None
-        if lowering is None:
-            self._refuse(build, group, reason_of(node))
-            return
-        try:
-            lowering.run(build, group)
-        except Refused as refused:
-            self._refuse(build, group, reason_of(node) if rewrite.REFUSED in node.metadata_props else refused.reason)
+        reason = None
+        if lowering is not None and (is_float32(node) or not lowering.kernels):
+            try:
+                lowering.run(build, group)
+                return
+            except Refused as refused:
+                reason = refused.reason
+        if not self._generic(build, group):
+            self._refuse(build, group, reason_of(node) if reason is None or rewrite.REFUSED in node.metadata_props else reason)
+
+    def _generic(self, build: Builder, group: Group) -> bool:
+        """The node by the path that is right for everything, then what the group does to its result, each by itself."""
+        if not generic(build, group):
+            return False
+        for member in group.members:
+            name = member.outputs[0].name or ""
+            self.lower(build, Group(member, name, (name,)))
+        return True
 
     def wrong_type(self, value: ir.Value, role: str) -> None:
         """An input or output that is not float32."""

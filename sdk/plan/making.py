@@ -19,7 +19,9 @@ from edge.plan.grouping import grouped
 from edge.plan.lacking import Lacking
 from edge.plan.memory import placed
 from edge.plan.scheduling import scheduled
+from edge.words.dtype import Dtype
 from edge.words.plan import Place, Plan
+from edge.words.scalar import ANY
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -38,7 +40,8 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "") -> Plan:
         name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None and data.dtype.kind in "fiub"
     }
     for index, value in enumerate(graph.inputs):
-        build.hold(value.name or "", build.buffer(value.name or "", _static(value, "input", lacking), place=Place.INPUT, index=index))
+        shape, dtype = _static(value, "input", lacking)
+        build.hold(value.name or "", build.buffer(value.name or "", shape, place=Place.INPUT, index=index, dtype=dtype))
     for value in graph.outputs:
         if not _is_known(value):
             _static(value, "output", lacking)
@@ -77,17 +80,20 @@ def _check_sizes(build: Builder) -> None:
             raise EdgeError(f"tensor '{name}'", what, "use a smaller input")
 
 
-def _static(value: ir.Value, role: str, lacking: Lacking) -> tuple[int, ...]:
+def _static(value: ir.Value, role: str, lacking: Lacking) -> tuple[tuple[int, ...], Dtype]:
+    """The shape and element type of an input or output; what has none is noted as lacking."""
     shape = rewrite.shape(value)
-    if shape is None or value.dtype is None or value.dtype.numpy() != np.float32:
+    name = value.dtype.numpy().name if value.dtype is not None else ""
+    if shape is None or name not in [str(dtype) for dtype in ANY]:
         lacking.wrong_type(value, role)
-    return shape or ()
+        return shape or (), Dtype.F32
+    return shape, Dtype(name)
 
 
 def _deliver(build: Builder, value: str, index: int) -> str:
     """Let output `index` be written straight into the caller's memory where its producer can, else copy it there at the end."""
     known = build.initializers.get(value)
-    if known is not None and known.dtype != np.float32:
+    if known is not None and known.dtype != np.float32 and value not in build.held:
         buffer = build.given(value)
         build.retarget(buffer, Place.OUTPUT, index)
         return buffer

@@ -209,6 +209,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "Mish": _real(lambda code, x, n: code.call("mul", x, code.call("tanh", _softplus(code, x, n)))),
     "ThresholdedRelu": _real(lambda code, x, n: code.call("select", code.call("lt", n(_attribute(code, "alpha", 1.0)), x), x, n(0))),
     "Shrink": _real(_shrink),
+    "Silu": _real(lambda code, x, n: code.call("mul", x, _sigmoid(code, x, n))),
     "Expand": lambda code, a: a[0],
 }
 #: inputs that are not elements: the second of these is a shape or a type
