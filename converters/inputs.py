@@ -58,7 +58,7 @@ def fix_inputs(model: ir.Model, shapes: Shapes, where: str) -> None:
         inputs[name].shape = ir.Shape(dims)
     still_open = [value for value in inputs.values() if shape(value) is None]
     if still_open:
-        listed = "; ".join(f"'{value.name}' {value.shape if value.shape is not None else '(any shape)'}" for value in still_open)
+        listed = "; ".join(f"'{value.name}' {_dims(value)}" for value in still_open)
         raise EdgeError(where, f"the shape of {'these inputs is' if len(still_open) > 1 else 'this input is'} open: {listed}", _example(*still_open))
     if given:
         _forget_open_shapes(model)
@@ -68,6 +68,13 @@ def _forget_open_shapes(model: ir.Model) -> None:
     for value in (value for node in model.graph for value in node.outputs):
         if shape(value) is None:
             value.shape = None
+
+
+def _dims(value: ir.Value) -> str:
+    """`[N,3,?,?]`: ? for a dimension without a name."""
+    if value.shape is None:
+        return "(any shape)"
+    return f"[{','.join('?' if getattr(dim, 'value', dim) is None else str(dim) for dim in value.shape)}]"
 
 
 def _example(*values: ir.Value) -> str:

@@ -205,6 +205,15 @@ def test_many_files_of_any_age_compute_the_same(tmp_path_factory: pytest.TempPat
     compare(tmp_path_factory.mktemp("file"), **file)  # type: ignore[arg-type]
 
 
+def test_minus_one_is_asked_for_as_any_open_dimension(tmp_path: Path) -> None:
+    model = proto("(float[N,4,H,W] x) => (float[N,4,H,W] y) { y = Relu (x) }")
+    minus_one(model)
+    onnx.save(model, tmp_path / "net.onnx")
+    with pytest.raises(EdgeError) as error:
+        converters.read(tmp_path / "net.onnx")
+    assert str(error.value) == "net.onnx: the shape of this input is open: 'x' [?,4,?,?] (--input-shape x:1x4x224x224)"
+
+
 def test_a_branch_of_an_old_opset_is_taken(tmp_path: Path) -> None:
     model = onnx.parser.parse_model("""<ir_version: 6, opset_import: ["": 11]> net (float[1,4,3,3] x) => (float[] y) {
         c = Constant <value = bool {1}> ()
