@@ -22,9 +22,10 @@ def function(name: str, loops: Loops, operands: Sequence[Operand], dtypes: Seque
     """The C function of a step.  operands: its inputs, then its output; dtypes: of their elements."""
     *inputs, _ = zip(operands, dtypes, strict=True)
     out = FACTS[loops.dtype].c
-    arguments = [f"const {FACTS[dtype].c} *restrict {_pointer(operand)}" for operand, dtype in inputs]
-    head = f"static __attribute__((noinline)) void {name}(int begin, int end, int *failed, int step,"
-    lines = [f"{head} {', '.join([*arguments, f'{out} *restrict y'])}) {{"]
+    arguments = ", ".join([*(f"const void *{_pointer(operand)}_" for operand, _ in inputs), "void *y_"])
+    lines = [f"static __attribute__((noinline)) void {name}(int begin, int end, int *failed, int step, {arguments}) {{"]
+    lines += [f"{INDENT}const {FACTS[dtype].c} *restrict {_pointer(operand)} = {_pointer(operand)}_;" for operand, dtype in inputs]
+    lines += [f"{INDENT}{out} *restrict y = y_;"]
     points = prod(loops.space[: loops.outer])
     first, last = (f"(int64_t){name} * {points} / {loops.pieces}" for name in ("begin", "end"))
     lines += [f"{INDENT}(void)failed, (void)step;", f"{INDENT}for (int64_t point = {first}; point < {last}; point++) {{"]
