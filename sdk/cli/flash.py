@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wifi", metavar="SSID", help="the network to join; the password is asked for, or in EDGE_WIFI_PASSWORD")
     parser.add_argument("--wifi-country", metavar="XX", help="where the radio is used: DE, GB, US, …")
     parser.add_argument("--max-size", metavar="SIZE", help=f"refuse a card larger than this (default {MAX_SIZE})")
-    parser.add_argument("--yes", action="store_true", help="overwrite the card without asking")
+    parser.add_argument("--yes", action="store_true", help="overwrite the card, or the image file that --from replaces, without asking")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,6 +67,8 @@ def to_device(args: argparse.Namespace) -> int:
     before = f"; before: {made.previous}" if made.previous else ""
     sent = f"; {made.sent / 1e6:.1f} of {made.size / 1e6:.1f} MB sent, the rest was there" if made.sent < made.size else ""
     print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
+    if made.fleeting:
+        print(f"{made.uri}: note: a restart of the device undoes this: {made.fleeting} (--folder PATH on a disk keeps it)")
     if args.service:
         with Progress() as say, opened(args.to, say) as device:
             unit = install_service(device, made, say)
