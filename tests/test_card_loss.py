@@ -6,14 +6,19 @@ import bz2
 import gzip
 import io
 import os
+import re
+import signal
 import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cards import BOOT_AT, CMDLINE, FSTAB, MB, ROOT_AT, SIZE, Flash, boot_file, card, debugfs, disk, part, run
+from cards import BOOT_AT, CMDLINE, FSTAB, MB, PLAIN, ROOT_AT, SIZE, Flash, boot_file, card, disk, part, run
 from cards import card_tools as card_tools
 from cards import edge_file as edge_file  # fixtures
 from cards import flash as flash
@@ -26,6 +31,32 @@ from sysfs_tree import machine as machine  # a fixture
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("card_tools")]
 LOGIN = "#cloud-config\nchpasswd: {users: [{name: ubuntu, password: ubuntu}]}\n"
 SYSTEMD = {"/usr/lib/systemd/systemd": "", "/etc/fstab": FSTAB}
+
+
+#: fault -> what edge says, the image as IMAGE; these are rows of docs/faults.md
+SAID = {
+    "--image names a file that is there, with --from": "flash: IMAGE is there already, and everything in it will be lost. Write over it?"
+    " (repeat with --yes, or in a terminal)",
+    "--image and --from name one file": "IMAGE: is what --from names too, and --from is not changed (leave out --from to put the model into it)",
+    "--image card.img.xz": "IMAGE.xz: is the name of a packed file (.xz), and edge writes images unpacked (--image IMAGE --from IMAGE.xz)",
+    "a new image called .img.xz": "IMAGE.xz: is the name of a packed file (.xz), and edge writes images unpacked (--image IMAGE)",
+    "a disk with sectors of 4,096 bytes": "NODE: has sectors of 4096 bytes, and images of cards are made for 512: it would not start"
+    " (use a card, or a reader that shows it with sectors of 512 bytes)",
+    "an image that losetup has attached": "IMAGE: is attached to /dev/loop7 (sudo losetup --detach /dev/loop7, after unmounting what is on it)",
+    "user-data is a folder": "IMAGE: the 'user-data' of its boot partition is a folder, not a file (use a fresh copy of the image)",
+    "an ext4 feature that e2fsck does not know": "IMAGE: its root partition has a feature of ext4 that the e2fsck of this machine does not know"
+    " (install a newer e2fsprogs on this machine)",
+    "no inode left on the root": "IMAGE: its root partition has room for COUNT files more, and up to 24 are needed"
+    " (delete files in it, or use an image whose file system has more inodes)",
+    "a full boot partition": "IMAGE: its boot partition has no room for user-data, COUNT bytes"
+    f" (delete a file there: mdel -i IMAGE@@{BOOT_AT} ::/FILE)",
+}
+
+
+def shown(said: str, image: Path) -> str:
+    """The line without what differs from day to day."""
+    said = said.replace(f"'{image}'", "IMAGE").replace(str(image), "IMAGE")
+    return re.sub(r"(room for )\d+( files)|(user-data, )\d+", lambda match: f"{match[1] or match[3]}COUNT{match[2] or ''}", said)
 
 
 def message(call: Callable[[], object]) -> str:
@@ -81,13 +112,13 @@ def test_an_existing_file_is_written_over_when_that_is_wanted(yes: bool, ask: bo
     def call() -> str:
         return flash_image(FlashImage(edge_file, other, source=source, yes=yes), ask=Asker(None if ask is None else answer))
 
-    question = f"{other} is there already, and everything in it will be lost. Write over it?"
+    wanted = SAID["--image names a file that is there, with --from"]
+    question = wanted.removeprefix("flash: ").split(" (")[0].replace("IMAGE", str(other))
     if yes or ask:
         call()
         assert (other.stat().st_size, questions) == (SIZE, [] if yes else [question])
         return
-    said = message(call)
-    assert said == (f"flash: {question} (repeat with --yes, or in a terminal)" if ask is None else "flash: nothing was written (you said no)")
+    assert shown(message(call), other) == (wanted if ask is None else "flash: nothing was written (you said no)")
     assert other.read_text() == "no image at all, but somebody's"
 
 
@@ -95,20 +126,19 @@ def test_an_image_that_is_its_own_beginning(tmp_path: Path, flash: Flash) -> Non
     image = card(tmp_path / "card.img")
     (tmp_path / "same.img").hardlink_to(image)
     for target in (image, tmp_path / "same.img"):
-        what = "is what --from names too, and --from is not changed"
-        assert message(lambda target=target: flash(target, source=image, yes=True)) == (  # type: ignore[misc]
-            f"{target}: {what} (leave out --from to put the model into it)"
-        )
+        said = message(partial(flash, target, source=image, yes=True))
+        assert shown(said, target) == SAID["--image and --from name one file"]
 
 
 @pytest.mark.parametrize("ending", [".xz", ".gz", ".ZST", ".zip", ".bz2"])
 def test_a_name_that_says_packed_is_not_given_to_an_image(ending: str, tmp_path: Path, flash: Flash) -> None:
     """The file would be raw afterwards, and still be called packed."""
+    image = tmp_path / "card.img"
     packed = tmp_path / f"card.img{ending}"
-    what = f"{packed}: is the name of a packed file ({ending}), and edge writes images unpacked"
-    assert message(lambda: flash(packed, source=card(tmp_path / "card.img"))) == f"{what} (--image {tmp_path}/card.img)"
+    said = message(lambda: flash(packed, source=card(image)))
+    assert shown(said, image).replace(ending, ".xz") == SAID["a new image called .img.xz"]
     packed.write_bytes(b"packed")
-    assert message(lambda: flash(packed)) == f"{what} (--image {tmp_path}/card.img --from {packed})"
+    assert shown(message(lambda: flash(packed)), image).replace(ending, ".xz") == SAID["--image card.img.xz"]
     assert packed.read_bytes() == b"packed"
 
 
@@ -129,14 +159,16 @@ PACKED = {
 }
 
 
+PACKED_LINE = "{image}: is packed by {name}, and edge unpacks .xz only ({cure}, and give what comes out of it)"
+
+
 @pytest.mark.parametrize("name", list(PACKED))
 def test_what_is_packed_otherwise_is_named(name: str, tmp_path: Path, flash: Flash) -> None:
     pack, cure = PACKED[name]
     source = tmp_path / "my card"
     source.write_bytes(pack(bytes(1000)))
     said = message(lambda: flash(tmp_path / "new.img", source=source))
-    unpack = cure.format(f"'{source}'")
-    assert said == f"{source}: is packed by {name}, and edge unpacks .xz only ({unpack}, and give what comes out of it)"
+    assert said == PACKED_LINE.format(image=source, name=name, cure=cure.format(f"'{source}'"))
     assert not (tmp_path / "new.img").exists()
 
 
@@ -161,13 +193,30 @@ def test_nothing_is_left_of_a_flash_that_is_broken_off(
     flash(image)  # its lock has gone
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_of_a_flash_that_is_killed(number: signal.Signals, tmp_path: Path, edge_file: Path) -> None:
+    """In the middle of a tool that takes long."""
+    pytest.importorskip("edge.cli.signals")
+    image, tools = card(tmp_path / "card.img"), tmp_path / "bin"
+    tools.mkdir()
+    (tools / "e2fsck").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexec sleep 60\n")
+    (tools / "e2fsck").chmod(0o755)
+    before, argv = image.read_bytes(), [sys.executable, "-m", "edge", "flash", str(edge_file), "--image", str(image)]
+    with subprocess.Popen(argv, env={**PLAIN, "PATH": f"{tools}:{PLAIN['PATH']}"}, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert (process.returncode, image.read_bytes() == before) == (128 + number, True)
+    assert [path.name for path in tmp_path.glob(".edge*")] == []
+
+
 def test_a_disk_of_large_sectors_is_refused_before_anything_is_erased(machine: Machine) -> None:
     node = machine.disk("sdb", USB, vendor="SanDisk", model="Ultra")
     (machine.root / "sys/class/block/sdb/queue/logical_block_size").write_text("4096\n")
     host = machine.host()
     said = message(lambda: refusals.check(disks.look(node, host), 1 << 30, 1 << 40, host))
-    what = "has sectors of 4096 bytes, and images of cards are made for 512: it would not start"
-    assert said == f"{node}: {what} (use a card, or a reader that shows it with sectors of 512 bytes)"
+    assert said.replace(str(node), "NODE") == SAID["a disk with sectors of 4,096 bytes"]
 
 
 def test_an_image_that_a_loop_device_has(tmp_path: Path, edge_file: Path) -> None:
@@ -177,7 +226,7 @@ def test_an_image_that_a_loop_device_has(tmp_path: Path, edge_file: Path) -> Non
         (sysfs / "block" / name / "loop").mkdir(parents=True)
         (sysfs / "block" / name / "loop/backing_file").write_text(text)
     said = message(lambda: flash_image(FlashImage(edge_file, image), host=Host(sysfs=sysfs)))
-    assert said == f"{image}: is attached to /dev/loop7 (sudo losetup --detach /dev/loop7, after unmounting what is on it)"
+    assert shown(said, image) == SAID["an image that losetup has attached"]
 
 
 def test_a_real_loop_device(tmp_path: Path, flash: Flash, tool: Callable[[str, str], str]) -> None:
@@ -197,7 +246,7 @@ def test_a_folder_where_a_file_should_be(name: str, tmp_path: Path, flash: Flash
     run("mmd", "-i", f"{image}@@{BOOT_AT}", f"::/{name}")
     before = image.read_bytes()
     said = message(lambda: flash(image, host_name="x"))
-    assert said == f"{image}: the '{name}' of its boot partition is a folder, not a file (use a fresh copy of the image)"
+    assert shown(said, image).replace(name, "user-data") == SAID["user-data is a folder"]
     assert image.read_bytes() == before
 
 
@@ -213,15 +262,12 @@ def test_a_file_system_with_quotas_is_counted_right(tmp_path: Path, flash: Flash
 def test_a_feature_that_e2fsck_does_not_know(tmp_path: Path, flash: Flash) -> None:
     image = card(tmp_path / "card.img")
     run("debugfs", "-w", "-R", "ssv feature_ro_compat 0x80000000", f"{image}?offset={ROOT_AT}")
-    what = "its root partition has a feature of ext4 that the e2fsck of this machine does not know"
-    assert message(lambda: flash(image)) == f"{image}: {what} (install a newer e2fsprogs on this machine)"
+    assert shown(message(lambda: flash(image)), image) == SAID["an ext4 feature that e2fsck does not know"]
 
 
 def test_no_inodes_are_left(tmp_path: Path, flash: Flash) -> None:
     image = disk(tmp_path / "card.img", "dos", part("fat", {}, 4), part("ext4", {"/etc/os-release": "ID=x\n"}, 10, "-N", "24"))
-    left = int(debugfs(image, "stats", 6 * MB).split("Free inodes:")[1].split()[0])
-    what = f"its root partition has room for {left} files more, and up to 24 are needed"
-    assert message(lambda: flash(image)) == f"{image}: {what} (delete files in it, or use an image whose file system has more inodes)"
+    assert shown(message(lambda: flash(image)), image) == SAID["no inode left on the root"]
 
 
 def test_a_full_boot_partition(tmp_path: Path, flash: Flash) -> None:
@@ -231,7 +277,5 @@ def test_a_full_boot_partition(tmp_path: Path, flash: Flash) -> None:
     run("mcopy", "-i", f"{image}@@{BOOT_AT}", tmp_path / "big", "::/big")
     before = image.read_bytes()
     said = message(lambda: flash(image, host_name="x"))
-    size = said.split("user-data, ")[1].split(" bytes")[0]
-    what = f"its boot partition has no room for user-data, {size} bytes"
-    assert said == f"{image}: {what} (delete a file there: mdel -i IMAGE@@{BOOT_AT} ::/FILE)"
+    assert shown(said, image) == SAID["a full boot partition"]
     assert image.read_bytes() == before

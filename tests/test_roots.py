@@ -41,6 +41,7 @@ FOUND = {
     "by label": ((fat("root=LABEL=rootfs"), part("ext4", OS), part("ext4", OS, 10, *LABELLED)), 3),
     "by UUID": ((fat(f"root=UUID={UUID}"), part("ext4", OS), part("ext4", OS, 10, "-U", UUID)), 3),
     "by a link of udev's": ((fat(f"root=/dev/disk/by-uuid/{UUID}"), part("ext4", OS), part("ext4", OS, 10, "-U", UUID)), 3),
+    "behind a BOM, with CRLF": ((fat("\ufeffroot=/dev/sda3\r\n"), part("ext4", OS), part("ext4", OS)), 3),
     "the last root= counts": ((fat("root=/dev/sda2 root=/dev/sda3"), part("ext4", OS), part("ext4", OS)), 3),
     "data first, no root=": ((fat("quiet"), part("ext4", DATA), part("ext4", OS)), 3),
     "a root= of another card": ((fat("root=PARTUUID=12345678-02"), part("ext4", OS), part("ext4", DATA)), 2),
@@ -72,11 +73,11 @@ REFUSED = {
     ),
     "data only": ((fat("quiet"), part("ext4", DATA)), f"its Linux partition 2 holds no system, only data ({ANOTHER})"),
     "data twice": ((fat("quiet"), part("ext4", DATA), part("ext4")), f"its Linux partitions 2 and 3 hold no system, only data ({ANOTHER})"),
-    "over the network": (
+    "its root on the network": (
         (fat("root=/dev/nfs ip=dhcp"), part("ext4", OS)),
         f"its cmdline.txt has root=/dev/nfs, which is not a partition of the image ({CARD})",
     ),
-    "two of one label": (
+    "two partitions of one label": (
         (fat("root=LABEL=rootfs"), part("ext4", OS, 10, *LABELLED), part("ext4", OS, 10, *LABELLED)),
         "partitions 2 and 3 are both its root, LABEL=rootfs (give one of them another label)",
     ),
@@ -92,6 +93,14 @@ def test_what_cannot_be_told_is_refused(
     with pytest.raises(EdgeError) as caught:
         flash(image)
     assert (str(caught.value), image.read_bytes() == before) == (f"{image}: {message}", True)
+
+
+def test_no_place_for_first_boot_files(tmp_path: Path, flash: Flash) -> None:
+    image = disk(tmp_path / "card.img", "dos", part("ext4", {**OS, "/usr/lib/systemd/system/rpi-preseed.service": ""}))
+    with pytest.raises(EdgeError) as caught:
+        flash(image, host_name="x")
+    cure = "leave out --host-name, --user, --ssh-key and --wifi"
+    assert str(caught.value) == f"{image}: has no FAT partition for rpi-preseed.toml ({cure})"
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Bench:
         if deed.doing == "truncate":
             path = self.root / "versions" / (was.before if deed.which % 2 and was.before else was.current) / "model.edge"
             if path.is_file():
-                os.truncate(path, deed.at * 997 % path.stat().st_size)
+                os.truncate(path, deed.at * 997 % max(1, path.stat().st_size))
             return []
         target = self.names[deed.which] if deed.doing == "flash" else was.before if was.before in was.whole else ""
         self.set_fate(deed.fate, deed.at)

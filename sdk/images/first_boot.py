@@ -24,10 +24,10 @@ KEY = re.compile(
 MAX_KEY_FILE = 1 << 16
 USER_PASSWORD, WIFI_PASSWORD = "EDGE_USER_PASSWORD", "EDGE_WIFI_PASSWORD"
 #: that every Debian has; those of the image at hand are in its /etc/passwd
-SYSTEM_USERS = (
-    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody sshd messagebus avahi rtkit dnsmasq"
-    " systemd-network systemd-resolve systemd-timesync polkitd tss uuidd"
-).split(" ")
+SYSTEM_USERS = re.compile(
+    "root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|_apt|nobody|sshd|messagebus|avahi|rtkit"
+    "|dnsmasq|systemd-(network|resolve|timesync)|polkitd|tss|uuidd"
+)
 LOCKED = "!"
 
 #: asks for a secret without showing it; None where there is nobody to ask
@@ -66,7 +66,7 @@ def first_boot(host_name: str, user: str, key_file: Path | None, ssid: str, coun
     """Checked words and their secrets; '' or None is what was not asked for."""
     if host_name and not HOST_NAME.fullmatch(host_name):
         raise EdgeError("--host-name", f"'{host_name}' is not a host name", "small letters, digits and hyphens, at most 63")
-    if user and (not USER.fullmatch(user) or user in SYSTEM_USERS):
+    if user and (not USER.fullmatch(user) or SYSTEM_USERS.fullmatch(user)):
         raise EdgeError("--user", f"'{user}' cannot be the name of a user", "small letters, digits, _ and -, at most 32, and none of the system's")
     keys = read_keys(key_file) if key_file else ()
     if keys and not user:

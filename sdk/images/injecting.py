@@ -62,9 +62,12 @@ def inject(folder: Path, name: str, shown: str, payload: Payload, config: FirstB
     kind = kind_of(image, shown) if config.anything else ""
     notes = require_effect(config, kind, image) if kind else []
     wanted = configure(config, kind, image) if kind else None
+    if wanted and wanted.boot and not boot:
+        what = f"has no FAT partition for {', '.join(wanted.boot)}"
+        raise EdgeError(shown, what, "leave out --host-name, --user, --ssh-key and --wifi")
     say("writing the model")
     ext4.write(root, files(payload, before) | dict(wanted.root if wanted else {}))
-    if wanted and wanted.boot and boot:
+    if wanted and boot:
         fat.write(boot, wanted.boot)
     say("checking what was written")
     if boot:

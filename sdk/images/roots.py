@@ -60,7 +60,7 @@ def boot_of(volumes: Sequence[Volume], shown: str) -> tuple[Volume | None, str]:
 
 
 def root_of(linux: Sequence[Volume], cmdline: str, shown: str) -> Volume:
-    words = [word.removeprefix("root=").strip('"') for word in cmdline.split() if word.startswith("root=")]
+    words = [word.removeprefix("root=").strip('"') for word in cmdline.removeprefix("\ufeff").split() if word.startswith("root=")]
     if words:  # of several the kernel takes the last
         if ELSEWHERE.fullmatch(words[-1]):
             raise EdgeError(shown, f"its cmdline.txt has root={words[-1]}, which is not a partition of the image", NOT_A_CARD)
