@@ -95,11 +95,11 @@ def folder(facts: Facts, told: dict[str, str]) -> Finding:
         return Finding(MISSING, "folder", what.format(base=base, free=free / 1e6), cure.format(base=base))
     if "runs" not in told:
         return Finding(MISSING, "folder", f"{base} lets no program run", f"sudo mount -o remount,exec {base} there, or {ELSEWHERE}")
+    if free < FEW_BYTES:
+        return Finding(MISSING if free < LEAST_BYTES else NOTE, "folder", f"{base}, {free / 1e6:.1f} MB free", ROOM)
     if "fleeting" in told:
         what = f"{base}, {free / 1e9:.1f} GB free, but a restart loses what is flashed there: {told['fleeting']}"
         return Finding(NOTE, "folder", what, ELSEWHERE)
-    if free < FEW_BYTES:
-        return Finding(MISSING if free < LEAST_BYTES else NOTE, "folder", f"{base}, {free / 1e6:.1f} MB free", ROOM)
     return Finding(OK, "folder", f"{base}, {free / 1e9:.1f} GB free")
 
 
