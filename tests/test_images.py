@@ -89,6 +89,36 @@ def test_what_is_older_than_the_version_before_goes(tmp_path: Path, edge_file: P
     assert flash(image).splitlines()[2:] == []  # the same again: the one before is still that
 
 
+NEW = f"{VERSIONS}/NEW"
+LINK = "/opt/edge/tiny/current"
+#: what lies there -> what the new version remembers as the one before
+BEFORE = {
+    "the current one": ({LINK: f"->versions/{OLD}", f"{VERSIONS}/{OLD}/model.edge": "old"}, OLD),
+    "the same again": ({LINK: "->versions/NEW", f"{NEW}/previous": f"->../{OLD}", f"{VERSIONS}/{OLD}/model.edge": "old"}, OLD),
+    "a ghost, as an older edge left it": ({LINK: "->versions/NEW", f"{NEW}/previous": f"->../{ODD}", f"{VERSIONS}/{OLD}/model.edge": "old"}, OLD),
+    "over an empty one": (
+        {
+            LINK: f"->versions/{OLD}",
+            f"{VERSIONS}/{OLD}/model.edge": "",
+            f"{VERSIONS}/{OLD}/previous": f"->../{OLDER}",
+            f"{VERSIONS}/{OLDER}/model.edge": "older",
+        },
+        OLDER,
+    ),
+    "nothing whole": ({LINK: f"->versions/{OLD}", f"{VERSIONS}/{OLD}/model.edge": ""}, ""),
+}
+
+
+@pytest.mark.parametrize(("held", "before"), list(BEFORE.values()), ids=list(BEFORE))
+def test_two_versions_are_kept(held: dict[str, str], before: str, tmp_path: Path, edge_file: Path, flash: Flash) -> None:
+    new = version(edge_file)
+    image = card(tmp_path / "card.img", {}, {path.replace("NEW", new): text.replace("NEW", new) for path, text in held.items()})
+    flash(image)
+    left = {line.split("/")[5] for line in debugfs(image, f"ls -p {VERSIONS}").splitlines() if line}
+    assert left == {".", "..", new, *filter(None, [before])}
+    assert not before or f'Fast link dest: "../{before}"' in debugfs(image, f"stat {VERSIONS}/{new}/previous")
+
+
 @pytest.mark.parametrize("held", [{}, {"/opt/edge/tiny/versions": "a file"}, {f"{VERSIONS}/{OLD}": "a file"}, {VERSIONS: "->/etc"}])
 def test_odd_versions_are_left_alone(held: dict[str, str], tmp_path: Path) -> None:
     image = card(tmp_path / "card.img", {}, {"/etc/hostname": "pi", **held})

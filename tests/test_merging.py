@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import string
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -182,6 +184,57 @@ def test_all_that_was_not_asked_about_stays(data: dict[str, object], flow: bool,
     before = read(text) or {}
     assert {key: found[key] for key in before} == before
     assert set(found) - set(before) <= OURS
+
+
+PIECES = [
+    "[",
+    "]",
+    "{",
+    "}",
+    "-",
+    ":",
+    "#",
+    "'",
+    '"',
+    "&a",
+    "*a",
+    "!x",
+    "!!set",
+    "!!binary",
+    "|",
+    ">",
+    "?",
+    "<<:",
+    "null",
+    "~",
+    "users:",
+    "2001-99-99",
+    "0o9",
+    ".nan",
+    "%YAML",
+    "\t",
+    "\r",
+    "\x00",
+    "\x85",
+    "\u2028",
+]
+
+
+@pytest.mark.slow
+def test_a_damaged_file_is_merged_or_refused() -> None:
+    """Pieces of YAML and TOML in any place: no error but ours, in one line."""
+    dice = random.Random(3)
+    for _ in range(120):
+        old = {"user-data": STOCK, "network-config": STATIC, "meta-data": "instance-id: x\n", preseed.CUSTOM: PRESEED}
+        for name, text in old.items():
+            for _ in range(dice.randint(1, 3)):
+                at = dice.randrange(len(text))
+                text = text[:at] + dice.choice([*PIECES, "\n", ""]) + text[at + dice.randrange(3) :]
+            old[name] = text
+        config = FirstBoot("x", "ann", "$6$x", (KEY,), Wifi("n", "k"))
+        for merge in (lambda: told(config, old), lambda: preseed.custom_toml(config, old[preseed.CUSTOM].encode())):  # noqa: B023
+            with suppress(EdgeError):
+                merge()
 
 
 # ---- TOML

@@ -24,7 +24,7 @@ def table(tmp_path: Path) -> Iterator[Bench]:
 
 
 def test_a_sample_of_sequences(table: Bench) -> None:
-    assert [failure for seed in range(12) for failure in failures(table, seed)] == []
+    assert [failure for seed in range(8) for failure in failures(table, seed)] == []
 
 
 ORDERS = {

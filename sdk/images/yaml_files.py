@@ -38,7 +38,8 @@ def changed(where: str, name: str, data: bytes, change: Change, header: str = ""
         raise EdgeError(where, f"its {name} does not hold a mapping of keys to values", BY_HAND)
     change(tree)
     change(plain)
-    made = printed(tree, text)
+    with not_yaml(where, name):
+        made = printed(tree, text)
     try:
         good = parsed(where, name, made, "safe") == plain
     except EdgeError:
@@ -101,7 +102,7 @@ def not_yaml(where: str, name: str) -> Iterator[None]:
 
     try:
         yield
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, TypeError, AttributeError, LookupError, NotImplementedError, RecursionError) as error:  # of the library, too
         first = str(error).split("\n")[0]
         raise EdgeError(where, f"its {name} cannot be read as YAML: {first}", BY_HAND) from None
 
