@@ -412,3 +412,12 @@ def test_what_does_not_read_back_is_an_error(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ToolFailed) as caught:
         fat.write(Volume(tmp_path, image.name, boot, "card.img"), {"a.txt": b"data"})
     assert str(caught.value) == "card.img: 'a.txt' does not read back as it was written (is the disk full?)"
+
+
+def test_a_root_that_fills_up_while_it_is_written(tmp_path: Path) -> None:
+    image = card(tmp_path / "card.img")
+    _, root = read_partitions(image)
+    with pytest.raises(EdgeError) as caught:
+        ext4.write(Volume(tmp_path, image.name, root, "card.img"), {"/a": ext4.File(bytes([1]) * (ROOT_MB * MB))})
+    what = "its root partition has no room: write: Could not allocate block in ext2 filesystem"
+    assert str(caught.value) == f"card.img: {what} (use a larger image, or delete something in it)"

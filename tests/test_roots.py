@@ -176,6 +176,17 @@ def test_a_damaged_list_of_logical_partitions(entry: int, start: int, message: s
         assert str(caught.value).startswith(f"{image}: partition 5 reaches from ")
 
 
+def test_a_logical_partition_that_leads_out_of_the_extended_one(tmp_path: Path) -> None:
+    image = logical(tmp_path)
+    box, last = (one for one in read_partitions(image) if one.number in (4, 7))
+    with image.open("r+b") as file:
+        file.seek(446 + 16 * 3 + 12)
+        file.write(struct.pack("<I", (last.start - box.start) // 512 + 1))
+    with pytest.raises(EdgeError) as caught:
+        read_partitions(image)
+    assert str(caught.value) == f"{image}: partition 7 does not lie in the extended one (it is damaged)"
+
+
 def test_a_list_in_a_circle(tmp_path: Path) -> None:
     """The second table names the first as the next."""
     image = logical(tmp_path)

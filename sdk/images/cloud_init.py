@@ -46,8 +46,8 @@ def files(config: FirstBoot, old: Old = nothing, where: str = "the image") -> tu
     made, data = {}, old("user-data")
     if data is None or config.host_name or config.user:
         require_settings(data or b"", where)
-        alone = not re.sub(rb"(?m)^\s*(#.*)?$", b"", data or b"").strip()
-        made["user-data"] = changed(where, "user-data", data or b"", partial(tell, config=config, alone=alone, where=where), HEADER)
+        change = partial(tell, config=config, alone=not settled(data or b""), where=where)
+        made["user-data"] = changed(where, "user-data", data or b"", change, HEADER)
     if config.wifi:
         before = old("network-config") or b""
         made["network-config"] = changed(where, "network-config", before, partial(join, wifi=config.wifi, where=where))
@@ -62,8 +62,13 @@ def require_settings(data: bytes, where: str) -> None:
     for beginning, what in OTHER_FORMS:
         if text.startswith(beginning):
             raise EdgeError(where, f"its user-data is {what}, to which edge cannot add settings", BY_HAND)
-    if text.strip() and not text.startswith("#"):
+    if settled(data) and not text.startswith(HEADER):
         raise EdgeError(where, f"its user-data does not begin with {HEADER}, so cloud-init does not read it", BY_HAND)
+
+
+def settled(data: bytes) -> bool:
+    """Does it hold more than comments?"""
+    return bool(re.sub(rb"(?m)^\s*(#.*)?$", b"", data.removeprefix(b"\xef\xbb\xbf")).strip())
 
 
 def rename(data: Tree, instance: str) -> None:

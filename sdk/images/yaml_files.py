@@ -7,6 +7,7 @@ change and nothing else.  A file for which that does not hold is refused by its 
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -33,15 +34,22 @@ def changed(where: str, name: str, data: bytes, change: Change, header: str = ""
     refuse_hostile(where, name, text)
     tree, plain = parsed(where, name, text, "rt"), parsed(where, name, text, "safe")
     if tree is None:
-        return fresh(text, change, header)
+        plain = {}
+        change(plain)
+        return checked(where, name, fresh(text, plain, header), plain)
     if not isinstance(tree, MutableMapping) or not isinstance(plain, MutableMapping):
         raise EdgeError(where, f"its {name} does not hold a mapping of keys to values", BY_HAND)
     change(tree)
     change(plain)
     with not_yaml(where, name):
         made = printed(tree, text)
+    return checked(where, name, made, plain)
+
+
+def checked(where: str, name: str, made: str, wanted: Tree) -> bytes:
+    """The new text, when it says what is wanted to whoever reads it."""
     try:
-        good = parsed(where, name, made, "safe") == plain
+        good = parsed(where, name, made, "safe") == wanted
     except EdgeError:
         good = False
     if not good:
@@ -58,20 +66,11 @@ def decoded(where: str, name: str, data: bytes) -> str:
         raise EdgeError(where, f"its {name} is not text", BY_HAND) from None
 
 
-def fresh(text: str, change: Change, header: str) -> bytes:
-    """A file that holds comments only keeps them."""
-    made: Tree = {}
-    change(made)
+def fresh(text: str, made: Tree, header: str) -> str:
+    """A file that holds comments only keeps them.  The rest is JSON, which is YAML: no quoting of ours can be wrong."""
     comments = text.strip()
     first = f"{header}\n" if header and not comments.startswith(header) else ""
-    return (first + (f"{comments}\n" if comments else "")).encode() + json_of(made)
-
-
-def json_of(value: object) -> bytes:
-    """JSON is YAML: no quoting of ours can be wrong."""
-    import json
-
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+    return first + (f"{comments}\n" if comments else "") + json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
 def refuse_hostile(where: str, name: str, text: str) -> None:
