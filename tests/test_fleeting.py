@@ -28,6 +28,7 @@ UNDER = "its root is an overlay in memory"
         (DISK, "quiet", "/tmp/edge/net", "/tmp is emptied by it"),
         (DISK, "quiet", "/tmp", "/tmp is emptied by it"),
         (DISK, "quiet", "/tmpfiles", ""),
+        (DISK, "quiet", "/tmp/mine", ""),  # somebody's choice
         (DISK, "quiet", "/run/user/1000", "/run is tmpfs, in memory"),
         (DISK, "quiet", "/running", ""),
         (DISK + "tmpfs /tmp tmpfs rw 0 0\n", "quiet", "/tmp/edge", "/tmp is tmpfs, in memory"),
@@ -70,4 +71,4 @@ def test_flash_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert cli.main(["flash", str(tiny.write(tmp_path / "tiny.edge", files={})), "--to", "local"]) == 0
     why = f"{tmp_path} is tmpfs, in memory"
     wanted = f"local: note: a restart of the device undoes this: {why} (--folder PATH on a disk keeps it)"
-    assert capsys.readouterr().out.splitlines()[1:] == [wanted]
+    assert capsys.readouterr().err.splitlines() == [wanted]

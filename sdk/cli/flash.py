@@ -68,7 +68,8 @@ def to_device(args: argparse.Namespace) -> int:
     sent = f"; {made.sent / 1e6:.1f} of {made.size / 1e6:.1f} MB sent, the rest was there" if made.sent < made.size else ""
     print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
     if made.fleeting:
-        print(f"{made.uri}: note: a restart of the device undoes this: {made.fleeting} (--folder PATH on a disk keeps it)")
+        note = f"note: a restart of the device undoes this: {made.fleeting} (--folder PATH on a disk keeps it)"
+        print(f"{made.uri}: {note}", file=sys.stderr)
     if args.service:
         with Progress() as say, opened(args.to, say) as device:
             unit = install_service(device, made, say)

@@ -42,7 +42,7 @@ edge_fleeting() {
           echo "fleeting=its root is an overlay in memory"; return 0;;
       esac;;
   esac
-  [ "$1" != /tmp ] && [ "${1#/tmp/}" = "$1" ] || echo "fleeting=/tmp is emptied by it"
+  case "$1" in /tmp|/tmp/edge|/tmp/edge/*) echo "fleeting=/tmp is emptied by it";; esac  # where BASE goes for want of a home
 }
 """
 #: what a device's tools say -> what it means, what helps
