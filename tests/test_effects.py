@@ -12,7 +12,7 @@ import pytest
 
 from edge.errors import EdgeError
 from edge.images.boot_kinds import Image, configure
-from edge.images.effects import require_effect
+from edge.images.effects import NO_NETWORK, require_effect
 from edge.images.first_boot import FirstBoot, Wifi, first_boot, read_keys
 from edge.images.keys import fields_of, whole
 
@@ -55,6 +55,19 @@ USELESS = [
         word("network-config=disabled", ", so no network is joined", "take that word out of it, or leave out --wifi"),
     ),
     ("cloud-init", image("network-config=disabled"), SYSTEM, ""),
+    (
+        "cloud-init",
+        image(**{NO_NETWORK.removeprefix("/").replace("/", "_").replace(".", "__"): "network: {config: disabled}\n"}),
+        FirstBoot(wifi=Wifi("n", "k")),
+        f"its {NO_NETWORK} keeps cloud-init from networks, so none is joined (use a fresh copy of the image, or leave out --wifi)",
+    ),
+    (
+        "cloud-init",
+        image(etc_cloud_cloud__cfg="datasource_list: [ Ec2, None ]\n"),
+        SYSTEM,
+        f"its /etc/cloud/cloud.cfg lets cloud-init read from 'Ec2, None' only, not from user-data (use a fresh copy of the image, or {LEAVE_OUT})",
+    ),
+    ("cloud-init", image(etc_cloud_cloud__cfg="datasource_list: [ NoCloud, None ]\n"), SYSTEM, ""),
     ("cloud-init", image("overlayroot=disabled"), SYSTEM, ""),
     ("cloud-init", image(etc_overlayroot__conf='overlayroot_cfgdisk="x"\noverlayroot="tmpfs"\n'), SYSTEM, OVERLAY),
     ("cloud-init", image(etc_overlayroot__conf='overlayroot=""\n'), SYSTEM, ""),

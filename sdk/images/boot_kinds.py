@@ -17,12 +17,9 @@ from dataclasses import dataclass, field
 
 from edge.errors import EdgeError
 from edge.images import cloud_init, debian_files, firstrun, preseed
+from edge.images.cloud_init import nothing
 from edge.images.ext4 import File
 from edge.images.first_boot import FirstBoot
-
-
-def nothing(name: str) -> None:
-    """An image without files."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ LEAVE_OUT = "leave out --host-name, --user, --ssh-key and --wifi"
 FRESH = "use a fresh copy of the image"
 CLOUD_INIT = ("/usr/bin/cloud-init", "/usr/local/bin/cloud-init", "/usr/lib/systemd/system/cloud-init.service", "/etc/cloud/cloud.cfg")
 PACKAGES = "/var/lib/dpkg/status"  #: an image with it and without the above has no cloud-init for sure
+#: files in which installers and package managers write such things
+NO_NETWORK = "/etc/cloud/cloud.cfg.d/99-disable-network-config.cfg"
+SOURCES = ("/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/90_dpkg.cfg", "/etc/cloud/cloud.cfg.d/99-installer.cfg")
 NO_CLOUD = re.compile(r"nocloud(-net)?(;.*)?")
 FIRST_USER, NOBODY = 1000, 65534
 
@@ -55,6 +58,12 @@ def without_cloud_init(config: FirstBoot, image: Image, words: list[str]) -> Ite
         yield "has no cloud-init, so its user-data is not read", f"take user-data and meta-data out of it, or {LEAVE_OUT}"
     if config.wifi and "network-config=disabled" in words:
         yield "its cmdline.txt has network-config=disabled, so no network is joined", "take that word out of it, or leave out --wifi"
+    if config.wifi and re.search(r"config:\s*[\"']?disabled", image.root_text(NO_NETWORK)):
+        yield f"its {NO_NETWORK} keeps cloud-init from networks, so none is joined", f"{FRESH}, or leave out --wifi"
+    for path in SOURCES:
+        named = re.search(r"^datasource_list:\s*\[([^\]]*)\]", image.root_text(path), re.MULTILINE)
+        if named and "nocloud" not in named[1].lower():
+            yield f"its {path} lets cloud-init read from '{named[1].strip()}' only, not from user-data", f"{FRESH}, or {LEAVE_OUT}"
     for source in (word.partition("=")[2] for word in words if word.startswith(("ds=", "ci.ds="))):
         if not NO_CLOUD.fullmatch(source.lower()):
             yield f"its cmdline.txt lets cloud-init read from '{source}' only, not from user-data", "take ds= out of it"

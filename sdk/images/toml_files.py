@@ -40,7 +40,7 @@ def changed(where: str, name: str, data: bytes, tables: Tables) -> bytes:
     lines = text_of(data).rstrip("\n").split("\n") if data.strip() else []
     for table, values in tables.items():
         for key, value in values.items():
-            lines = with_value(lines, table, key, f"{key} = {toml_of(value)}")
+            lines = with_value(lines, table, key, value)
     text = "\n".join(lines) + "\n"
     try:
         good = tomllib.loads(text) == merged(before, tables)
@@ -67,8 +67,9 @@ def merged(before: Mapping[str, object], tables: Tables) -> dict[str, object]:
     return after
 
 
-def with_value(lines: Sequence[str], table: str, key: str, text: str) -> list[str]:
-    """The lines with `text` in the place of the key's value, or at the end of its table, or in a new table."""
+def with_value(lines: Sequence[str], table: str, key: str, value: Value) -> list[str]:
+    """The lines with the value in the place of the key's old one, or at the end of its table, or in a new table."""
+    text = f"{key} = {toml_of(value)}"
     start, end = section(lines, table)
     if start < 0:
         return [*lines, *([""] if lines else []), f"[{table}]", text]
@@ -76,9 +77,18 @@ def with_value(lines: Sequence[str], table: str, key: str, text: str) -> list[st
     for i in range(start, end):
         if named.match(lines[i]):
             last = next(j for j in (*range(i, end), end - 1) if j == end - 1 or whole("\n".join(lines[i : j + 1])))
-            return [*lines[:i], text + comment(lines[i]), *lines[last + 1 :]]
+            return [*lines[:i], *(longer(lines[i : last + 1], key, value) or [text + comment(lines[i])]), *lines[last + 1 :]]
     last = max((i + 1 for i in range(start, end) if lines[i].strip()), default=start)
     return [*lines[:last], text, *lines[last:]]
+
+
+def longer(lines: Sequence[str], key: str, value: Value) -> list[str]:
+    """A list over several lines, whose comments stay, with what is new before its last line; nothing where that is not it."""
+    old = tomllib.loads("\n".join(lines)).get(key) if len(lines) > 1 and whole("\n".join(lines)) else None
+    if not isinstance(old, list) or not isinstance(value, list) or value[: len(old)] != old:
+        return []
+    made = [*lines[:-1], *(f"  {toml_of(one)}," for one in value[len(old) :]), lines[-1]]
+    return made if whole("\n".join(made)) and tomllib.loads("\n".join(made))[key] == value else []
 
 
 def section(lines: Sequence[str], table: str) -> tuple[int, int]:
