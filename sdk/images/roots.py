@@ -21,7 +21,7 @@ from edge.images.partitions import FAT, LINUX, NOT_A_CARD, Partition
 from edge.images.volumes import Volume
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release", "/etc/edge-base")
-OTHER_SIGNS = ("/sbin/init", "/usr/sbin/init", "/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/etc/fstab", "/etc/passwd")
+OTHER_SIGNS = ("/etc/hostname", "/sbin/init", "/usr/sbin/init", "/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/etc/fstab", "/etc/passwd")
 #: /dev/mmcblk0p2, /dev/sda2, /dev/vda2, /dev/nvme0n1p2
 NODE = re.compile(r"/dev/(?:(?:mmcblk|nvme\d+n)\d+p|[shv]d[a-z]+)(\d{1,3})")
 ELSEWHERE = re.compile(r"/dev/(nfs|cifs|ram\d*|mapper/.*|md\d.*|dm-\d+|ubi.*|mtdblock.*)|ZFS=.*|ubi\d.*|zfs:.*", re.IGNORECASE)
