@@ -1,7 +1,7 @@
 """Which partitions of an image the system starts from, by what the image says of itself, never by their order alone.
 
 The boot partition is the FAT with a cmdline.txt.  The root is what `root=` there names, else the one partition that holds a system:
-one with an os-release, or with an init and an fstab.  Two that could be it are refused, as is one with data only.
+one with an os-release, else one with an init, an fstab or a host name.  Two that could be it are refused, as is one with data only.
 [Linux: Documentation/admin-guide/kernel-parameters.txt, init/do_mounts.c]
 """
 
