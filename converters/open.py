@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 #: suffix -> the module that reads it.
 SUFFIXES = {".onnx": "from_onnx", ".pt2": "from_pt2"}
-LATER = (".tflite", ".nir")
+#: what is not read yet -> what to do instead
+NOT_YET = {
+    ".tflite": "convert it to ONNX, for example with tf2onnx, and build that",
+    ".nir": "build the PyTorch module behind it: FILE.py:CALLABLE",
+}
 TORCH = ("torch", "onnxscript")  # what every format but ONNX needs; an extra
 ACCEPTED = "a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME"
 
@@ -54,8 +58,8 @@ def _format(spec: str) -> str:
     suffix = Path(spec).suffix.lower()
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
-    if suffix in LATER:
-        raise EdgeError(spec, f"reading {suffix} comes with a later issue", ACCEPTED)
+    if suffix in NOT_YET:
+        raise EdgeError(spec, f"{suffix} is not supported yet", NOT_YET[suffix])
     if suffix == ".py":
         raise EdgeError(spec, "does not say which callable gives the model", f"{spec}:CALLABLE")
     raise EdgeError(spec, "is no model that can be read", ACCEPTED)

@@ -1,11 +1,12 @@
-"""edge: a trained model in, one file that runs fast on a named device out, with proof and figures.
+"""A trained model in, one file that runs fast on a named device out, with proof and figures.
 
     art = edge.build("model.onnx", target="cpu", out="model.edge")
     net = edge.load("model.edge")
     prof = edge.profile("model.edge")
     cost = edge.predict("model.onnx", target="rpi4")
 
-Names are looked up on first use, so that `import edge` costs milliseconds and needs neither numpy nor onnx.
+What the user can fix is an EdgeError: `where`, `what`, `cure`, in one line.  Names are looked up on first use, so that `import edge` costs
+milliseconds and needs neither numpy nor onnx.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.errors import CheckFailed as CheckFailed
+    from edge.errors import DeviceFailed as DeviceFailed
     from edge.errors import EdgeError as EdgeError
     from edge.errors import ToolFailed as ToolFailed
     from edge.pipeline import build as build
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from edge.session import load as load
 
 __version__ = "0.1.0"
+__all__ = ["CheckFailed", "DeviceFailed", "EdgeError", "ToolFailed", "build", "load", "predict", "profile"]
 
 PUBLIC = {
     "build": "edge.pipeline",
@@ -32,6 +35,7 @@ PUBLIC = {
     "EdgeError": "edge.errors",
     "CheckFailed": "edge.errors",
     "ToolFailed": "edge.errors",
+    "DeviceFailed": "edge.errors",
 }
 
 

@@ -11,7 +11,10 @@ Our own bugs are not in this family: they keep their traceback.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  #: a disk without room
 
 
 class EdgeError(Exception):
@@ -46,6 +49,21 @@ class DeviceFailed(ToolFailed):
 def one_line(text: str) -> str:
     """Hostile names may hold line breaks and terminal escapes: keep what prints, on one line."""
     return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def unreadable(path: object, error: Exception, cure: str) -> EdgeError:
+    """The refusal of a file that could not be read.  cure: for one that is there and whose content is wrong."""
+    if isinstance(error, OSError) and error.strerror:
+        return EdgeError(str(path), f"cannot be read: {error.strerror}", "check the path and its permissions")
+    return EdgeError(str(path), f"cannot be read: {error}", cure)
+
+
+def unwritable(path: object, error: OSError) -> EdgeError:
+    """The refusal of a file that could not be written: a full disk is a tool that failed, another place is wrong input."""
+    what = f"cannot be written: {error.strerror}"
+    if error.errno in FULL:
+        return ToolFailed(str(path), what, "make room, or choose another place")
+    return EdgeError(str(path), what, "choose another place")
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from edge.artifact import plan_json
 from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
+from edge.artifact.whole_file import writing
 from edge.errors import EdgeError, did_you_mean
 from edge.ops import lowerings
 from edge.ops.core import Core
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 PRECISIONS = ("fp32",)
-LATER_PRECISIONS = ("fp16", "bf16", "int8", "auto")
+NOT_YET = ("fp16", "bf16", "int8", "auto")
 OWN_OPS = {"Silu"}  #: lowered ops that are not ONNX's
 
 BY_HAND = """# The C of {file}
@@ -75,7 +76,7 @@ def build(
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     sources = (path.with_name(f"{path.stem}-c") if emit_c is True else Path(emit_c)) if emit_c else None
     if sources and sources.exists() and not sources.is_dir():
-        raise EdgeError(str(sources), "is no folder", "move it away: --emit c writes a folder of that name")
+        raise EdgeError(str(sources), "is not a folder", "move it away: --emit c writes a folder of that name")
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
@@ -92,14 +93,22 @@ def build(
     manifest = description(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(best)
     if stages:
-        toolchain.lay_out(files, stages / "c")
-        (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
+        with writing(stages):
+            toolchain.lay_out(files, stages / "c")
+            (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
     say("packing and checking")
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     try:
         artifact.write(
-            unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
+            unchecked,
+            executable=binaries.program,
+            manifest=manifest,
+            weights=packed,
+            expected=expected,
+            graph=graph_file(graph, best),
+            files=extra,
+            named=path,
         )
         if any(host.runs_here(profile.arch, level) for level in profile.levels):
             check_program(unchecked, path.name)
@@ -107,9 +116,10 @@ def build(
     finally:
         unchecked.unlink(missing_ok=True)
     if sources:
-        toolchain.lay_out(files, _folder(sources))
-        (sources / "weights.bin").write_bytes(packed)
-        (sources / "README.md").write_text(BY_HAND.format(file=path.name))
+        with writing(_folder(sources)):
+            toolchain.lay_out(files, sources)
+            (sources / "weights.bin").write_bytes(packed)
+            (sources / "README.md").write_text(BY_HAND.format(file=path.name))
     return artifact.open(path)
 
 
@@ -243,10 +253,10 @@ def _folder(path: Path) -> Path:
 
 
 def _known_precision(precision: str) -> None:
-    if precision in LATER_PRECISIONS:
-        raise EdgeError(f"--precision {precision}", "comes with a later issue", "fp32 is built today")
+    if precision in NOT_YET:
+        raise EdgeError(f"--precision {precision}", "not supported yet", "leave it out: fp32 is built")
     if precision not in PRECISIONS:
-        raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *LATER_PRECISIONS)) or "fp32")
+        raise EdgeError(f"--precision {precision}", "unknown precision", did_you_mean(precision, (*PRECISIONS, *NOT_YET)) or "fp32")
 
 
 def _supported() -> set[str]:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from edge.targets.profile import Profile
 
 PROFILES = Path(__file__).parent / "profiles"
-LATER = ("android-arm64", "riscv64", "mobile-gpu", "neuromorphic")
+#: what people ask for -> what to do instead
+NOT_YET = {
+    "android-arm64": "build for arm64: the file is static and runs on a phone, edge run --on adb://SERIAL",
+    "riscv64": "build for arm64 or x86-64; other machines compile the C of --emit c",
+    "mobile-gpu": "build for arm64: the phone's CPU runs it",
+    "neuromorphic": "build for arm64 or cpu: networks run there without spikes",
+}
 #: names people try for the Arm machines whose instructions or system are 32 bits wide
 ARM32 = ("arm32", "arm", "armv6", "armv7", "armhf", "rpi", "rpi1", "rpi2", "rpi-zero", "rpi-zero-w")
 
@@ -39,10 +45,10 @@ def load(name: str) -> Profile:
     elif name in ARM32:
         cure = "install the 64-bit Raspberry Pi OS on a Pi 3 or later, or a Zero 2 W, and build for arm64"
         raise EdgeError(f"target '{name}'", "32-bit Arm is not built for: half the vector registers would need kernels of their own", cure)
-    elif name in LATER:
-        raise EdgeError(f"target '{name}'", "comes with a later issue", f"targets now: {', '.join(names())}")
+    elif name in NOT_YET:
+        raise EdgeError(f"target '{name}'", "not supported yet", NOT_YET[name])
     else:
-        hint = did_you_mean(name, [*names(), *LATER])
+        hint = did_you_mean(name, [*names(), *NOT_YET])
         raise EdgeError(f"target '{name}'", "unknown", f"{hint} targets: {', '.join(names())}".strip())
     return host.seen_here(profile) if profile.host else profile
 

@@ -10,21 +10,36 @@ from pathlib import Path
 import pytest
 
 from edge import targets
-from edge.cli import LATER, VERBS
-from edge.cli import later as later_verbs
+from edge.cli.commands import GROUPS, VERBS
+from edge.cli.group import command_of
 from edge.ops import lowerings
 from edge.passes import PASSES
 from house import ROOT, members, modules
 
-NOT_VERBS = {"parser", "progress", "later", "reference", "profile_mlperf"}
+NOT_VERBS = {
+    "commands",
+    "completion",
+    "group",
+    "help_page",
+    "not_yet",
+    "options",
+    "output",
+    "progress",
+    "profile_mlperf",
+    "reference",
+    "shells",
+    "verb",
+    "words",
+}
 
 
 def test_every_verb_has_a_file_and_every_file_a_verb() -> None:
     assert members("edge.cli") - NOT_VERBS == set(VERBS)
 
 
-def test_every_later_verb_parses() -> None:
-    assert set(later_verbs.ARGUMENTS) == set(LATER)
+def test_every_verb_has_a_command_and_a_group() -> None:
+    assert [verb for verb in VERBS if type(command_of(verb)).__name__ != "Verb"] == []
+    assert {entry.group for entry in VERBS.values()} == set(GROUPS)
 
 
 @pytest.mark.parametrize("name", targets.names())

@@ -109,10 +109,10 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_machine_without_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(name: str) -> None:
-        raise EdgeError("target 'cpu'", "needs x86_64, this machine is riscv64", "other machines come with later issues")
+        raise EdgeError("target 'cpu'", "needs x86_64, this machine is riscv64", "build for the device's own target: edge targets lists them")
 
     monkeypatch.setattr(doctor.targets, "load", refuses)
-    cure = "other machines come with later issues"
+    cure = "build for the device's own target: edge targets lists them"
     assert doctor.instruction_set() == Finding(MISSING, "cpu", "needs x86_64, this machine is riscv64", cure)
 
 

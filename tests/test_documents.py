@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import cli
+from edge.cli.commands import VERBS
+from edge.cli.group import command_of
+from edge.cli.words import check
 from house import ROOT
 
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/devices.md", "docs/meters.md", "docs/mlperf.md", "CHANGELOG.md")
@@ -25,14 +27,16 @@ def commands() -> list[str]:
 
 
 def test_the_tour_has_every_command_of_today() -> None:
-    assert set(cli.VERBS) - {line.split()[1] for line in lines("README.md") if line.startswith("edge ")} == set()
+    assert set(VERBS) - {line.split()[1] for line in lines("README.md") if line.startswith("edge ")} == set()
 
 
 @pytest.mark.parametrize("line", commands())
 def test_a_command_of_the_pages_parses(line: str) -> None:
     verb, *words = shlex.split(line)[1:]
-    assert util.find_spec(cli.module_of(verb)), f"{verb} has no file"
-    cli.parse(cli.parser_of(verb), words)
+    assert util.find_spec(f"edge.cli.{verb}"), f"{verb} has no file"
+    command = command_of(verb)
+    check(verb, command, words)
+    command.make_context(verb, words)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -192,8 +192,8 @@ def test_weights_for_an_onnx_file_are_refused(tmp_path: Path) -> None:
     ("spec", "message"),
     [
         ("missing.onnx", "missing.onnx: no such file"),
-        ("net.tflite", "net.tflite: reading .tflite comes with a later issue (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
-        ("net.nir", "net.nir: reading .nir comes with a later issue (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
+        ("net.tflite", "net.tflite: .tflite is not supported yet (convert it to ONNX, for example with tf2onnx, and build that)"),
+        ("net.nir", "net.nir: .nir is not supported yet (build the PyTorch module behind it: FILE.py:CALLABLE)"),
         ("net.h5", "net.h5: is no model that can be read (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
         ("net.py", "net.py: does not say which callable gives the model (net.py:CALLABLE)"),
         ("missing.py:net", "missing.py: no such file"),

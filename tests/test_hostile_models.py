@@ -303,7 +303,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     assert graph.load(tmp_path / "a.onnx").graph.outputs[0].name == "y"
     with pytest.raises(EdgeError) as error:
         graph.save(model, tmp_path / "nowhere" / "a.onnx")
-    assert str(error.value) == f"{tmp_path}/nowhere/a.onnx: cannot be written: No such file or directory"
+    assert str(error.value) == f"{tmp_path}/nowhere/a.onnx: cannot be written: No such file or directory (choose another place)"
     monkeypatch.setattr(writing, "PROTOBUF_LIMIT", 1 << 20)
     with pytest.raises(EdgeError) as error:
         graph.save(model, tmp_path / "b.onnx")

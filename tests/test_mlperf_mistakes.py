@@ -286,7 +286,7 @@ def test_a_file_that_goes_bad_while_it_is_read(tmp_path: Path, monkeypatch: pyte
         (["FILE", "--csv", "x"], 2, "profile: --protocol mlperf takes no --csv (the protocol fixes how is measured)"),
         (["FILE", "--threads", "-1"], 2, "profile: --threads -1 is not between 0 and 256"),
         (["FILE", "--mlperf-secs", "nan"], 2, "profile: --mlperf-secs nan is not between 0 and 3600"),
-        ([], 2, "profile: what shall the device be fed? (an .edge file for its test vectors, or --input FILES)"),
+        ([], 2, "profile: no inputs given (give an .edge file for its test vectors, or --input FILES)"),
         (
             ["--input", "FILE"],
             2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pydoc
 import subprocess
 import sys
 
@@ -47,8 +48,20 @@ def test_the_three_functions_survive_the_import_of_everything() -> None:
 
 
 def test_import_edge_is_light() -> None:
-    code = "import edge, sys; print(sorted({'numpy', 'onnx', 'onnx_ir', 'torch', 'argparse'} & set(sys.modules)))"
+    code = "import edge, sys; print(sorted({'numpy', 'onnx', 'onnx_ir', 'torch', 'click'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_all_names_what_is_public() -> None:
+    assert sorted(edge.__all__) == sorted(edge.PUBLIC)
+    assert {*edge.__all__, "__version__"} == set(dir(edge))
+
+
+def test_help_explains_every_function_and_error() -> None:
+    page = pydoc.plain(pydoc.render_doc(edge))
+    assert [name for name in ("build", "load", "predict", "profile") if f"\n    {name}(" not in page] == []
+    assert [name for name in ("CheckFailed", "DeviceFailed", "EdgeError", "ToolFailed") if f"\n    class {name}(" not in page] == []
+    assert [name for name in edge.__all__ if not (getattr(edge, name).__doc__ or "").strip()] == []
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

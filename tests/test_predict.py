@@ -100,7 +100,7 @@ NEEDS = ", ".join(
 )
 REFUSALS = [
     ("{net}", "predict: a model needs a target (--target arm64|cpu|rpi-zero2w|rpi3|rpi4|rpi5|x86-64)"),
-    ("{net} --target rpi4 --threads -1", "predict: --threads -1 is below 0 (0 is one a core)"),
+    ("{net} --target rpi4 --threads -1", "predict: --threads -1 is not between 0 and 256"),
     (
         "{net} --target arm64",
         f"target 'arm64': its profile says too little to predict from: no {NEEDS}, overlap, together, overhead.step, overhead.thread"

@@ -105,6 +105,25 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{tmp_path}/p.jpg: ")
     with pytest.raises(EdgeError) as caught:
         read_image(tmp_path / "none.jpg", Preprocess())
-    assert str(caught.value) == (
-        f"{tmp_path}/none.jpg: cannot be read: [Errno 2] No such file or directory: '{tmp_path}/none.jpg' (give a .jpg or .png)"
-    )
+    assert str(caught.value) == f"{tmp_path}/none.jpg: cannot be read: No such file or directory (check the path and its permissions)"
+
+
+@pytest.mark.parametrize("pillows_own_limit", [1000, 10])
+def test_a_picture_that_is_too_large(pillows_own_limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
+    image.new("L", (9, 9)).save(tmp_path / "p.png")
+    monkeypatch.setattr("edge.artifact.preprocess.MAX_PIXELS", 80)
+    monkeypatch.setattr(image, "MAX_IMAGE_PIXELS", pillows_own_limit)
+    with pytest.raises(EdgeError) as caught:
+        read_image(tmp_path / "p.png", Preprocess())
+    assert str(caught.value) == f"{tmp_path}/p.png: is too large: it has more than 100 million pixels (make it smaller)"
+
+
+def test_a_picture_that_is_cut_short(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
+    image.effect_noise((64, 64), 80).save(tmp_path / "p.png")
+    whole = (tmp_path / "p.png").read_bytes()
+    (tmp_path / "p.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(EdgeError) as caught:
+        read_image(tmp_path / "p.png", Preprocess())
+    assert str(caught.value) == f"{tmp_path}/p.png: cannot be read: image file is truncated (give a whole .jpg or .png)"

@@ -339,10 +339,10 @@ def refusals() -> list[tuple[list[str], int, str]]:
         (
             ["run", "FILE", "--input", "DIR/no.npz"],
             2,
-            "DIR/no.npz: cannot be read: [Errno 2] No such file or directory: 'DIR/no.npz' (numpy.savez(path, input=array) makes one)",
+            "DIR/no.npz: cannot be read: No such file or directory (check the path and its permissions)",
         ),
         (["run", "FILE", "--input", "DIR/y.npz"], 2, "FILE: no input 'y' (it has x: float32[4, 256])"),
-        (["run", "FILE", "--image", "DIR/y.npz"], 2, "DIR/y.npz: is no picture that Pillow knows (give a .jpg or .png)"),
+        (["run", "FILE", "--image", "DIR/y.npz"], 2, "DIR/y.npz: is not a picture that Pillow knows (give a .jpg or .png)"),
     ]
 
 

@@ -259,7 +259,9 @@ def test_files_of_this_machine(opened: SerialDevice, tmp_path: Path) -> None:
     none = tmp_path / "none"
     fails(f"{none}: cannot be read: No such file or directory", opened, lambda: opened.push(none, "a"))
     (tmp_path / "a").write_bytes(b"data")
-    fails(f"{none}/b: cannot be written: No such file or directory (another folder?)", opened, lambda: opened.pull(str(tmp_path / "a"), none / "b"))
+    fails(
+        f"{none}/b: cannot be written: No such file or directory (choose another place)", opened, lambda: opened.pull(str(tmp_path / "a"), none / "b")
+    )
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_a_kind_that_is_not_here_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.devices.kinds", lambda: ["local", "ssh"])
     with pytest.raises(EdgeError) as error:
         open_device("virtual://rpi4")
-    assert str(error.value) == "device 'virtual://rpi4': comes with a later issue (devices now: local, ssh)"
+    assert str(error.value) == "device 'virtual://rpi4': not supported yet (use one of: local, ssh)"
 
 
 @given(some.lists(some.text(some.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=5))

@@ -165,6 +165,18 @@ def test_the_command_fails_with_exit_code_1_and_json_alone(edge_file: Path, caps
     assert err.startswith("edge: tiny.edge: output 's, vector 0' is the first to differ: test vectors → artifact, error ")
 
 
+@pytest.mark.parametrize(
+    ("cosine", "figures"),
+    [(math.nan, "error 0.25"), (0.5, "error 0.25, cosine 0.500000")],
+)
+def test_a_cosine_that_nobody_computed_is_not_shown(cosine: float, figures: str) -> None:
+    row = verify.Comparison("test vectors → artifact", "s, vector 0", 0.25, cosine, True, False)
+    with pytest.raises(CheckFailed) as caught:
+        verify.require_good(verify.Outcome("tiny.edge", "v3", verify.Tolerance(1e-5), (row,)))
+    said = "tiny.edge: output 's, vector 0' is the first to differ: test vectors → artifact"
+    assert str(caught.value) == f"{said}, {figures} (--per-layer shows every layer)"
+
+
 def test_the_command_takes_a_model_file(edge_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from edge.graph import save
 

@@ -10,6 +10,7 @@ import venv
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 
 from house import FOLDERS, ROOT, packages
@@ -79,14 +80,18 @@ def test_the_wheel_holds_the_tree(wheel: Path) -> None:
 
 @pytest.mark.slow
 def test_the_installed_wheel_runs_from_anywhere(wheel: Path, tmp_path: Path) -> None:
-    """An empty environment, without even numpy: help, version and targets need nothing."""
+    """An empty environment, without even numpy: help, version and targets need click alone."""
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "click").symlink_to(Path(click.__file__).parent)
     venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv" / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*pip, str(wheel)], check=True)
 
     def edge(*words: str) -> str:
-        return subprocess.run([python.parent / "edge", *words], check=True, capture_output=True, text=True, cwd="/", env={}).stdout
+        return subprocess.run(
+            [python.parent / "edge", *words], check=True, capture_output=True, text=True, cwd="/", env={"PYTHONPATH": str(tmp_path / "alone")}
+        ).stdout
 
     assert edge("--help").startswith("usage: edge COMMAND")
     assert edge("--version") == f"edge {wheel.name.split('-')[1]}\n"

@@ -9,6 +9,7 @@ y = (x / scale - mean) / std, by channel; x in 0…255.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.artifact.typed_json import decode
-from edge.errors import EdgeError, did_you_mean
+from edge.errors import EdgeError, did_you_mean, unreadable
 
 Array = NDArray[np.generic]
 MODES = {"rgb": "RGB", "gray": "L"}
 LAYOUTS, FILTERS = ("nchw", "nhwc"), ("nearest", "bilinear", "bicubic")
 MAX_SIDE, MAX_PIXELS = 8192, 100_000_000
+TOO_LARGE = "is too large: it has more than 100 million pixels"
 OPTION = "--preprocess"
 
 
@@ -112,14 +114,16 @@ def read_image(path: Path, p: Preprocess) -> Array:
     except ImportError:
         raise EdgeError("--image", "reading photos needs Pillow", "pip install 'edge-deploy[image]'") from None
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise EdgeError(str(path), f"{image.width}x{image.height} pixels are too many", "make the photo smaller")
+                raise EdgeError(str(path), TOO_LARGE, "make it smaller")
             return apply(image.convert(MODES[p.color]), p)
     except UnidentifiedImageError:
-        raise EdgeError(str(path), "is no picture that Pillow knows", "give a .jpg or .png") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise EdgeError(str(path), f"cannot be read: {error}", "give a .jpg or .png") from None
+        raise EdgeError(str(path), "is not a picture that Pillow knows", "give a .jpg or .png") from None
+    except Image.DecompressionBombError:
+        raise EdgeError(str(path), TOO_LARGE, "make it smaller") from None
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error, "give a whole .jpg or .png") from None
 
 
 def apply(image: object, p: Preprocess) -> Array:

@@ -18,6 +18,8 @@ from edge.artifact.writer import ALIGN
 from edge.errors import EdgeError
 from edge.steps import Plan
 
+MODELS = (".onnx", ".pt2", ".py")  #: what `edge build` takes, and people hand to `edge inspect`
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -62,7 +64,10 @@ def open_artifact(path: Path | str, check: bool = True) -> Artifact:
                 raise EdgeError(where, f"is {size} bytes long, no size for an .edge file", DAMAGED)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
-        raise EdgeError(where, error.strerror or "cannot be read", "give the path of an .edge file") from None
+        cure = f"build it first: edge build {where} --target cpu" if where.startswith("zoo:") or ".py:" in where else "give the path of an .edge file"
+        raise EdgeError(where, error.strerror or "cannot be read", cure) from None
+    if path.suffix.lower() in MODELS and mapped[:4] != b"\x7fELF":
+        raise EdgeError(where, "is a model, not an .edge file", f"build it first: edge build {where} --target cpu")
     entries = entries_of(mapped, where)
     if entries["manifest.json"].size > MAX_BYTES:
         raise EdgeError(where, "manifest.json is too big", DAMAGED)

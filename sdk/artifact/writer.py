@@ -27,10 +27,12 @@ def write(
     expected: Buffer = b"",
     graph: bytes = b"",
     files: Mapping[str, bytes] | None = None,
+    named: Path | None = None,
 ) -> Path:
     """Writes ELF + zip.  manifest: the fields of `Manifest`; schema, edge, weights_bytes, files and elf are filled in here.
 
     weights.bin and expected.bin are stored, weights.bin first and with its data 64 KiB-aligned in the file; the rest is deflated.
+    named: the file that messages name, where `path` is only on the way to it.
     """
     path, files = Path(path), dict(files or {})
     for name in files:
@@ -49,7 +51,7 @@ def write(
     )
     order = ["weights.bin", "expected.bin", "manifest.json", "graph.onnx", *sorted(files)]
     parts["manifest.json"] = manifest_bytes(known)
-    write_whole(path, [head, *zip_parts(len(head), {name: parts[name] for name in order}, path.name)], mode=0o755)
+    write_whole(path, [head, *zip_parts(len(head), {name: parts[name] for name in order}, path.name)], mode=0o755, named=named)
     return path
 
 

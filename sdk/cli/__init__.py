@@ -1,7 +1,6 @@
-"""The command `edge`: one file a verb, imported only when that verb is used.
+"""The command `edge`: one file a verb, imported only when that verb is used (`edge.cli.commands` is their table).
 
-A verb module has `arguments(parser)`, which adds its options, and `run(args) -> int`, which gives the exit code:
-0 good; 1 the check asked for failed; 2 wrong usage or input; 3 the device or a tool failed.
+Exit codes: 0 good; 1 the check asked for failed; 2 wrong usage or input; 3 the device or a tool failed.
 """
 
 from __future__ import annotations
@@ -11,49 +10,55 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from contextlib import suppress
 
-from edge.cli.parser import Parser, parse
-from edge.errors import EdgeError, did_you_mean
+from edge.cli.commands import VERBS as VERBS
+from edge.cli.output import SHOWN, as_json, complain, open_streams, wants_json, write
+from edge.errors import FULL, EdgeError, ToolFailed
 
-VERBS = {
-    "targets": "list the devices to build for, or one device's figures and their sources",
-    "build": "compile a model into one .edge file",
-    "inspect": "say what an .edge file holds, without running it (--count runs it, under an emulator)",
-    "verify": "compare an .edge file with its model, whole and per layer",
-    "run": "feed arrays or a picture to an .edge file",
-    "profile": "measure latency and memory, whole and per layer",
-    "flash": "put an .edge file on a device, checked there, the old one kept; or on an SD card or into its image",
-    "rollback": "go back to the model a device had before",
-    "devices": "list the devices that are attached",
-    "predict": "say what a model would cost on a device that is not here",
-    "doctor": "check this machine, or a device, for what building and measuring need",
-}
-LATER = {
-    "compare": "compare two profiles and fail on a regression",
-}
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
+COMPLETE = "_EDGE_COMPLETE"  #: a shell sets it; [click, Shell Completion]
 INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and give its exit code; what the user can fix is one line on stderr."""
+    """Run one command line and give its exit code; what the user can fix is one line on stderr, and JSON where that is asked for."""
     if argv is None:
         spare_collector()
+    words = sys.argv[1:] if argv is None else list(argv)
+    SHOWN.set(False)
     try:
-        code = dispatch(sys.argv[1:] if argv is None else list(argv))
-        sys.stdout.flush()
-        return code
+        open_streams()
+        return dispatch(words)
     except EdgeError as error:
-        print(f"edge: {error}", file=sys.stderr)
-        return error.exit_code
+        return answer(words, error)
     except KeyboardInterrupt:
-        print("edge: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return answer(words, Interrupted("edge", "interrupted"))
     except BrokenPipeError:
-        # The reader (`| head`) has gone: keep the interpreter from complaining when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        cure = f"make room in {os.environ.get('TMPDIR', '/tmp')}, or set TMPDIR to a folder that has some"
+        return answer(words, ToolFailed("temporary files", f"cannot be written: {error.strerror}", cure))
+
+
+class Interrupted(EdgeError):
+    """Ctrl-C."""
+
+    exit_code = INTERRUPTED
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def answer(words: Sequence[str], error: EdgeError) -> int:
+    """One line on stderr; where stdout is JSON, the same there, unless the command has answered already, as verify does."""
+    complain(f"edge: {error}")
+    if wants_json(words) and not SHOWN.get():
+        with suppress(BrokenPipeError, ToolFailed):  # what stdout cannot take is on stderr
+            write(as_json(error))
+    return error.exit_code
 
 
 def spare_collector() -> None:
@@ -63,48 +68,11 @@ def spare_collector() -> None:
 
 
 def dispatch(words: list[str]) -> int:
-    """Find the verb, import its module and run it."""
-    from edge import __version__
+    """Find the command, import its file and run it; or answer a shell that completes."""
+    if COMPLETE in os.environ:
+        from edge.cli.shells import complete
 
-    if not words:
-        print(overview(), file=sys.stderr)
-        return EdgeError.exit_code
-    verb, rest = words[0], words[1:]
-    if verb in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if verb in ("--version", "-V"):
-        print(f"edge {__version__}")
-        return 0
-    if verb not in VERBS | LATER:
-        kind = "option" if verb.startswith("-") else "command"
-        raise EdgeError(verb, f"unknown {kind}", did_you_mean(verb, [*VERBS, *LATER, "--help", "--version"]) or "edge --help lists the commands")
-    parser = parser_of(verb)
-    if {"-h", "--help"} & set(rest):
-        print(parser.format_help(), end="")
-        return 0
-    args = parse(parser, rest)
-    run = import_module(module_of(verb)).run
-    code: int = run(args)
-    return code
+        return complete(os.environ[COMPLETE])
+    from edge.cli.group import run
 
-
-def module_of(verb: str) -> str:
-    return "edge.cli.later" if verb in LATER else f"edge.cli.{verb}"
-
-
-def parser_of(verb: str) -> Parser:
-    """The verb's parser with its options."""
-    parser = Parser(prog=f"edge {verb}", description=(VERBS | LATER)[verb])
-    parser.set_defaults(verb=verb)
-    import_module(module_of(verb)).arguments(parser)
-    return parser
-
-
-def overview() -> str:
-    """What `edge --help` prints."""
-    lines = ["usage: edge COMMAND …        (edge COMMAND --help for its options)", ""]
-    lines += [f"  {verb:<10}{text}" for verb, text in VERBS.items()]
-    lines += ["", "Coming with later issues:"]
-    lines += [f"  {verb:<10}{text}" for verb, text in LATER.items()]
-    return "\n".join([*lines, "", "  edge --version"])
+    return run(words)

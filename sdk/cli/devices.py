@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
+import click
+
+from edge.cli import options
+from edge.cli.output import put
+from edge.cli.verb import verb
 
 LONGEST = 300  #: characters: a URI is there to be copied
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--stop", action="store_true", help="switch every virtual board off; what is on their disks stays")
-
-
-def run(args: argparse.Namespace) -> int:
+@verb
+@options.as_json()
+@click.option("--stop", is_flag=True, help="switch every virtual board off; what is on their disks stays")
+def command(as_json: bool, stop: bool) -> int:
     import json
     from dataclasses import asdict
 
     from edge.devices import find_devices, virtual
     from edge.report.table import table
 
-    if args.stop:
+    if stop:
         virtual.stop()
     found = list(find_devices())
-    if args.json:
-        print(json.dumps([asdict(device) for device in found], indent=1))
+    if as_json:
+        put(json.dumps([asdict(device) for device in found], indent=1))
     else:
-        print(table(("device", "what"), [(device.uri, device.what) for device in found], LONGEST))
-        print("\nboards on the network: ssh://USER@HOST")
+        put(table(("device", "what"), [(device.uri, device.what) for device in found], LONGEST))
+        put("\nboards on the network: ssh://USER@HOST")
     return 0

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
@@ -17,6 +16,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from edge import targets
+from edge.cli import options
+from edge.cli.output import put
+from edge.cli.verb import verb
 from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.targets import host, toolchain
@@ -39,14 +41,12 @@ PACKAGES = (
 )
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device", nargs="?", default="local", metavar="DEVICE", help="the device to look at; `local`, this machine, is the default")
-
-
-def run(args: argparse.Namespace) -> int:
+@verb
+@options.device("the device to look at; `local`, this machine, is the default", default="local")
+def command(device: str) -> int:
     missing = False
-    for finding in findings() if args.device == "local" else there(args.device):
-        print(finding, flush=True)
+    for finding in findings() if device == "local" else there(device):
+        put(str(finding))
         missing |= finding.status == MISSING
     return int(missing)
 

@@ -5,99 +5,86 @@ edge flash A.edge --image card.img|/dev/sdX: the model onto an SD card or into i
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge.cli import completion, options
+from edge.cli.output import complain, put
+from edge.cli.verb import verb
+from edge.errors import EdgeError
 
 if TYPE_CHECKING:
     from edge.images import Asker
 
-#: option of --image -> what it is when nobody gives it
+#: what only --image understands: parameter -> option
 OF_IMAGE = {
-    **dict.fromkeys(("source", "base", "host_name", "user", "ssh_key", "wifi", "wifi_country", "max_size")),
-    "yes": False,
+    "source": "--from",
+    **{name: "--" + name.replace("_", "-") for name in ("base", "host_name", "user", "ssh_key", "wifi", "wifi_country", "max_size", "yes")},
 }
-MAX_SIZE = "256GB"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="A.edge", help="the file to install")
-    parser.add_argument("--to", metavar="DEVICE", help="the device to install it on; it is run there once")
-    parser.add_argument("--folder", default="", metavar="PATH", help="where on the device (~/edge)")
-    parser.add_argument("--service", action="store_true", help="also let systemd check it whenever the device starts")
-    parser.add_argument("--image", type=Path, metavar="card.img|/dev/sdX", help="instead: an image file, changed or made, or a card; nothing is run")
-    parser.add_argument("--from", type=Path, dest="source", metavar="FILE", help="the image to start from (.img or .img.xz); it is not changed")
-    parser.add_argument("--base", metavar="debian", help="build a small bootable image instead, as happens when --image names no file")
-    parser.add_argument("--host-name", metavar="NAME", help="what the device calls itself")
-    parser.add_argument("--user", metavar="NAME", help="who can log in; the password is asked for, or in EDGE_USER_PASSWORD")
-    parser.add_argument("--ssh-key", type=Path, metavar="FILE", help="that user's public key")
-    parser.add_argument("--wifi", metavar="SSID", help="the network to join; the password is asked for, or in EDGE_WIFI_PASSWORD")
-    parser.add_argument("--wifi-country", metavar="XX", help="where the radio is used: DE, GB, US, …")
-    parser.add_argument("--max-size", metavar="SIZE", help=f"refuse a card larger than this (default {MAX_SIZE})")
-    parser.add_argument("--yes", action="store_true", help="overwrite the card, or the image file that --from replaces, without asking")
-
-
-def run(args: argparse.Namespace) -> int:
-    from edge.errors import EdgeError
-
-    if bool(args.to) == bool(args.image):
-        what = "takes --to or --image, not both" if args.to else "says nowhere to put it"
+@verb
+@options.artifact("the file to install")
+@click.option("--to", metavar="DEVICE", shell_complete=completion.devices, help="the device to install it on; it is run there once")
+@options.folder()
+@click.option("--service", is_flag=True, help="also let systemd check it whenever the device starts")
+@click.option("--image", type=options.FILE, metavar="card.img|/dev/sdX", help="instead: an image file, changed or made, or a card; nothing is run")
+@click.option("--from", "source", type=options.FILE, metavar="FILE", help="the image to start from (.img or .img.xz); it is not changed")
+@click.option("--base", default="", metavar="debian", help="build a small bootable image instead, as happens when --image names no file")
+@click.option("--host-name", default="", metavar="NAME", help="what the device calls itself")
+@click.option("--user", default="", metavar="NAME", help="who can log in; the password is asked for, or in EDGE_USER_PASSWORD")
+@click.option("--ssh-key", type=options.FILE, metavar="FILE", help="that user's public key")
+@click.option("--wifi", default="", metavar="SSID", help="the network to join; the password is asked for, or in EDGE_WIFI_PASSWORD")
+@click.option("--wifi-country", default="", metavar="XX", help="where the radio is used: DE, GB, US, …")
+@click.option("--max-size", default="256GB", metavar="SIZE", help="refuse a card larger than this")
+@click.option("--yes", is_flag=True, help="overwrite the card, or the image file that --from replaces, without asking")
+def command(artifact: Path, to: str | None, folder: str, service: bool, image: Path | None, **of_image: Any) -> int:
+    if bool(to) == bool(image):
+        what = "takes --to or --image, not both" if to else "needs --to or --image"
         raise EdgeError("flash", what, "edge flash A.edge --to ssh://pi@board, or --image card.img")
-    given = [name for name, nothing in OF_IMAGE.items() if getattr(args, name) != nothing]
-    if args.to and given:
-        option = "from" if given[0] == "source" else given[0].replace("_", "-")
-        raise EdgeError(f"flash: --{option}", "belongs to --image", "a device that runs has been configured already")
-    if args.image and args.folder:
+    foreign = [option for name, option in OF_IMAGE.items() if options.given(name)]
+    if to and foreign:
+        raise EdgeError(f"flash: {foreign[0]}", "belongs to --image", "a device that runs has been configured already")
+    if image and folder:
         raise EdgeError("flash: --folder", "belongs to --to", "in an image it is /opt/edge")
-    return to_device(args) if args.to else to_image(args)
+    return to_device(artifact, to, folder, service) if to else to_image(artifact, image or Path(), service, of_image)
 
 
-def to_device(args: argparse.Namespace) -> int:
-    from edge import artifact
+def to_device(path: Path, to: str, folder: str, service: bool) -> int:
+    from edge.artifact.reader import open_artifact
     from edge.cli.progress import Progress
     from edge.devices import opened
     from edge.devices.install import flash
     from edge.devices.service import install_service
 
-    file = artifact.open(args.artifact)
-    with Progress() as say, opened(args.to, say) as device:
-        made = flash(device, file, args.folder, say)
+    file = open_artifact(path)
+    with Progress() as say, opened(to, say) as device:
+        made = flash(device, file, folder, say)
     before = f"; before: {made.previous}" if made.previous else ""
     sent = f"; {made.sent / 1e6:.1f} of {made.size / 1e6:.1f} MB sent, the rest was there" if made.sent < made.size else ""
-    print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
+    put(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
     if made.fleeting:
         note = f"note: a restart of the device undoes this: {made.fleeting} (--folder PATH on a disk keeps it)"
-        print(f"{made.uri}: {note}", file=sys.stderr)
-    if args.service:
-        with Progress() as say, opened(args.to, say) as device:
+        complain(f"{made.uri}: {note}")
+    if service:
+        with Progress() as say, opened(to, say) as device:
             unit = install_service(device, made, say)
-        print(f"{made.uri}: {unit} checks it at every start")
+        put(f"{made.uri}: {unit} checks it at every start")
     return 0
 
 
-def to_image(args: argparse.Namespace) -> int:
+def to_image(path: Path, image: Path, service: bool, of_image: dict[str, Any]) -> int:
     from edge.cli.progress import Progress
     from edge.images import FlashImage, flash_image
 
-    words = FlashImage(
-        artifact=args.artifact,
-        image=args.image,
-        source=args.source,
-        base=args.base or "",
-        host_name=args.host_name or "",
-        user=args.user or "",
-        ssh_key=args.ssh_key,
-        wifi=args.wifi or "",
-        wifi_country=args.wifi_country or "",
-        service=args.service,
-        max_size=args.max_size or MAX_SIZE,
-        yes=args.yes,
-    )
+    words = FlashImage(artifact=path, image=image, service=service, **of_image)
     with Progress() as say:
         said = flash_image(words, say, asker())
-    print(said)
+    put(said)
     return 0
 
 
@@ -109,5 +96,5 @@ def asker() -> Asker:
 
 
 def confirm(question: str) -> bool:
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    complain(f"{question} [y/N] ", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

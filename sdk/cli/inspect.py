@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
+import click
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="A.edge", help="the file to look into")
-    parser.add_argument("--json", action="store_true", help="print JSON: the manifest, sizes, ops; with --count the counts")
-    parser.add_argument("--count", action="store_true", help="RUN the file once under qemu-aarch64 and count each layer's instructions, exactly")
-    parser.add_argument("--cpu", metavar="NAME", help="with --count: the emulated CPU, e.g. cortex-a76 (the target's own, its lowest)")
-    parser.add_argument("--level", metavar="NAME", help="with --count: force an ISA level of the file")
+from edge.cli import options
+from edge.cli.output import put
+from edge.cli.verb import verb
+from edge.errors import EdgeError
 
 
-def run(args: argparse.Namespace) -> int:
-    from edge import artifact, report
-    from edge.errors import EdgeError
+@verb
+@options.artifact("the file to look into")
+@options.as_json("print JSON: the manifest, sizes, ops; with --count the counts")
+@click.option("--count", is_flag=True, help="RUN the file once under qemu-aarch64 and count each layer's instructions, exactly")
+@click.option("--cpu", metavar="NAME", help="with --count: the emulated CPU, e.g. cortex-a76 (the target's own, its lowest)")
+@click.option("--level", metavar="NAME", help="with --count: force an ISA level of the file")
+def command(artifact: Path, as_json: bool, count: bool, cpu: str | None, level: str | None) -> int:
+    from edge import report
+    from edge.artifact.reader import open_artifact
 
-    for name in ("cpu", "level"):
-        if getattr(args, name) is not None and not args.count:
-            raise EdgeError(f"--{name}", "belongs to --count, and the file is not run without it", "add --count")
-    if args.count:
+    for name, value in (("--cpu", cpu), ("--level", level)):
+        if value is not None and not count:
+            raise EdgeError(name, "belongs to --count, and the file is not run without it", "add --count")
+    if count:
         from edge import measure
 
-        counts = measure.count(args.artifact, cpu=args.cpu, level=args.level)
-        print((counts.to_json() if args.json else report.counts_text(counts)).rstrip("\n"))
+        counts = measure.count(artifact, cpu=cpu, level=level)
+        put(counts.to_json() if as_json else report.counts_text(counts))
         return 0
-    opened = artifact.open(args.artifact)
-    print(json.dumps(report.artifact_facts(opened), indent=1) if args.json else report.artifact_text(opened).rstrip("\n"))
+    opened = open_artifact(artifact)
+    put(json.dumps(report.artifact_facts(opened), indent=1) if as_json else report.artifact_text(opened))
     return 0

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
+import click
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL|A.edge", help="whatever edge build takes, or an .edge file, whose plan is used as it is")
-    parser.add_argument("--target", help="the device (edge targets lists them), or a profile.toml of your own; an .edge file's own when left out")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="0 for one a core (1)")
-    parser.add_argument(
-        "--input-shape", action="append", default=[], metavar="IN:1x3x224x224", help="fix the shape of an input that the model leaves open"
-    )
-    parser.add_argument("--per-layer", action="store_true", help="a line a step: time, energy, what bounds it, bytes by where they lie")
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else; it has every step")
+from edge.cli import options
+from edge.cli.output import put
+from edge.cli.verb import verb
 
 
-def run(args: argparse.Namespace) -> int:
+@verb
+@options.model("whatever edge build takes, or an .edge file, whose plan is used as it is", "MODEL|A.edge")
+@options.target("the device (edge targets lists them), or a profile.toml of your own; an .edge file's own when left out")
+@options.threads("core")
+@options.input_shape()
+@click.option("--per-layer", is_flag=True, help="a line a step: time, energy, what bounds it, bytes by where they lie")
+@options.as_json("print JSON and nothing else; it has every step")
+def command(model: str, target: str | None, threads: int, input_shape: tuple[str, ...], per_layer: bool, as_json: bool) -> int:
     from edge import converters, pipeline, report
     from edge.cli.progress import Progress
 
-    shapes = dict(converters.parse_input_shape(text) for text in args.input_shape)
+    shapes = dict(converters.parse_input_shape(text) for text in input_shape)
     with Progress() as say:
-        found = pipeline.predict(args.model, args.target, threads=args.threads, input_shapes=shapes, say=say)
-    print(json.dumps(found.to_dict(), indent=1) if args.json else report.prediction_text(found, args.per_layer).rstrip("\n"))
+        found = pipeline.predict(model, target, threads=threads, input_shapes=shapes, say=say)
+    put(json.dumps(found.to_dict(), indent=1) if as_json else report.prediction_text(found, per_layer))
     return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.cli import options
+from edge.cli.output import put
 from edge.errors import CheckFailed, EdgeError
 
 if TYPE_CHECKING:
@@ -15,28 +16,41 @@ if TYPE_CHECKING:
     from edge.measure.mlperf_figures import Benchmark
 
 STDOUT = Path("-")
-#: options that say something to the ordinary profile only
-FOREIGN = {"runs": 100, "warmup": 10, "min_secs": 3.0, "per_layer": False, "csv": None, "html": None}
+#: parameters that say something to the ordinary profile only
+FOREIGN = ("runs", "warmup", "min_secs", "per_layer", "csv", "html")
 
 
-def run(args: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """The command line.  json: None, STDOUT or a file."""
+
+    artifact: Path | None
+    on: str
+    threads: int
+    level: str | None
+    strict: bool
+    energy: str
+    input: tuple[Path, ...]
+    mlperf_secs: float
+    json: Path | None
+
+
+def run(args: Asked) -> int:
     from edge import report
     from edge.artifact.reader import open_artifact
     from edge.artifact.whole_file import write_whole
 
-    for name, default in FOREIGN.items():
-        if getattr(args, name) != default:
+    for name in FOREIGN:
+        if options.given(name):
             raise EdgeError("profile", f"--protocol mlperf takes no --{name.replace('_', '-')}", "the protocol fixes how is measured")
-    if not (math.isfinite(args.mlperf_secs) and 0 < args.mlperf_secs <= 3600):
-        raise EdgeError("profile", f"--mlperf-secs {args.mlperf_secs} is not between 0 and 3600")
     if args.artifact is None and not args.input:
-        raise EdgeError("profile", "what shall the device be fed?", "an .edge file for its test vectors, or --input FILES")
+        raise EdgeError("profile", "no inputs given", "give an .edge file for its test vectors, or --input FILES")
     artifact = open_artifact(args.artifact) if args.artifact else None
     made = benchmark_of(args, artifact)
     if args.json == STDOUT:
-        print(made.to_json(), end="")
+        put(made.to_json())
     else:
-        print(report.mlperf_text(made).rstrip("\n"))
+        put(report.mlperf_text(made))
         if args.json:
             write_whole(args.json, [made.to_json().encode()])
     if args.strict and not made.stable:
@@ -44,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def benchmark_of(args: argparse.Namespace, artifact: Artifact | None) -> Benchmark:
+def benchmark_of(args: Asked, artifact: Artifact | None) -> Benchmark:
     from edge import meters
     from edge.artifact.emulator import emulator
     from edge.cli.progress import Progress

@@ -1,4 +1,4 @@
-"""Progress of long work: one line on stderr that rewrites itself, on a terminal only.
+"""Progress of long work: one line on stderr that rewrites itself, on a terminal only.  --quiet: none; --verbose: a line for each stage, that stays.
 
     with Progress() as say:
         say("compiling level v4")
@@ -8,6 +8,7 @@ Packages below the command line take a `say: Callable[[str], None]` and know not
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from edge.cli.output import NORMAL, VERBOSE, complain, loudness
 from edge.errors import one_line
 
 CLEAR = "\r\x1b[K"
@@ -26,7 +28,8 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None, tick: float = TICK) -> None:
         self.stream = stream or sys.stderr
-        self.shows = self.stream.isatty()
+        self.verbose = loudness() == VERBOSE
+        self.shows = self.stream.isatty() and loudness() == NORMAL
         self.tick = tick
         self.began = time.monotonic()
         self.text = ""
@@ -34,7 +37,9 @@ class Progress:
         self.ticker = threading.Thread(target=self.keep_showing, daemon=True)
 
     def __call__(self, text: str) -> None:
-        self.text = one_line(text)
+        before, self.text = self.text, one_line(text)
+        if self.verbose and stage(before) != stage(self.text):
+            complain(f"{time.monotonic() - self.began:5.1f} s  {self.text}")
         self.show()
 
     def show(self) -> None:
@@ -59,3 +64,8 @@ class Progress:
             self.ticker.join()
             self.stream.write(CLEAR)
             self.stream.flush()
+
+
+def stage(text: str) -> str:
+    """The text without its figures: how far a stage is makes no new one."""
+    return re.sub(r"[\d.,]+", "", text)

@@ -1,76 +1,53 @@
-"""`python -m edge.cli.reference` prints docs/cli.md from the commands themselves; `make docs` writes it, a test keeps it current.
-
-argparse words its help differently from one Python to the next, so the page is made from the options, not from the help text.
-"""
+"""`python -m edge.cli.reference` prints docs/cli.md from the commands themselves; `make docs` writes it, a test keeps it current."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator
-
-from edge.cli import LATER, VERBS, parser_of
+from edge.cli import help_page
+from edge.cli.commands import GROUPS, VERBS
+from edge.cli.group import command_of
+from edge.cli.verb import EVERYWHERE, sentence
 
 HEAD = """# The command line
 
 Made by `make docs` from the commands themselves: change `sdk/cli/`, not this page.
 
-Exit codes: 0 good; 1 the check asked for failed (verify, doctor); 2 wrong usage or input, one line on stderr; 3 the device or a tool
-failed. `--json` prints JSON on stdout and nothing else goes there. Underscores in an option's name are read as hyphens."""
+Exit codes: 0 good; 1 the check asked for failed (verify, doctor, `--strict`); 2 wrong usage or input, one line on stderr; 3 the device or a
+tool failed, or stdout is closed or full; 130 interrupted; 141 the reader of stdout has gone (`| head`).
+
+`--json` prints JSON on stdout and nothing else goes there. An error is a line on stdout too:
+`{"error": {"where": …, "what": …, "cure": …, "exit_code": 2}}`; where the command has printed its result (verify, `--strict`), that is all.
+
+Every command takes `-q` (no progress, no advice), `-v` (a line for every stage, kept) and `-h`; `-q` and `-v` may stand before the command.
+Underscores in an option's name are read as hyphens; options are not abbreviated; after `--` nothing is an option. `edge` prints no
+colours, with or without `NO_COLOR`.
+
+## Completion
+
+Tab completes commands, options, targets, networks of the zoo, devices and files. One line, in the shell's start file:
+
+    eval "$(_EDGE_COMPLETE=bash_source edge)"         # ~/.bashrc, bash 4.4 or newer
+    eval "$(_EDGE_COMPLETE=zsh_source edge)"          # ~/.zshrc, after compinit
+    _EDGE_COMPLETE=fish_source edge | source          # ~/.config/fish/completions/edge.fish"""
 
 
 def page() -> str:
-    """docs/cli.md: a section for each verb, then what later issues bring."""
-    sections = [HEAD, *(section(verb, text) for verb, text in VERBS.items()), later()]
+    """docs/cli.md: the groups as `edge --help` has them, a section for each command."""
+    sections = [HEAD]
+    for group, title in GROUPS.items():
+        sections += [f"## {title}", *(section(verb) for verb, entry in VERBS.items() if entry.group == group)]
     return "\n\n".join(sections) + "\n"
 
 
-def section(verb: str, text: str) -> str:
-    actions = [action for action in parser_of(verb)._actions if action.help != argparse.SUPPRESS and action.dest != "help"]
-    usage = " ".join(["edge", verb, *(word for action in actions for word in usage_of(action))])
-    rows = [f"| `{cell(spelling(action))}` | {cell(described(action))} |" for action in actions]
-    return "\n".join(
-        [f"## edge {verb}", "", f"{text[0].upper()}{text[1:]}.", "", f"    {usage}", "", "| argument | meaning |", "| --- | --- |", *rows]
-    )
-
-
-def usage_of(action: argparse.Action) -> Iterator[str]:
-    """The argument as a usage line shows it; plain options are left to the table."""
-    if not action.option_strings:
-        yield f"[{value_of(action)}]" if action.nargs in ("?", "*") else value_of(action)
-    elif action.required:
-        yield spelling(action)
-
-
-def value_of(action: argparse.Action) -> str:
-    if isinstance(action.metavar, str):
-        return action.metavar
-    if action.choices is not None:
-        return "|".join(map(str, action.choices))
-    return action.dest.upper() if action.option_strings else action.dest
-
-
-def spelling(action: argparse.Action) -> str:
-    if not action.option_strings:
-        return value_of(action)
-    value = "" if action.nargs == 0 else f" [{value_of(action)}]" if action.nargs == "?" else f" {value_of(action)}"
-    return ", ".join(action.option_strings) + value
-
-
-def described(action: argparse.Action) -> str:
-    """The help text, its %-placeholders filled in, and the default where there is one worth saying."""
-    text = (action.help or "") % {**vars(action), "prog": "edge"}
-    default = f"{action.default:g}" if isinstance(action.default, float) else str(action.default)
-    if default in ("None", "False", "", "[]", argparse.SUPPRESS) or "default" in text:
-        return text
-    return f"{text.removesuffix(f' ({default})')} (default {default})"
+def section(verb: str) -> str:
+    command = command_of(verb)
+    options = [(spelled, meaning) for spelled, meaning in help_page.options(command) if not spelled.startswith(EVERYWHERE)]
+    rows = [f"| `{cell(spelled)}` | {cell(meaning)} |" for spelled, meaning in [*help_page.arguments(command), *options]]
+    lines = [f"### edge {verb}", "", sentence(VERBS[verb].text), "", f"    edge {verb} {help_page.usage(command)}"]
+    return "\n".join([*lines, "", "| argument | meaning |", "| --- | --- |", *rows])
 
 
 def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def later() -> str:
-    return "\n".join(["## Coming with later issues", "", *(f"- `edge {verb}`: {text}" for verb, text in LATER.items())])
 
 
 if __name__ == "__main__":

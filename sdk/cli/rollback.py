@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
+import click
+
+from edge.cli import options
+from edge.cli.output import put
+from edge.cli.verb import verb
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device", metavar="DEVICE", help="the device to go back on")
-    parser.add_argument("--name", default="", metavar="NAME", help="which model, where several are installed")
-    parser.add_argument("--folder", default="", metavar="PATH", help="where on the device (~/edge)")
-
-
-def run(args: argparse.Namespace) -> int:
+@verb
+@options.device("the device to go back on")
+@click.option("--name", default="", metavar="NAME", help="which model, where several are installed")
+@options.folder()
+def command(device: str, name: str, folder: str) -> int:
     from edge.cli.progress import Progress
     from edge.devices import opened
     from edge.devices.install import rollback
 
-    with Progress() as say, opened(args.device, say) as device:
-        back = rollback(device, args.name, args.folder)
-    print(f"{back.uri}: {back.folder}/current is {back.name} {back.version} again; it was {back.previous}")
+    with Progress() as say, opened(device, say) as there:
+        back = rollback(there, name, folder)
+    put(f"{back.uri}: {back.folder}/current is {back.name} {back.version} again; it was {back.previous}")
     return 0

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
+
+from edge.cli import options
+from edge.cli.output import put
+from edge.cli.verb import verb
+from edge.errors import EdgeError, one_line, unreadable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,28 +24,26 @@ if TYPE_CHECKING:
 TOP = 5
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="A.edge", help="the file to run")
-    parser.add_argument("--input", type=Path, metavar="IN.npz", help="arrays by input name (.npy for a single input)")
-    parser.add_argument("--image", type=Path, metavar="PHOTO", help="a picture, prepared as `edge build --preprocess` said")
-    parser.add_argument("--output", type=Path, metavar="OUT.npz", help="where the outputs go, by name")
-    parser.add_argument("--on", default="local", metavar="DEVICE", help="where to run it (local)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="0 for one a CPU (1)")
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+@verb
+@options.artifact("the file to run")
+@click.option("--input", type=options.FILE, metavar="IN.npz", help="arrays by input name (.npy for a single input)")
+@click.option("--image", type=options.FILE, metavar="PHOTO", help="a picture, prepared as `edge build --preprocess` said")
+@click.option("--output", type=options.FILE, metavar="OUT.npz", help="where the outputs go, by name")
+@options.on()
+@options.threads()
+@options.as_json()
+def command(artifact: Path, input: Path | None, image: Path | None, output: Path | None, on: str, threads: int, as_json: bool) -> int:
+    from edge.artifact.reader import open_artifact
 
-
-def run(args: argparse.Namespace) -> int:
-    from edge import artifact
-    from edge.errors import EdgeError
-
-    if (args.input is None) == (args.image is None):
+    path = input or image
+    if path is None or (input and image):
         raise EdgeError("run", "takes one of --input and --image", "edge run A.edge --input in.npz --output out.npz")
-    opened = artifact.open(args.artifact)
-    given = from_image(opened, args.image) if args.image else from_file(opened, args.input)
-    outputs = answers(opened, given, args.on, args.threads)
-    if args.output:
-        keep(args.output, outputs)
-    show(opened, outputs, pictures=args.image is not None, as_json=args.json)
+    opened = open_artifact(artifact)
+    given = (from_file if input else from_image)(opened, path)
+    outputs = answers(opened, given, on, threads)
+    if output:
+        keep(output, outputs)
+    show(opened, outputs, pictures=image is not None, json_only=as_json)
     return 0
 
 
@@ -67,8 +71,6 @@ def from_file(opened: Artifact, path: Path) -> Arrays:
 
     import numpy as np
 
-    from edge.errors import EdgeError
-
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -78,12 +80,11 @@ def from_file(opened: Artifact, path: Path) -> Arrays:
         with loaded:
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise EdgeError(str(path), f"cannot be read: {error}", "numpy.savez(path, input=array) makes one") from None
+        raise unreadable(path, error, "numpy.savez(path, input=array) makes one") from None
 
 
 def from_image(opened: Artifact, path: Path) -> Arrays:
     from edge.artifact.preprocess import preprocess_from, read_image
-    from edge.errors import EdgeError
 
     m = opened.manifest
     if m.preprocess is None:
@@ -115,16 +116,14 @@ def top(opened: Artifact, scores: NDArray[np.generic]) -> list[dict[str, object]
     return [{"class": int(i), "score": float(flat[i]), "label": labels[i] if i < len(labels) else None} for i in order]
 
 
-def show(opened: Artifact, outputs: Arrays, *, pictures: bool, as_json: bool) -> None:
-    from edge.errors import one_line
-
+def show(opened: Artifact, outputs: Arrays, *, pictures: bool, json_only: bool) -> None:
     first = next(iter(outputs.values()))
     facts = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in outputs.items()}
     best = top(opened, first) if pictures else []
-    if as_json:
-        print(json.dumps({"outputs": facts, "top": best} if pictures else {"outputs": facts}, indent=1))
+    if json_only:
+        put(json.dumps({"outputs": facts, "top": best} if pictures else {"outputs": facts}, indent=1))
         return
     for row in best:
-        print(f"{row['score']:10.4f}  {row['class']:>5}  {one_line(str(row['label'] or ''))}".rstrip())
+        put(f"{row['score']:10.4f}  {row['class']:>5}  {one_line(str(row['label'] or ''))}".rstrip())
     for name, array in outputs.items() if not pictures else ():
-        print(f"{one_line(name)}: {array.dtype} {list(array.shape)}")
+        put(f"{one_line(name)}: {array.dtype} {list(array.shape)}")

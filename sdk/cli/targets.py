@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 from edge import targets
+from edge.cli import completion, options
+from edge.cli.output import put
+from edge.cli.verb import argument, verb
 from edge.errors import EdgeError
 from edge.targets.profile import Profile, figures, to_dict
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a target's name, or the path of a profile of your own (.toml)")
-    parser.add_argument("--json", action="store_true", help="print JSON on stdout and nothing else")
-
-
-def run(args: argparse.Namespace) -> int:
-    if args.name:
-        profile = targets.load(args.name)
-        print(json.dumps(to_dict(profile), indent=2) if args.json else "\n".join(page(profile)))
+@verb
+@argument(
+    "name",
+    metavar="NAME",
+    required=False,
+    shell_complete=completion.targets,
+    help="a target's name, or the path of a profile of your own (.toml)",
+)
+@options.as_json()
+def command(name: str | None, as_json: bool) -> int:
+    """A page of one target, or a paragraph of each."""
+    if name:
+        profile = targets.load(name)
+        put(json.dumps(to_dict(profile), indent=2) if as_json else "\n".join(page(profile)))
         return 0
     found = {name: load_or_reason(name) for name in targets.names()}
-    if args.json:
-        print(json.dumps([{"name": name, "not_here": it} if isinstance(it, str) else to_dict(it) for name, it in found.items()], indent=2))
+    if as_json:
+        put(json.dumps([{"name": name, "not_here": it} if isinstance(it, str) else to_dict(it) for name, it in found.items()], indent=2))
         return 0
     wide = max(map(len, found)) + 2
     for name, it in found.items():
         first, *rest = [f"not here: {it}"] if isinstance(it, str) else [it.description, summary(it)]
-        print(f"{name:<{wide}}{first}", *(f"{'':{wide}}{line}" for line in rest), sep="\n")
+        put("\n".join([f"{name:<{wide}}{first}", *(f"{'':{wide}}{line}" for line in rest)]))
     return 0
 
 

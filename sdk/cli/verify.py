@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+import click
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("artifact", type=Path, metavar="A.edge", help="the file to check; it is run")
-    parser.add_argument("--against", metavar="MODEL", help="close the chain to the original: model → graph → artifact")
-    parser.add_argument("--input-shape", action="append", default=[], metavar="NAME:SHAPE", help="of MODEL, where it is open: in:1x3x224x224")
-    parser.add_argument("--weights", type=Path, metavar="FILE.pth", help="of MODEL")
-    parser.add_argument("--on", default="local", metavar="DEVICE", help="where to run it (local)")
-    parser.add_argument("--per-layer", action="store_true", help="compare every layer and name the first that differs")
-    parser.add_argument("--rtol", type=float, metavar="R", help="of the largest reference value (by precision; fp32: 1e-5)")
-    parser.add_argument("--atol", type=float, metavar="A", help="difference that is good whatever the reference (0)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="0 for one a CPU (1)")
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+from edge.cli import completion, options
+from edge.cli.output import put
+from edge.cli.verb import verb
 
 
-def run(args: argparse.Namespace) -> int:
+@verb
+@options.artifact("the file to check; it is run")
+@click.option("--against", metavar="MODEL", shell_complete=completion.models, help="close the chain to the original: model → graph → artifact")
+@options.input_shape("of MODEL, where it is open")
+@options.weights("of MODEL")
+@options.on()
+@click.option("--per-layer", is_flag=True, help="compare every layer and name the first that differs")
+@click.option("--rtol", type=float, metavar="R", help="of the largest reference value (by precision; fp32: 1e-5)")
+@click.option("--atol", type=float, metavar="A", help="difference that is good whatever the reference (0)")
+@options.threads()
+@options.as_json()
+def command(
+    artifact: Path,
+    against: str | None,
+    input_shape: tuple[str, ...],
+    weights: Path | None,
+    on: str,
+    per_layer: bool,
+    rtol: float | None,
+    atol: float | None,
+    threads: int,
+    as_json: bool,
+) -> int:
     from edge import report
     from edge.artifact.emulator import emulator
     from edge.cli.progress import Progress
@@ -28,14 +42,14 @@ def run(args: argparse.Namespace) -> int:
     from edge.verify import require_good, verify
 
     source = None
-    if args.against:
+    if against:
         from edge.converters import parse_input_shape, read
 
-        source = read(args.against, input_shapes=dict(map(parse_input_shape, args.input_shape)), weights=args.weights)
-    with Progress() as say, opened(args.on, say) as device:
-        outcome = verify(args.artifact, source, args.per_layer, args.rtol, args.atol, args.threads, place_of(device, say))
-    print((outcome.to_json() if args.json else report.verify_text(outcome)).rstrip("\n"))
-    if args.on == "local" and not args.json and (words := emulator(args.artifact)):
-        print(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
+        source = read(against, input_shapes=dict(map(parse_input_shape, input_shape)), weights=weights)
+    with Progress() as say, opened(on, say) as device:
+        outcome = verify(artifact, source, per_layer, rtol, atol, threads, place_of(device, say))
+    put(outcome.to_json() if as_json else report.verify_text(outcome))
+    if on == "local" and not as_json and (words := emulator(artifact)):
+        put(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
     require_good(outcome)
     return 0

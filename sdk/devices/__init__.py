@@ -23,7 +23,7 @@ def open_device(uri: str, say: Say = silent) -> Device:
     """The device at that URI, ready.  EdgeError for a URI that is none, DeviceFailed when it cannot be reached.  say: told what takes time."""
     kind = parse_uri(uri).scheme.split("+")[0]
     if kind not in kinds():
-        raise EdgeError(where(uri), "comes with a later issue", f"devices now: {', '.join(kinds())}")
+        raise EdgeError(where(uri), "not supported yet", f"use one of: {', '.join(kinds())}")
     device: Device = import_module(f"edge.devices.{kind}").open(uri, say)
     return device
 

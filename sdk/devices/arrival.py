@@ -14,7 +14,7 @@ from edge.devices.checksum import SUM, Sums, crc_of, finish
 from edge.devices.device import MAX_PULL_BYTES, Say
 from edge.devices.scripts import failed, remote_path, script
 from edge.devices.transfer import Stream
-from edge.errors import DeviceFailed, EdgeError
+from edge.errors import DeviceFailed, unwritable
 
 MAX_HEADER_BYTES = 200
 #: file -> "SIZE SUM-LINE\n"; with SEND, then the file
@@ -46,7 +46,7 @@ def writing(local: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EdgeError(str(local), f"cannot be written: {error.strerror}", "choose another place") from None
+        raise unwritable(local, error) from None
 
 
 class Arrival:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.errors import EdgeError
+from edge.errors import EdgeError, unwritable
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -33,6 +33,6 @@ def save(model: ir.Model, path: Path | str) -> None:
         scratch.write_bytes(to_bytes(model))
         scratch.replace(path)
     except OSError as error:
-        raise EdgeError(str(path), f"cannot be written: {error.strerror}") from error
+        raise unwritable(path, error) from None
     finally:
         scratch.unlink(missing_ok=True)

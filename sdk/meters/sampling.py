@@ -35,7 +35,7 @@ def sample(
         try:
             row = read()
         except (OSError, EdgeError) as error:
-            failures.append(str(error))
+            failures.append(f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.strerror else str(error))
         else:
             after = clock()
             if not times or (before + after) / 2 > times[-1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, fields
 
 from edge.artifact.typed_json import encode
@@ -45,9 +46,10 @@ def require_good(outcome: Outcome) -> None:
     if c is None:
         return
     place = f" ({c.source})" if c.source else ""
+    cosine = "" if math.isnan(c.cosine) else f", cosine {c.cosine:.6f}"  # the program's own comparison has none
     kind = "layer" if c in outcome.layers else "output"
     raise CheckFailed(
         outcome.artifact,
-        f"{kind} '{c.name}'{place} is the first to differ: {c.link}, error {c.error:.3g}, cosine {c.cosine:.6f}",
+        f"{kind} '{c.name}'{place} is the first to differ: {c.link}, error {c.error:.3g}{cosine}",
         "--per-layer shows every layer" if kind == "output" and not outcome.layers else "",
     )

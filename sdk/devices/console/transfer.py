@@ -14,7 +14,7 @@ from edge.devices.blocks import BLOCK_BYTES, read_sums, recipe_for
 from edge.devices.console.dialect import CHUNK_BYTES, Answer, call, short_sum
 from edge.devices.console.shell import Shell
 from edge.devices.device import Say, silent
-from edge.errors import DeviceFailed, EdgeError
+from edge.errors import DeviceFailed, unwritable
 
 GZIP = 16 + zlib.MAX_WBITS  #: zlib's word for gzip's frame; its header holds no time, so an interrupted stream can be taken up again
 FINISH_SECONDS = 600.0  #: unpacking and syncing on a slow card
@@ -168,4 +168,4 @@ def save(chunks: Iterator[bytes], local: Path) -> None:
             finally:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise EdgeError(str(local), f"cannot be written: {error.strerror}", "another folder?") from None
+        raise unwritable(local, error) from None

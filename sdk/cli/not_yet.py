@@ -1,0 +1,35 @@
+"""What the contract names and this version lacks: never offered, and answered with what to do instead."""
+
+from __future__ import annotations
+
+from edge.errors import EdgeError
+
+#: command -> what to do instead
+COMMANDS = {
+    "compare": "write both profiles with edge profile --json FILE and compare latency_ms",
+    "ops": "edge build MODEL --target T names the operators that are missing",
+}
+SPIKING = "build a network without state, with its time steps unrolled in the model"
+#: command -> option -> what to do instead
+OPTIONS = {
+    "build": {
+        "--threads": "any file runs with any number: give --threads to edge run or edge profile",
+        "--tune": "leave it out: kernels are chosen for the target",
+        **dict.fromkeys(("--calib", "--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
+        "--opset": "leave it out: .edge is the only format",
+        "--fallback": "replace the operators that edge build names",
+        **dict.fromkeys(("--stateful", "--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
+    },
+    "inspect": {"--target": "edge predict MODEL --target T plans a model without building it"},
+    "verify": {"--html": "--json prints every comparison"},
+    "run": {"--events": "give frames of events as arrays: --input in.npz"},
+}
+FORMATS = {
+    "tflite": "leave --format out, and run the .edge file; or convert the model by its own framework's tools",
+    "onnx": "leave --format out; --dump DIR writes the graph after every pass as .onnx",
+    "nir": "leave --format out, and run the .edge file",
+}
+
+
+def refusal(where: str, cure: str) -> EdgeError:
+    return EdgeError(where, "not supported yet", cure)
