@@ -39,6 +39,10 @@ def findings() -> list[tuple[Finding, str]]:
         ),
         (checks.folder(PI, told()), "ok      folder        /home/pi, 8.6 GB free"),
         (
+            checks.folder(PI, told(base="/tmp", fleeting="/tmp is emptied by it")),
+            "note    folder        /tmp, 8.6 GB free, but a restart loses what is flashed there: /tmp is emptied by it  ->  edge flash --folder PATH",
+        ),
+        (
             checks.folder(replace(PI, free_bytes=9 << 20), told()),
             "note    folder        /home/pi, 9.4 MB free  ->  sudo apt-get clean there; df -h shows the rest",
         ),

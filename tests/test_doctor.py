@@ -37,6 +37,7 @@ def test_what_stops_a_build_and_what_is_an_extra(versions: Callable[[dict[str, s
         "ok      numpy         2.4.6, for arrays",
         "missing onnx          not installed, for the graph  ->  pip install onnx",
         "missing onnx-ir       not installed, for the graph  ->  pip install onnx-ir",
+        "note    ruamel.yaml   not installed, for first-boot files of cards  ->  pip install ruamel.yaml",
         "note    torch         not installed, for PyTorch models and the zoo  ->  pip install -e '.[torch]'",
         "note    onnxscript    not installed, for PyTorch models  ->  pip install -e '.[torch]'",
         "note    onnxruntime   not installed, for a faster second opinion in verify  ->  pip install -e '.[peers]'",

@@ -33,6 +33,7 @@ PACKAGES = (
     ("numpy", "arrays", MISSING, "pip install numpy"),
     ("onnx", "the graph", MISSING, "pip install onnx"),
     ("onnx-ir", "the graph", MISSING, "pip install onnx-ir"),
+    ("ruamel.yaml", "first-boot files of cards", NOTE, "pip install ruamel.yaml"),
     ("torch", "PyTorch models and the zoo", NOTE, "pip install -e '.[torch]'"),
     ("onnxscript", "PyTorch models", NOTE, "pip install -e '.[torch]'"),
     ("onnxruntime", "a faster second opinion in verify", NOTE, "pip install -e '.[peers]'"),

@@ -74,8 +74,12 @@ def run(
     *,
     limit: int = MAX_OUTPUT,
     extra: Mapping[str, str] | None = None,
+    good: Sequence[int] = (0,),
 ) -> bytes:
-    """Runs a program in `folder` and gives its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr."""
+    """Runs a program in `folder` and returns its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr.
+
+    good: the exit codes that are no failure.
+    """
     end = time.monotonic() + SECONDS
     with tempfile.TemporaryFile() as errors:
         with process_of(argv, folder, errors, extra) as process:
@@ -90,7 +94,7 @@ def run(
         code = code or int(bool(complaints))
     if code < 0 and time.monotonic() >= end:
         raise ToolFailed(argv[0], f"took more than {SECONDS:g} s")
-    if code:
+    if code not in good:
         found = findings(said)
         first = 0 if argv[0] in CHECKERS else -1  # a checker ends with a summary
         raise ToolFailed(argv[0], complaints[-1] if complaints else found[first] if found else f"ended with {code}")

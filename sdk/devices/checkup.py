@@ -11,7 +11,7 @@ from edge.devices.device import Device, Facts
 from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.devices.fit import arch_named
 from edge.devices.moments import Moment, busy_between, look, throttling
-from edge.devices.scripts import BASE, failed, key_values, script
+from edge.devices.scripts import BASE, FLEETING, failed, key_values, script
 
 LEAST_BYTES, FEW_BYTES = 4 << 20, 100 << 20  #: free for one small artifact; for several
 WARM, HOT = 65.0, 80.0  #: degrees Celsius: nearing, and where Raspberry Pis slow down
@@ -34,8 +34,9 @@ COOLING = "a heat sink or a fan, and let it cool down"
 #: -> where artifacts would lie, whether programs run there, the time of day
 EXTRAS = (
     BASE
+    + FLEETING
     + """
-echo "base=$base"; echo "time=$(date +%s)"
+edge_fleeting "$base"; echo "base=$base"; echo "time=$(date +%s)"
 file=$base/.edge-checkup-$$
 if why=$({ echo '#!/bin/sh' >"$file" && chmod 755 "$file"; } 2>&1); then
   echo writable=yes; "$file" 2>/dev/null && echo runs=yes
@@ -96,6 +97,9 @@ def folder(facts: Facts, told: dict[str, str]) -> Finding:
         return Finding(MISSING, "folder", f"{base} lets no program run", f"sudo mount -o remount,exec {base} there, or {ELSEWHERE}")
     if free < FEW_BYTES:
         return Finding(MISSING if free < LEAST_BYTES else NOTE, "folder", f"{base}, {free / 1e6:.1f} MB free", ROOM)
+    if "fleeting" in told:
+        what = f"{base}, {free / 1e9:.1f} GB free, but a restart loses what is flashed there: {told['fleeting']}"
+        return Finding(NOTE, "folder", what, ELSEWHERE)
     return Finding(OK, "folder", f"{base}, {free / 1e9:.1f} GB free")
 
 

@@ -19,6 +19,32 @@ elif [ -d /data/local/tmp ]; then base=/data/local/tmp
 elif [ -n "$HOME" ] && [ "$HOME" != / ]; then base=$HOME
 else base=/tmp; fi
 """
+#: edge_fleeting FOLDER -> fleeting=WHY when a restart of the device empties it.  EDGE_HOME is somebody's own choice.
+#: An overlay lies where its upper folder lies; some are laid before the root is there and show in the kernel's command line only.
+FLEETING = """
+edge_mount() {
+  at=; kind=; with=
+  while read -r what place type options rest; do
+    case "$1/" in "${place%/}"/*) [ ${#place} -ge ${#at} ] && at=$place && kind=$type && with=$options;; esac
+  done </proc/mounts
+}
+edge_fleeting() {
+  [ -z "$EDGE_HOME" ] || return 0
+  edge_mount "$1"
+  case "$kind" in
+    tmpfs|ramfs|rootfs) echo "fleeting=$at is $kind, in memory"; return 0;;
+    overlay|overlayfs|aufs)
+      upper=; case "$with" in *upperdir=*) upper=${with##*upperdir=}; upper=${upper%%,*};; esac
+      [ -z "$upper" ] || edge_mount "$upper"
+      read -r words </proc/cmdline
+      case "$kind, $words " in
+        tmpfs,*|ramfs,*|*" boot=overlay "*|*" overlayroot=tmpfs"*|*" boot=live "*|*" boot=casper "*)
+          echo "fleeting=its root is an overlay in memory"; return 0;;
+      esac;;
+  esac
+  case "$1" in /tmp|/tmp/edge|/tmp/edge/*) echo "fleeting=/tmp is emptied by it";; esac  # where BASE goes for want of a home
+}
+"""
 #: what a device's tools say -> what it means, what helps
 SAYINGS = (
     ("No space left on device", "is full", "free some space there: df -h"),
