@@ -10,6 +10,7 @@ Names are looked up on first use, so that `import edge` costs milliseconds and n
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from edge.session import load as load
 
 __version__ = "0.1.0"
+
+# ONNX Runtime from 1.32 on keeps a device id and a database of events in the user's home. It looks at this when it is imported, by edge, by torch's
+# exporter or by the user, and in the programs that edge starts.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 PUBLIC = {
     "build": "edge.pipeline",

@@ -5,6 +5,7 @@ FILE has one `TEST: REASON` a line, both with shell wildcards; `#` begins a comm
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from instrument_players import Plug
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime before edge, which sets it too
 SKIPS = pytest.StashKey[list[tuple[str, str]]]()
 
 

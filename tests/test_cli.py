@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 
 from edge import __version__, cli
 from edge.cli.later import ARGUMENTS
+from edge.cli.signals import Interrupted
 from edge.errors import CheckFailed, EdgeError, ToolFailed
 
 HEAVY = {"numpy", "onnx", "onnx_ir", "torch", "tomllib", "subprocess"}
@@ -89,6 +91,9 @@ def test_after_two_hyphens_nothing_is_an_option() -> None:
         (CheckFailed("m.edge", "differs"), 1, "edge: m.edge: differs\n"),
         (ToolFailed("zig", "stopped"), 3, "edge: zig: stopped\n"),
         (KeyboardInterrupt(), 130, "edge: interrupted\n"),
+        (Interrupted(signal.SIGINT), 130, "edge: interrupted\n"),
+        (Interrupted(signal.SIGTERM), 143, "edge: ended by SIGTERM\n"),
+        (Interrupted(signal.SIGHUP), 129, "edge: ended by SIGHUP\n"),
     ],
 )
 def test_errors_become_exit_codes(
@@ -129,7 +134,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 def test_a_command_imports_its_own_file_only() -> None:
     code = "import sys; from edge.cli import main; main(['targets']); print([m for m in sys.modules if m.startswith('edge.cli.')])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines()[-1] == "['edge.cli.parser', 'edge.cli.targets']"
+    assert shown.splitlines()[-1] == "['edge.cli.parser', 'edge.cli.signals', 'edge.cli.targets']"
 
 
 def test_the_command_as_a_process() -> None:

@@ -11,9 +11,11 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from edge.cli.parser import Parser, parse
+from edge.cli.signals import Interrupted, ending_on_signals
 from edge.errors import EdgeError, did_you_mean
 
 VERBS = {
@@ -33,7 +35,7 @@ LATER = {
     "compare": "compare two profiles and fail on a regression",
 }
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
-INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE
+BROKEN_PIPE = 141  #: as shells report SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,15 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         spare_collector()
     try:
-        code = dispatch(sys.argv[1:] if argv is None else list(argv))
-        sys.stdout.flush()
+        with ending_on_signals():
+            code = dispatch(sys.argv[1:] if argv is None else list(argv))
+            sys.stdout.flush()
         return code
     except EdgeError as error:
         print(f"edge: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("edge: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        ended = interrupt if isinstance(interrupt, Interrupted) else Interrupted()
+        with suppress(OSError):  # after SIGHUP there may be no terminal to write to
+            print(f"edge: {ended}", file=sys.stderr, flush=True)
+        return ended.code
     except BrokenPipeError:
         # The reader (`| head`) has gone: keep the interpreter from complaining when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
