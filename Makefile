@@ -35,7 +35,8 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 demo: setup ## build, run and measure small trained networks, then the zoo, on this machine
 	$(BIN)/python examples/demo.py $(ARGS)
 
-test: setup ## every test (ARGS="-k targets" chooses)
+test: setup ## every test (ARGS="-k targets" chooses); as root it installs the Debian packages that they need
+	@$(BIN)/python tests/needed_tools.py
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup types ## format, lint, types and the fast tests: under a minute, before every commit
