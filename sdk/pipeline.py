@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,14 @@ from edge.artifact.description import description, labels_file
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
 from edge.errors import EdgeError, did_you_mean
+from edge.graph.writing import to_bytes
 from edge.ops import lowerings
 from edge.ops.core import Core
-from edge.targets import host, toolchain
+from edge.targets import toolchain
 from edge.targets.measured import measured
-from edge.verify.expected import check_program, expected_outputs
+from edge.verify.expected import expected_outputs
+from edge.verify.failed_check import refuse
+from edge.verify.selfcheck import check
 
 if TYPE_CHECKING:
     import torch
@@ -98,11 +102,16 @@ def build(
     extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     try:
-        artifact.write(
-            unchecked, executable=binaries.program, manifest=manifest, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
+        write = partial(
+            artifact.write, unchecked, executable=binaries.program, weights=packed, expected=expected, graph=graph_file(graph, best), files=extra
         )
-        if any(host.runs_here(profile.arch, level) for level in profile.levels):
-            check_program(unchecked, path.name)
+        write(manifest=manifest)
+        made = artifact.open(unchecked)
+        result = check(made, profile)
+        if result.wrong:
+            lay_out = partial(toolchain.lay_out, files)
+            raise refuse(made, path.name, path, source, result.wrong, lay_out, to_bytes(graph), plan_json.to_bytes(best))
+        write(manifest=manifest | {"checked": result.done, "unchecked": result.left})
         unchecked.replace(path)
     finally:
         unchecked.unlink(missing_ok=True)

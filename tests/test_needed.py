@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 import subprocess
@@ -117,7 +116,7 @@ def test_another(): subprocess.run(["no-such-program"])
 @pytest.mark.slow
 def test_a_missing_program_is_a_skip_with_its_cure(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     conftest = (ROOT / "tests" / "conftest.py").read_text()
-    pytester.makeconftest(conftest + f"\nos.environ['PATH'] = needed.SYSTEM_FOLDERS = {os.devnull!r}\n")
+    pytester.makeconftest(conftest + "\nos.environ['PATH'] = needed.SYSTEM_FOLDERS = '/nowhere'\n")
     pytester.makepyfile(SUITE)
     result = pytester.runpytest_subprocess("-rs", "-p", "no:cacheprovider")
     result.stdout.fnmatch_lines(

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Build, then say what came out."""
     _refuse_later(args)
     from edge import converters, pipeline
+    from edge.artifact.typed_json import encode
     from edge.cli.progress import Progress
 
     shapes = dict(converters.parse_input_shape(text) for text in args.input_shape)
@@ -70,7 +71,11 @@ def run(args: argparse.Namespace) -> int:
         "arena_bytes": made.manifest.arena_bytes,
         "macs": made.manifest.macs,
         "levels": list(made.manifest.levels),
+        "checked": encode(made.manifest.checked),
+        "unchecked": made.manifest.unchecked,
     }
+    if made.manifest.unchecked:
+        print(f"{made.path}: {made.manifest.unchecked}", file=sys.stderr)
     if args.json:
         print(json.dumps(facts))
         return 0

@@ -64,9 +64,10 @@ def to_device(args: argparse.Namespace) -> int:
     file = artifact.open(args.artifact)
     with Progress() as say, opened(args.to, say) as device:
         made = flash(device, file, args.folder, say)
+    first = " for the first time: the build had not run it" if file.manifest.never_run else ""
     before = f"; before: {made.previous}" if made.previous else ""
     sent = f"; {made.sent / 1e6:.1f} of {made.size / 1e6:.1f} MB sent, the rest was there" if made.sent < made.size else ""
-    print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
+    print(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{first}{before}{sent}")
     if args.service:
         with Progress() as say, opened(args.to, say) as device:
             unit = install_service(device, made, say)

@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edge import report
+    from edge import artifact, report
     from edge.artifact.emulator import emulator
     from edge.cli.progress import Progress
     from edge.devices import opened
@@ -38,4 +38,6 @@ def run(args: argparse.Namespace) -> int:
     if args.on == "local" and not args.json and (words := emulator(args.artifact)):
         print(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
     require_good(outcome)
+    if not args.json and artifact.open(args.artifact, check=False).manifest.never_run:
+        print("this was its first check: the build had not run it")
     return 0

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.artifact.reader import open_artifact
 from edge.artifact.vectors import vector
 from edge.codegen import Vectors
 from edge.converters import Source
-from edge.errors import CheckFailed
 from edge.steps import Plan
-from edge.verify.checking import own_rows
 
 Array = NDArray[np.generic]
 SEEDS, SEEDS_MACS = 4, 50_000_000  #: seeds tried for a network of at most that many multiply-adds
@@ -41,14 +36,3 @@ def expected_outputs(source: Source, best: Plan) -> tuple[Vectors, bytes]:
     sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in outputs] for outputs in tried])
     chosen = int(np.argmax((sizes / np.maximum(sizes.max(axis=0), 1e-30)).min(axis=1)))
     return Vectors(seed=seeds[chosen], count=count), b"".join(array.tobytes() for array in tried[chosen])
-
-
-def check_program(path: Path, name: str) -> None:
-    """Let the program compare itself with its expected outputs at its best level here; CheckFailed under the `name` it will have."""
-    rows = own_rows(open_artifact(path, check=False), threads=1)
-    bad = next((row for row in rows.vectors if not row.good), None)
-    if bad is not None:
-        what = (
-            f"output '{bad.output}' of test vector {bad.vector} differs from the model by {bad.error if bad.error is not None else float('inf'):.3g}"
-        )
-        raise CheckFailed(name, what, "a mistake of ours: edge build --dump DIR shows every stage")
