@@ -32,10 +32,11 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	  echo "make setup: no $(IMAGENET): the test on ImageNet weights will be skipped" >&2
 	@touch $@
 
-demo: setup ## build, run and measure small trained networks, then the zoo, on this machine
+demo: setup ## build, run and measure eight networks on this machine and for a Pi, in four minutes (ARGS=--full: the zoo)
 	$(BIN)/python examples/demo.py $(ARGS)
 
-test: setup ## every test (ARGS="-k targets" chooses)
+test: setup ## every test (ARGS="-k targets" chooses); as root it installs the Debian packages that they need
+	@$(BIN)/python tests/needed_tools.py
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup types ## format, lint, types and the fast tests: under a minute, before every commit

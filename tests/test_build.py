@@ -208,7 +208,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(toolchain, "zig", interrupted)
     path = model(tmp_path / "net.onnx")
-    assert cli.main(["build", str(path), "--target", "cpu", "-o", str(tmp_path / "net.edge"), "--emit", "c"]) == cli.INTERRUPTED
+    assert cli.main(["build", str(path), "--target", "cpu", "-o", str(tmp_path / "net.edge"), "--emit", "c"]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "edge: interrupted"
     assert listing(tmp_path) == ["net.onnx"]
 

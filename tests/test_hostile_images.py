@@ -21,7 +21,7 @@ from cards import card_tools as card_tools
 from cards import edge_file as edge_file  # fixtures
 from cards import flash as flash
 from edge.artifact.elf import arch_of
-from edge.debian import tools
+from edge.debian import needed, tools
 from edge.errors import EdgeError, ToolFailed
 from edge.images import copies, ext4, fat, flashing, injecting
 from edge.images.first_boot import FirstBoot
@@ -338,7 +338,7 @@ def test_no_room_for_the_copy(number: int, said: str, tmp_path: Path, flash: Fla
 
 
 def test_missing_tools_are_named_together_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setattr(needed, "SYSTEM_FOLDERS", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolFailed) as caught:
         injecting.inject(tmp_path, "x", "card.img", Payload("m", b""), FirstBoot(), lambda text: None)

@@ -49,6 +49,7 @@ def command(
     """Build, then say what came out."""
     known_formats(formats)
     from edge import converters, pipeline
+    from edge.artifact.typed_json import encode
     from edge.cli.progress import Progress
     from edge.verify.digits import lost_digits
 
@@ -76,7 +77,11 @@ def command(
         "macs": made.manifest.macs,
         "levels": list(made.manifest.levels),
         "limits": list(made.manifest.vectors.limits),
+        "checked": encode(made.manifest.checked),
+        "unchecked": made.manifest.unchecked,
     }
+    if made.manifest.unchecked:
+        complain(f"{made.path}: {made.manifest.unchecked}")
     if as_json:
         put(json.dumps(facts))
         return 0

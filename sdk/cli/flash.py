@@ -64,9 +64,10 @@ def to_device(path: Path, to: str, folder: str, service: bool) -> int:
     file = open_artifact(path)
     with Progress() as say, opened(to, say) as device:
         made = flash(device, file, folder, say)
+    first = " for the first time: the build had not run it" if file.manifest.never_run else ""
     before = f"; before: {made.previous}" if made.previous else ""
     sent = f"; {made.sent / 1e6:.1f} of {made.size / 1e6:.1f} MB sent, the rest was there" if made.sent < made.size else ""
-    put(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
+    put(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{first}{before}{sent}")
     if made.fleeting:
         note = f"note: a restart of the device undoes this: {made.fleeting} (--folder PATH on a disk keeps it)"
         complain(f"{made.uri}: {note}")

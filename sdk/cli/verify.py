@@ -35,6 +35,7 @@ def command(
     as_json: bool,
 ) -> int:
     from edge import report
+    from edge.artifact import open as open_artifact
     from edge.artifact.emulator import emulator
     from edge.cli.progress import Progress
     from edge.devices import opened
@@ -52,4 +53,6 @@ def command(
     if on == "local" and not as_json and (words := emulator(artifact)):
         put(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
     require_good(outcome)
+    if not as_json and open_artifact(artifact, check=False).manifest.never_run:
+        put("this was its first check: the build had not run it")
     return 0

@@ -48,7 +48,8 @@ def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silen
             raise DeviceFailed(device.uri, what, "free some space there: df -h")
         program = f"{place.root}/versions/{version}/model.edge"
         sent = device.push(artifact.path, program, say)
-        say(f"letting {device.uri} check it")
+        first = ", the first time that it runs" if artifact.manifest.never_run else ""
+        say(f"letting {device.uri} check it{first}")
         require_health(device, program, artifact.path.name)
         say("switching")
         told = done(device, place, scripts.SWITCH, version)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge import targets
+from edge.debian import needed
 from edge.devices import serial, ssh
 from edge.devices.boards import machine, recipe, state
 from edge.devices.boards.machine import Board
@@ -128,5 +129,15 @@ def stop(name: str = "") -> list[str]:
 
 
 def find() -> Iterator[Found]:
-    """The boards that are on."""
-    return (Found(f"virtual://{name}", "virtual board, switched on") for name in state.all_running())
+    """The boards that are on, and those that a first command would start."""
+    running = list(state.all_running())
+    yield from (Found(f"virtual://{name}", "virtual board, switched on") for name in running)
+    absent = needed.missing("boards")
+    off = f"virtual board, off; to start it: {needed.install_line(absent)}" if absent else "virtual board, off; the first command starts it"
+    yield from (Found(f"virtual://{name}", off) for name in playable() if name not in running)
+
+
+def playable() -> list[str]:
+    """The profiles of boards, not of families, that QEMU plays here."""
+    profiles = map(targets.load, (name for name in targets.names() if name != "cpu"))
+    return [p.name for p in profiles if p.boards and p.arch == ARCH and any(level.qemu_cpu for level in p.levels)]

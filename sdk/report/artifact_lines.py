@@ -6,6 +6,7 @@ from collections import Counter
 
 from edge import targets
 from edge.artifact import Artifact
+from edge.artifact.manifest import Manifest
 from edge.artifact.typed_json import encode
 from edge.errors import EdgeError, one_line
 from edge.kernels import kernels
@@ -43,6 +44,7 @@ def artifact_text(artifact: Artifact) -> str:
         ("MACs", f"{millions(m.macs)} M, {len(plan.steps)} steps"),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
         *([("digits", lost_digits(m.vectors.limits))] if m.vectors.limits else []),
+        ("checked", checked_text(m)),
         *((kind, f"{t.name}: {t.dtype} {list(t.shape)}") for kind, ts in (("input", m.inputs), ("output", m.outputs)) for t in ts),
         *(("option", f"{key} = {value}") for key, value in sorted(m.options.items())),
     ]
@@ -50,6 +52,12 @@ def artifact_text(artifact: Artifact) -> str:
         facts.append(("picture", ", ".join(f"{k}={v}" for k, v in m.preprocess.items())))
     lines = [f"{key:<10} {one_line(text)}" for key, text in facts]
     return "\n\n".join(["\n".join(lines), ops_table(artifact), steps_table(artifact), files_table(artifact)]) + "\n"
+
+
+def checked_text(m: Manifest) -> str:
+    """How the build has checked it."""
+    done = [f"by the build: {', '.join(c.levels)} on {c.by}, {c.vectors} vector{'s' if c.vectors > 1 else ''}" for c in m.checked or ()]
+    return "; ".join([*done, *([m.unchecked] if m.unchecked else [])]) or "not by the build"
 
 
 def ops_table(artifact: Artifact) -> str:
