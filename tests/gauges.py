@@ -54,7 +54,7 @@ def machine(rng: Random, *, rest: float, work: float) -> Machine:
         load[(t < HISTORY) & (t > HISTORY - rng.uniform(1, HISTORY))] = rng.uniform(0.2, 1.5)
     white = rng.normal(0, base * rng.uniform(0.001, 0.1), t.size) * (1 + load)
     slow = np.interp(t, np.arange(0, t[-1] + 5, 5.0), rng.normal(0, base * rng.choice([0.0, 0.005, 0.02]), int(t[-1] / 5) + 2))
-    watts = np.maximum(base + step * load + white + slow, 0.05 * base)
+    watts = np.maximum(base + step * load + (white + slow) * (rng.random() > 0.2), 0.05 * base)  # a fifth of them without any noise
     inside = (t >= start) & (t < end)
     return Machine(t, watts, (start, end), ((HISTORY, begin), (end, end + rest)), base, float(watts[inside].mean() - base) * work)
 
@@ -125,6 +125,13 @@ def coarse(rng: Random, m: Machine) -> tuple[Probe, Timeline]:
     step = float(rng.choice([0.1, 0.25, 0.5, 1.0, 2.0]))
     t, watts = asked(m, 50, m.watts - rng.choice([0.0, step / 2]), rng)
     return ina(), Timeline(t, micro(np.maximum(watts, 0), step))
+
+
+def muddled(rng: Random, m: Machine) -> tuple[Probe, Timeline]:
+    """A battery's gauge that is refreshed seldom, says a mean and is coarse."""
+    every, step = float(rng.choice([0.25, 1.0, 4.0, 15.0])), float(rng.choice([5e-3, 0.05, 0.5]))
+    t, watts = asked(m, 4, held(averaged(m.watts, float(rng.choice([0.1, 2.0, 8.0]))), every, float(rng.uniform(0, every))), rng)
+    return pack(7.4), Timeline(t, micro(watts, step))
 
 
 def unit(rng: Random, m: Machine) -> tuple[Probe, Timeline]:
@@ -213,6 +220,7 @@ KINDS = (
     Kind("refreshed every 2 to 90 s", gauge(ina(), slow), LONG),
     Kind("refreshed every 60 s", gauge(ina(), lambda rng, m: slow(rng, m, 60, 60.01)), LONG),
     Kind("a mean over 0.5 to 60 s", gauge(ina(), averaging), LONG),
+    Kind("slow, a mean and coarse at once", muddled, LONG),
     Kind("a mean over 30 s", gauge(ina(), lambda rng, m: averaged(m.watts, 30)), LONG),
     Kind("coarse, and does not say so", coarse, SHORT),
     Kind("the other sign", gauge(ina(), lambda rng, m: -m.watts), SHORT),

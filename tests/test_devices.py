@@ -19,6 +19,7 @@ from edge.devices.checksum import SUM
 from edge.devices.device import Device, Found, Ran
 from edge.devices.facts import facts_over
 from edge.devices.moments import LOOK, Moment, busy_between, look, moments_of, throttling, watch_words
+from edge.devices.zones import Zone
 from edge.devices.scripts import BASE, failed, script
 from edge.errors import DeviceFailed
 from house import ROOT
@@ -167,9 +168,12 @@ def test_the_clock_is_that_of_the_fastest_core(tmp_path: Path) -> None:
 
 
 def test_a_moment_that_is_hostile() -> None:
-    line = "@edge-moment during used=x idle=5 load=nan governor=\x1b[2J clock=1e9 limit=-1 heat=51234 throttled=0x50005 extra=1\n"
+    line = (
+        "@edge-moment during used=x idle=5 load=nan policies=policy0;\x1b[2J;1;2;3;0|policy1;a;1e9;-1;;0|policy2;;9;;;x throttled=0x50005"
+        " zones=\x1b;5|cpu;51234|x;99999999999 quota=1/0|x/2|max/3 allowed=\x1b extra=1\n"
+    )
     moments, rest = moments_of(line + "other\n")
-    assert moments == [Moment("during", 0, 5, None, "[2J", None, -0.001, 51.234, 0x50005)]
+    assert moments == [Moment("during", 0, 5, None, None, None, None, 51.234, 0x50005, zones=(Zone("cpu", 51.234),))]
     assert rest == "other\n"
     assert throttling(0x50005) == ("under-voltage", "throttled")
     assert throttling(0x50005, since_boot=True) == ("under-voltage", "throttled")
