@@ -150,8 +150,8 @@ def test_a_quota_is_a_reason_where_it_is_less_than_the_threads(tmp_path: Path) -
     few, many = (hygiene_of(latency_of(ms), ms, 0, [seen], 8, threads=threads) for threads in (1, 2))
     assert (few.reasons, few.quota) == ((), 1.5)
     assert many.reasons == ("the control group allows 1.5 CPUs, 2 threads run",)
-    finding = checks.load(PI, [NOW, replace(NOW, used=205, idle=1875, quota=1.5)])
-    assert str(finding) == f"note    load          0.2 of 4 cores busy; its control group allows 1.5  ->  {checks.QUOTA}"
+    findings = [*checks.quota(PI, replace(NOW, quota=1.5)), *checks.quota(PI, replace(NOW, quota=4.0)), *checks.quota(PI, NOW)]
+    assert [str(finding) for finding in findings] == [f"note    quota         the control group allows 1.5 of 4 CPUs  ->  {checks.QUOTA}"]
 
 
 def test_lists_of_cpus_are_read_and_written() -> None:

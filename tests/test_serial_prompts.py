@@ -11,7 +11,7 @@ from edge.devices import open_device
 from edge.devices.console import login, shell
 from edge.devices.console.login import Talk, end_of, no_login
 from edge.errors import DeviceFailed
-from line import LOGIN, PASSWORD, Board, Line
+from line import LOGIN, PASSWORD, Board, Line, board_with
 
 DASH = ["dash", "-i"]
 PROMPT = """export PATH="$2"; cd "$1" && shift 2 && HOME=$PWD PS1='%s' exec "$@" """
@@ -92,3 +92,12 @@ def test_the_countdown_of_a_boot_is_not_stopped(monkeypatch: pytest.MonkeyPatch)
     assert Talk().judge(b"Hit any key to stop autoboot:  2 \b\b\b 1 ") == ""
     assert [Talk().judge(b"[1.0] usb\r\n"), Talk().judge(b"board login: [1.0] usb\r\n")] == ["chatter", "user"]
 
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("without", [("sha256sum",), ("sha256sum", "base64")], ids=" ".join)
+def test_a_board_that_lacks_what_a_console_needs_says_so(without: tuple[str, ...], tmp_path: Path, short: None) -> None:
+    with Line(board_with("busybox", tmp_path, without=without)) as line, pytest.raises(DeviceFailed) as caught:
+        open_device(line.uri)
+    cure = "install coreutils there, or a whole busybox; or use ssh://"
+    assert str(caught.value) == f"{line.uri}: the board has no {', '.join(without)}, which a console needs ({cure})"

@@ -28,7 +28,7 @@ UNWRITABLE = (
     (r"no such|nonexistent", "{base} is not there", f"sudo install -d -o $USER {{base}} there, or {ELSEWHERE}"),
     (r"", "{base} cannot be written to", ELSEWHERE),
 )
-QUOTA = "no more threads than that (--threads), or lift the container's limit: docker run --cpus, CPUQuota="
+QUOTA = "no more threads than that (--threads 0 counts it), or lift the container's limit: docker run --cpus, CPUQuota="
 SUPPLY = "a supply of 5 V and 3 A (Pi 5: 5 A) and a short cable"
 COOLING = "a heat sink or a fan, and let it cool down"
 
@@ -65,6 +65,7 @@ def checkup(device: Device) -> Iterator[Finding]:
     yield throttled(facts, moments[-1])
     yield heat(moments[-1])
     yield load(facts, moments)
+    yield from quota(facts, moments[-1])
     yield time_of_day(told, time.time())
 
 
@@ -151,12 +152,16 @@ def heat(now: Moment) -> Finding:
 
 
 def load(facts: Facts, moments: Sequence[Moment]) -> Finding:
-    busy, quota = busy_between(moments[0], moments[1], facts.cores), moments[-1].quota
-    if quota is not None and quota < facts.cores:
-        return Finding(NOTE, "load", f"{busy:.1f} of {facts.cores} cores busy; its control group allows {quota:g}", QUOTA)
+    busy = busy_between(moments[0], moments[1], facts.cores)
     if busy > 0.25:
         return Finding(NOTE, "load", f"{busy:.1f} of {facts.cores} cores busy", "top there shows with what; figures will be noisy")
     return Finding(OK, "load", f"{busy:.1f} of {facts.cores} cores busy")
+
+
+def quota(facts: Facts, now: Moment) -> Iterator[Finding]:
+    """Nothing where no control group gives less than all cores."""
+    if now.quota is not None and now.quota < facts.cores:
+        yield Finding(NOTE, "quota", f"the control group allows {now.quota:g} of {facts.cores} CPUs", QUOTA)
 
 
 def time_of_day(told: dict[str, str], here: float) -> Finding:
