@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 import test_faults
+import test_gauges
 import test_virtual_faults
 
 from faults import GONE
@@ -21,8 +22,10 @@ Made by `python tests/fault_table.py`, a part of `make docs`: change the tests, 
 Every row is a test. The device has a version of a model installed; then the fault happens while edge does what the third column says. Each must
 end in the one line on the right, and each test then looks whether the version from before is whole, is still the current one and still computes
 right, and, on the made-up faults, whether the next flash succeeds. *a faulty line*: this machine as the device, its connection made to fail
-(`tests/test_faults.py`); *a board*: a Raspberry Pi 3 played by QEMU, on which root does the damage (`tests/test_virtual_faults.py`). Faults of
-ssh's keys and hosts are in `tests/test_ssh.py`, of adb's server in `tests/test_adb.py`, of cards and images in `tests/test_hostile_images.py`;
+(`tests/test_faults.py`); *a board*: a Raspberry Pi 3 played by QEMU, on which root does the damage (`tests/test_virtual_faults.py`);
+*a made-up meter*: no figure of energy, and why (`tests/test_gauges.py`).
+Faults of ssh's keys, hosts and configuration are in `tests/test_ssh.py` and `tests/test_ssh_config.py`, of consoles in
+`tests/test_serial_prompts.py`, of adb's server in `tests/test_adb.py`, of cards and images in `tests/test_hostile_images.py`;
 `tests/test_power.py` cuts the power at every command of a flash and of a rollback, `tests/test_flash_virtual.py` kills the board in the middle
 of one. ROOT, JOB, NEW, NEW.EDGE, SIZE and PID stand for what differs from day to day."""
 
@@ -32,6 +35,8 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
         yield made.name, "a faulty line", made.does, made.line
     for real in test_virtual_faults.FAULTS:
         yield real.name, f"a board, `{real.uri}`", real.does.__name__.replace("_", " "), real.line
+    for name, _, line in test_gauges.REFUSED:
+        yield f"a gauge: {name}", "a made-up meter", "profile", line
 
 
 def page() -> str:

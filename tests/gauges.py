@@ -3,8 +3,8 @@
     make gauges                               # 1,000 runs a kind: the table of docs/meters.md, a minute or two
     python tests/gauges.py --runs 100 --kind slow
 
-A run draws a machine (watts at rest and at work, noise fast and slow, what it did before), the times of the spans, and a gauge of the kind.  It ends with a
-figure whose band holds the truth, a figure whose band does not, or no figure.  `LEAST_HELD` of the runs must not be the second.
+A run draws a machine (watts at rest and at work, noise fast and slow, what it did before), the times of the spans, and a gauge of the kind.
+It ends with a figure whose band holds the truth, a figure whose band does not, or no figure.  `LEAST_HELD` of the runs must not be the second.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def stuck_midway(rng: Random, m: Machine) -> Floats:
 
 def flickering(rng: Random, m: Machine) -> tuple[Probe, Timeline]:
     """Volts that flicker, and a current that is stuck."""
-    t, watts = asked(m, 100, m.watts, rng)
+    t, _ = asked(m, 100, m.watts, rng)
     probe = ina(channels=(Channel((0, 1), 1e-6),), paths=("/in1_input", "/curr1_input"), resolution=5e-3)
     return probe, Timeline(t, np.column_stack([5000 + rng.integers(-3, 4, t.size), np.full(t.size, np.rint(m.base * 200))]).astype(float))
 

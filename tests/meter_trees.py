@@ -58,8 +58,6 @@ def thinned(hz: float, seconds: float) -> Instants:
     return t[np.random.default_rng(2).random(t.size) > 0.1]
 
 
-
-
 def live(watts: np.ndarray[tuple[int], np.dtype[np.float64]], step: float = 1e-6) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Flickers by `step`, as all real readings do: a gauge that shows 2 and 8 alone may be one that knows multiples of 2 only."""
     return watts + step * np.where(np.arange(watts.size) % 2, 1.0, -1.0)

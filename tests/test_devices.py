@@ -19,8 +19,8 @@ from edge.devices.checksum import SUM
 from edge.devices.device import Device, Found, Ran
 from edge.devices.facts import facts_over
 from edge.devices.moments import LOOK, Moment, busy_between, look, moments_of, throttling, watch_words
-from edge.devices.zones import Zone
 from edge.devices.scripts import BASE, failed, script
+from edge.devices.zones import Zone
 from edge.errors import DeviceFailed
 from house import ROOT
 

@@ -19,7 +19,7 @@ from edge.measure.figures import Energy, measured, modelled, no_energy
 from edge.meters import Timeline, Trace, energy_of, trace_of
 from edge.meters.clock import Clock, align, between, compare, device_clock
 from edge.meters.energy import idle_power, integral
-from edge.meters.trace import Channel, Probe
+from edge.meters.trace import UNIT, Channel, Probe
 
 POWER = Probe("bench supply", (Channel((0,), 1e-3),), 1000, 0.0, 1e-3, 0.0, paths=("/power",))
 COUNTER = Probe("counter", (Channel((0,), 1e-6, wrap=float(trees.WRAP)),), 1000, 0.0, 61e-6, 0.0, paths=("/energy_uj",))
@@ -169,8 +169,20 @@ def timelines() -> list[tuple[str, Probe, list[float], list[list[float]], str]]:
         ("times", POWER, [0, 1, 1], [[1]] * 3, "bench supply: gave times that do not rise"),
         ("endless time", POWER, [0, math.inf], [[1]] * 2, "bench supply: gave times that do not rise"),
         ("not a number", POWER, [0, 1], [[1], [math.nan]], "bench supply: gave a reading that is not finite"),
-        ("huge power", POWER, [0, 1], [[1], [1e18]], "bench supply: gave 1e+15 W, which cannot be (its driver may give another unit than Linux documents: use another meter (--energy), or none)"),
-        ("huge negative power", POWER, [0, 1], [[1], [-1e18]], "bench supply: gave 1e+15 W, which cannot be (its driver may give another unit than Linux documents: use another meter (--energy), or none)"),
+        (
+            "huge power",
+            POWER,
+            [0, 1],
+            [[1], [1e18]],
+            f"bench supply: gave 1e+15 W, which cannot be ({UNIT})",
+        ),
+        (
+            "huge negative power",
+            POWER,
+            [0, 1],
+            [[1], [-1e18]],
+            f"bench supply: gave 1e+15 W, which cannot be ({UNIT})",
+        ),
         ("beyond its range", COUNTER, [0, 1], [[1], [3e11]], "counter: its counter said 3e+11, beyond 0 to 2.62143e+11"),
         ("negative counter", COUNTER, [0, 1], [[1], [-5]], "counter: its counter said -5, beyond 0 to 2.62143e+11"),
         ("set back", COUNTER, [0, 1], [[1e9], [5]], "counter: its counter jumped (it was set back during the run: measure again)"),

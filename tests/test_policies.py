@@ -31,7 +31,9 @@ def policy(first: int, last: int, governor: str, now: int, cap: int, limit: int)
 
 
 def zones(*pairs: tuple[str, int]) -> dict[str, object]:
-    return {f"sys/class/thermal/thermal_zone{n}/{file}": value for n, pair in enumerate(pairs) for file, value in zip(("type", "temp"), pair, strict=True)}
+    return {
+        f"sys/class/thermal/thermal_zone{n}/{file}": value for n, pair in enumerate(pairs) for file, value in zip(("type", "temp"), pair, strict=True)
+    }
 
 
 def looked(root: Path, files: dict[str, object], allowed: str = "0-7") -> Moment:

@@ -65,4 +65,3 @@ def test_the_quota_of_a_machine(tmp_path: Path, files: dict[str, object], cpus: 
 
 def sanitized() -> tuple[str, ...]:
     return tuple(tiny.SANITIZE) if shutil.which("gcc") else ()
-

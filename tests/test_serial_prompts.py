@@ -53,7 +53,10 @@ def test_a_board_that_is_odd_is_logged_in_to(script: str, tmp_path: Path, short:
 
 @pytest.mark.slow
 def test_an_expired_password_is_named(tmp_path: Path, short: None) -> None:
-    expired = LOGIN.replace("echo 'Last login", "echo 'You are required to change your password immediately (password expired).'; printf 'Current password: '; read -r x; echo 'Last login")
+    expired = LOGIN.replace(
+        "echo 'Last login",
+        "echo 'You are required to change your password immediately (password expired).'; printf 'Current password: '; read -r x; echo 'Last login",
+    )
     with Line(Board(DASH, tmp_path, script=expired)) as line, pytest.raises(DeviceFailed) as caught:
         open_device(line.uri)
     cure = "log in there by hand once and set a new one, then EDGE_PASSWORD"
@@ -91,7 +94,6 @@ def test_the_countdown_of_a_boot_is_not_stopped(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(login, "CHATTER_SECONDS", 0.0)
     assert Talk().judge(b"Hit any key to stop autoboot:  2 \b\b\b 1 ") == ""
     assert [Talk().judge(b"[1.0] usb\r\n"), Talk().judge(b"board login: [1.0] usb\r\n")] == ["chatter", "user"]
-
 
 
 @pytest.mark.slow

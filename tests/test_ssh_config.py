@@ -50,9 +50,7 @@ NUISANCES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lines", NUISANCES)
-def test_what_a_users_config_says_does_not_break_us(
-    daemon: tuple[str, Path], lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_users_config_says_does_not_break_us(daemon: tuple[str, Path], lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if version_of(str(shutil.which("ssh"))) < ssh.NEWER[0]:
         pytest.skip("this ssh does not know these options")
     device = open_device(with_config(daemon, lines, tmp_path, monkeypatch))
@@ -101,9 +99,7 @@ def spoilt(key: bytes) -> list[tuple[str, bytes, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [case[0] for case in spoilt(b"x")])
-def test_a_key_file_that_is_none_is_told_what_it_is(
-    daemon: tuple[str, Path], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_file_that_is_none_is_told_what_it_is(daemon: tuple[str, Path], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the cure, where it is one command, cures it."""
     data, line = next((data, line) for word, data, line in spoilt((daemon[1] / "user").read_bytes()) if word == name)
     key = tmp_path / name

@@ -32,7 +32,9 @@ quota_() {  # CPUs that a control group allows, in both versions: a limit of any
     while :; do
       most= unit= rest=; [ "$path" != / ] || path=
       if [ -r "$base$path/cpu.max" ]; then read -r most unit rest <"$base$path/cpu.max"
-      elif [ -r "$base$path/cpu.cfs_quota_us" ]; then read -r most rest <"$base$path/cpu.cfs_quota_us"; read -r unit rest <"$base$path/cpu.cfs_period_us"; fi
+      elif [ -r "$base$path/cpu.cfs_quota_us" ]; then
+        read -r most rest <"$base$path/cpu.cfs_quota_us"; read -r unit rest <"$base$path/cpu.cfs_period_us"
+      fi
       [ "${most:-0}" -gt 0 ] && [ "${unit:-0}" -gt 0 ] && quota="$quota${quota:+|}$most/$unit"
       [ -n "$path" ] || break
       path=${path%/*}
@@ -40,7 +42,8 @@ quota_() {  # CPUs that a control group allows, in both versions: a limit of any
   done </proc/self/cgroup
 }
 moment() {
-  user=0 nice=0 system=0 idle=0 wait=0 irq=0 soft=0 stolen=0 load= policies= allowed= zones= throttled= quota= modern= now= kind= governor= cap= limit= cpus=
+  user=0 nice=0 system=0 idle=0 wait=0 irq=0 soft=0 stolen=0 load=
+  policies= allowed= zones= throttled= quota= modern= now= kind= governor= cap= limit= cpus=
   { read -r name user nice system idle wait irq soft stolen rest </proc/stat; read -r load rest </proc/loadavg; } 2>/dev/null
   while read -r name rest; do [ "$name" = Cpus_allowed_list: ] && allowed=$rest; done 2>/dev/null </proc/self/status
   for c in /sys/devices/system/cpu/cpufreq/policy* /sys/devices/system/cpu/cpu[0-9]*/cpufreq; do

@@ -12,12 +12,20 @@ OPEN = re.compile(r"^Permissions \d+ for '([^'\r\n]{1,1000})' are too open", re.
 HEAD = 4096  #: bytes that are looked at; what is in them is never shown
 #: how a file begins -> what it is, what makes a key of it; {key} is its quoted path
 FORMS = (
-    (rb"\xff\xfe|\xfe\xff", "is in UTF-16", "write it as plain text: iconv -f UTF-16 -t UTF-8 {key} | tr -d '\\r\\357\\273\\277' >NEW, chmod 600 NEW"),
+    (
+        rb"\xff\xfe|\xfe\xff",
+        "is in UTF-16",
+        "write it as plain text: iconv -f UTF-16 -t UTF-8 {key} | tr -d '\\r\\357\\273\\277' >NEW, chmod 600 NEW",
+    ),
     (rb"\xef\xbb\xbf", "begins with a byte-order mark", "take it away: sed -i '1s/^\\xEF\\xBB\\xBF//; s/\\r$//' {key}"),
     (rb"PuTTY-User-Key-File", "is PuTTY's", "puttygen {key} -O private-openssh -o NEW (apt-get install putty-tools), and name NEW in ~/.ssh/config"),
     (rb"(?:ssh-|ecdsa-|sk-)[a-z0-9@.-]+ ", "is the public half", "name the file without .pub in ~/.ssh/config: IdentityFile"),
     (rb"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----\r\n", "has the line ends of Windows", "take them away: sed -i 's/\\r$//' {key}"),
-    (rb"-----BEGIN [A-Z ]*PRIVATE KEY-----", "is damaged, or of a kind that this ssh does not know", "copy it again, or make one: ssh-keygen -t ed25519"),
+    (
+        rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+        "is damaged, or of a kind that this ssh does not know",
+        "copy it again, or make one: ssh-keygen -t ed25519",
+    ),
     (rb"", "is not a private key", "make one: ssh-keygen -t ed25519, then ssh-copy-id USER@HOST"),
 )
 

@@ -1,7 +1,7 @@
 """Thermal zones: which of them tell of the CPU, and which tell nothing.  [Linux: Documentation/driver-api/thermal/sysfs-api.rst]
 
-Their types are names that vendors chose: `cpu-thermal`, `x86_pkg_temp`, `soc-thermal`, `CPU-therm`; beside them lie batteries, Wi-Fi chips, and sensors
-that are not wired and always say the same.
+Their types are names that vendors chose: `cpu-thermal`, `x86_pkg_temp`, `soc-thermal`, `CPU-therm`; beside them lie batteries, Wi-Fi chips,
+and sensors that are not wired and always say the same.
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ Over the loop of T seconds and `runs` inferences (all in joules):
     ends        at either end the readings may belong to a moment `update` earlier or half an interval off: for so long, the range of power there;
                 of a counter that is refreshed seldom, its step there
     lag         a gauge that shows the load's edges late (`response.py`): the loop's energy by the part of it that it surely shows, against gross
-    idle        half the difference between the idle spans, how much parts of a span differ and drift, and parts of the loop as long as a span; and the
-                resolution and sampling of the spans
+    idle        half the difference between the idle spans, how much parts of a span differ and drift, and parts of the loop as long as a
+                span; and the resolution and sampling of the spans
 
 The terms are added: nothing says that they are independent.  A reading is late by up to `update` seconds or three times the lag that the gauge shows:
 so much of each idle span is left out at its beginning, or what ran before would count as idle.
 
-There is no figure from a gauge that never changed, that did not follow the load within the spans, that is refreshed too seldom for them, that says what
-no device takes, or whose band would hold zero.
+There is no figure from a gauge that never changed, that did not follow the load within the spans, that is refreshed too seldom for them,
+that says what no device takes, or whose band would hold zero.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from edge.errors import ToolFailed
 from edge.measure.figures import Energy, measured
 from edge.measure.watch import Span
 from edge.meters.response import NEVER, changes, lag_after, lag_before, mean, noise, parts, refresh
-from edge.meters.trace import UNIT, Trace, covers, cut, integral, lattice, readings, usual
+from edge.meters.trace import UNIT, Floats, Trace, covers, cut, integral, lattice, readings, usual
 
 GAP = 3.0  #: times the usual interval
 LEAST = 5  #: readings without which nothing is said, and new values
@@ -167,7 +167,7 @@ def wander(trace: Trace, loop: Span, spans: Sequence[Span]) -> float:
     watts = np.array([mean(trace, part) for part in parts(loop, max(1, count))])
     if count < 2:
         return 0.0
-    return SCATTER * float(np.sqrt((np.diff(watts) ** 2).mean() / 2 / len(spans)))
+    return float(SCATTER * np.sqrt((np.diff(watts) ** 2).mean() / 2 / len(spans)))
 
 
 def drift_of(trace: Trace, span: Span) -> float:
@@ -183,11 +183,18 @@ def doubt(trace: Trace, span: Span, every: float = 0.0) -> float:
         return trace.resolution
     t, watts = cut(trace.t, trace.y, *span)
     between = max(trace.update, every, seconds / max(1, t.size - 2))
-    few = 1 + 5 * (every / seconds) ** 1.5  # Student's factor against 2, of so few values
+    few: float = 1 + 5 * (every / seconds) ** 1.5  # Student's factor against 2, of so few values
     sampling = 2 * few * between * float(np.sqrt((np.diff(watts) ** 2).sum() / 2))
     steps = np.diff(t)
     missing = float(steps[steps > GAP * usual(trace)].sum())
     return trace.resolution / 2 * seconds + sampling + missing * float(np.ptp(watts)) / 2
+
+
+def tick(trace: Trace, moments: Floats, moment: float) -> float:
+    """Joules by which a counter that is refreshed at `moments` steps around that moment."""
+    after = int(np.clip(np.searchsorted(moments, moment), 1, moments.size - 1))
+    first, last = np.interp([moments[after - 1] - usual(trace), moments[after]], trace.t, trace.y)
+    return float(last - first)
 
 
 def ends(trace: Trace, span: Span, every: float = 0.0) -> float:
@@ -195,8 +202,7 @@ def ends(trace: Trace, span: Span, every: float = 0.0) -> float:
     t, watts = trace.t, trace.y
     if trace.counts and every:
         moments = changes(trace, (t[0], t[-1]))
-        at = [moments[np.clip(np.searchsorted(moments, moment) + np.array([-1, 0]), 0, moments.size - 1)] for moment in span]
-        return sum(float(np.ptp(np.interp([first - usual(trace), last], t, watts))) for first, last in at)
+        return sum(tick(trace, moments, moment) for moment in span)
     if trace.counts:
         t, watts = (t[1:] + t[:-1]) / 2, np.diff(trace.y) / np.diff(trace.t)
     total = 0.0

@@ -9,6 +9,8 @@ lag        seconds by which it tells late.  The load's own edges are known: rest
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from edge.measure.watch import Span
@@ -25,7 +27,8 @@ def changes(trace: Trace, span: Span) -> Floats:
     """The times of readings inside that differ from the one before."""
     inside = (trace.t >= span[0]) & (trace.t <= span[1])
     signal = trace.y if trace.signal is None else trace.signal
-    return trace.t[inside][1:][np.diff(signal[inside]) != 0]
+    moments: Floats = trace.t[inside][1:][np.diff(signal[inside]) != 0]
+    return moments
 
 
 def refresh(trace: Trace, span: Span) -> float:
@@ -46,7 +49,7 @@ def mean(trace: Trace, span: Span) -> float:
 def parts(span: Span, count: int) -> list[Span]:
     """The span in so many equal ones."""
     at = np.linspace(span[0], span[1], count + 1).tolist()
-    return list(zip(at[:-1], at[1:], strict=True))
+    return list(itertools.pairwise(at))
 
 
 def noise(trace: Trace, span: Span) -> float:
@@ -58,7 +61,10 @@ def noise(trace: Trace, span: Span) -> float:
 
 
 def lag_after(trace: Trace, loop: Span, rest: Span, step: float) -> float:
-    """By how many seconds the readings fall later than the load, at the end of the work.  step: watts of work above rest, for what counts as a fall."""
+    """By how many seconds the readings fall later than the load, at the end of the work.
+
+    step: watts of work above rest, for what counts as a fall.
+    """
     (begin, end), quarter = rest, (rest[1] - rest[0]) / 4
     last = (end - quarter, end)
     base, top = mean(trace, last), mean(trace, (loop[1] - (loop[1] - loop[0]) / 4, loop[1]))
@@ -76,4 +82,3 @@ def lag_before(trace: Trace, rest: Span, loop: Span, step: float) -> float:
         return NEVER
     left = top * (half - begin) - integral(trace, begin, half)
     return max(0.0, left - 1.5 * noise(trace, (half, loop[1]))) / (top - base)
-

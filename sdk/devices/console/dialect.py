@@ -27,7 +27,7 @@ ENCODINGS = {"raw": ("cat", "cat"), "base64": ("base64 -d", "base64")}
 BOOTSTRAP = (
     "exec sh",
     "stty -echo; PS1='$ ' PS2= D= T={tag} LC_ALL=C; export LC_ALL; stty -opost; S=$(stty -g)",
-    "L=; for c in stty head dd wc sha256sum base64; do command -v $c >/dev/null 2>&1 || L=\"$L $c\"; done; printf '\\n%s lacks%s.\\n' \"$T\" \"$L\"",
+    'L=; for c in stty head dd wc sha256sum base64; do command -v $c >/dev/null 2>&1 || L="$L $c"; done; printf \'\\n%s lacks%s.\\n\' "$T" "$L"',
     'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
     "got_() {{ printf '\\n%s got\\n' \"$T\"; }}",
     'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) got_; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
