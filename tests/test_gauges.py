@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from edge.meters import Here, Timeline, Trace, discover, energy_of, trace_of, wa
 from edge.meters.battery import limits_of
 from edge.meters.ina3221 import tegrastats_watts
 from edge.meters.response import lag_after, lag_before, refresh
+from edge.meters.sampling import Sampler
 from edge.meters.trace import Channel, Probe, lattice
 from house import ROOT
 
@@ -153,20 +155,20 @@ def test_one_counter_of_two_that_stands_still_is_named() -> None:
 
 
 @pytest.mark.parametrize(("zone", "names"), [("package-0", None), ("dram", "rapl: package-0")])
-def test_a_rapl_counter_at_0_is_not_counted(tmp_path: object, zone: str, names: str | None) -> None:
+def test_a_rapl_counter_at_0_is_not_counted(tmp_path: Path, zone: str, names: str | None) -> None:
     """DRAM that this CPU does not count is left out; a package that is not counted is no meter."""
     files = trees.rapl()
     at = trees.PACKAGE if zone == "package-0" else "/sys/class/powercap/intel-rapl:0:1"
-    found, reasons = discover(Here(trees.lay(tmp_path, files | {f"{at}/energy_uj": 0})))  # type: ignore[arg-type]
+    found, reasons = discover(Here(trees.lay(tmp_path, files | {f"{at}/energy_uj": 0})))
     assert [probe.source for _, probe in found] == [names] * bool(names)
     cure = "(this CPU, or the virtual machine, does not count: use another meter (--energy))"
     assert [str(reason) for reason in reasons] == ([] if names else [f"rapl: {at}/energy_uj stands at 0 {cure}"])
 
 
-def test_an_ina_whose_driver_gives_another_unit_is_refused(tmp_path: object) -> None:
+def test_an_ina_whose_driver_gives_another_unit_is_refused(tmp_path: Path) -> None:
     """3.131 W as mW beside volts and amperes that are right."""
     base = "/sys/class/hwmon/hwmon2"
-    found, reasons = discover(Here(trees.lay(tmp_path, trees.ina2xx() | {f"{base}/power1_input": 3131})))  # type: ignore[arg-type]
+    found, reasons = discover(Here(trees.lay(tmp_path, trees.ina2xx() | {f"{base}/power1_input": 3131})))
     what = f"ina2xx: {base}: power1_input says 0.00313 W, in1_input times curr1_input 3.13 W"
     assert (found, [str(reason) for reason in reasons]) == (
         [],
@@ -184,6 +186,42 @@ def test_on_a_thor_VIN_is_the_whole() -> None:
     assert tegrastats_watts(line) == pytest.approx(10.036)
 
 
+def test_a_commands_watts_are_no_multiples_of_one() -> None:
+    """A command tells fractions; the least step of a file's whole numbers is that of their unit."""
+    load = np.rint(LOAD * 1e3) / 1e3
+    told = Probe("gauge", (Channel((0,), 1.0),), 100, 0.0, 1e-3, 0.0, argv=("tegrastats",))
+    assert trace_of(told, Timeline(T, load[:, None])).resolution == 1e-3
+    filed = Probe("gauge", (Channel((0,), 1e-3),), 100, 0.0, 1e-3, 0.0, paths=("/mw",))
+    assert trace_of(filed, Timeline(T, np.rint(SWINGS * 4)[:, None] * 250)).resolution == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("status", [2, 5])
+def test_a_phone_on_a_charger_is_seen_afterwards(tmp_path: Path, status: int) -> None:
+    """By the command that is asked from here, too."""
+    said = "  status: 3\n  voltage: 3850\n  current now: -412000\n"
+    trees.lay(tmp_path, {"/system/build.prop": "", "said": said})
+    trees.program(tmp_path, "dumpsys", f"cat {tmp_path}/said")
+    place = Here(tmp_path)
+    sampler = Sampler(trees.only(place), place)
+    sampler.start()
+    trees.lay(tmp_path, {"said": said.replace("3", str(status), 1)})
+    with pytest.raises(EdgeError) as caught:
+        sampler.stop()
+    cure = "keep the charger unplugged all the while"
+    assert str(caught.value) in (
+        f"battery: dumpsys says status {status} now, and was discharging before the run ({cure})",
+        f"battery: dumpsys: cannot be read: battery: dumpsys says status {status}, not 3 (discharging) (unplug the charger; measure over Wi-Fi)",
+    )
+
+
+def test_a_slow_meter_rests_longer_where_the_loop_is_long(tmp_path: Path) -> None:
+    """A phone whose gauge is asked once a minute: five minutes of rest around ten of work, ten seconds around three."""
+    trees.lay(tmp_path, {"/system/build.prop": "", "said": "  status: 3\n  voltage: 3850\n  current now: -412000\n"})
+    trees.program(tmp_path, "dumpsys", f"cat {tmp_path}/said")
+    words = [watch("auto", Here(tmp_path), work_secs=seconds).arguments for seconds in (3.0, 600.0)]
+    assert words == [("--idle-secs", "10"), ("--idle-secs", "300")]
+
+
 def phone(status: str = "Discharging") -> dict[str, object]:
     return trees.battery(status=status)
 
@@ -194,8 +232,8 @@ def battery_seen() -> Seen:
     return Seen(LOOP, RUNS, IDLE, Samples(tuple((t * 1e9).astype(int).tolist()), ((3_850_000,) * t.size, current), 0))
 
 
-def test_a_charger_that_was_plugged_in_meanwhile_is_seen_afterwards(tmp_path: object) -> None:
-    root = trees.lay(tmp_path, phone())  # type: ignore[arg-type]
+def test_a_charger_that_was_plugged_in_meanwhile_is_seen_afterwards(tmp_path: Path) -> None:
+    root = trees.lay(tmp_path, phone())
     running = watch("auto", Here(root))
     with running:
         pass

@@ -14,7 +14,7 @@ import itertools
 import numpy as np
 
 from edge.measure.watch import Span
-from edge.meters.trace import Floats, Trace, integral, usual
+from edge.meters.trace import Floats, Trace, integral, readings, usual
 
 HELD = 1.5  #: times the usual interval between readings, from which a value is called held
 FEW = 4  #: changes from which their gaps say something
@@ -54,8 +54,7 @@ def parts(span: Span, count: int) -> list[Span]:
 
 def noise(trace: Trace, span: Span) -> float:
     """Joules: twice the standard error of the span's energy, by how much neighbouring parts of it differ, so that a trend costs nothing."""
-    inside = int(np.count_nonzero((trace.t >= span[0]) & (trace.t <= span[1])))
-    count = max(2, min(BLOCKS, inside // 2))
+    count = max(2, min(BLOCKS, readings(trace, span) // 2))
     watts = np.array([mean(trace, part) for part in parts(span, count)])
     return 2 * (span[1] - span[0]) * float(np.sqrt((np.diff(watts) ** 2).mean() / 2 / count))
 
