@@ -149,9 +149,11 @@ def test_heat_is_that_of_the_cpu(tmp_path: Path, pairs: tuple[tuple[str, int], .
 
 def test_a_quota_is_a_reason_where_it_is_less_than_the_threads(tmp_path: Path) -> None:
     seen, ms = looked(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000"}), np.ones(100)
+    one = hygiene_of(latency_of(ms), ms, 0, [replace(seen, quota=0.5)], 8)
+    assert one.reasons == ("the control group allows 0.5 CPUs for 1 thread",)
     few, many = (hygiene_of(latency_of(ms), ms, 0, [seen], 8, threads=threads) for threads in (1, 2))
     assert (few.reasons, few.quota) == ((), 1.5)
-    assert many.reasons == ("the control group allows 1.5 CPUs, 2 threads run",)
+    assert many.reasons == ("the control group allows 1.5 CPUs for 2 threads",)
     findings = [*checks.quota(PI, replace(NOW, quota=1.5)), *checks.quota(PI, replace(NOW, quota=4.0)), *checks.quota(PI, NOW)]
     assert [str(finding) for finding in findings] == [f"note    quota         the control group allows 1.5 of 4 CPUs  ->  {checks.QUOTA}"]
 

@@ -51,7 +51,7 @@ def hygiene_of(
     tests = (
         (busy is not None and busy > MAX_BUSY, f"others used {busy or 0:.1f} of {cpus} CPUs just before"),
         *((True, text) for text in clocked),
-        (quota is not None and quota < threads, f"the control group allows {quota or 0:g} CPUs, {threads} threads run"),
+        (quota is not None and quota < threads, f"the control group allows {quota or 0:g} CPUs for {threads} thread{'s' * (threads != 1)}"),
         (bool(slowed), f"the board reported {', '.join(slowed)}"),
         (bool(clocks) and min(clocks) < (1 - MAX_CLOCK_DROP) * max(clocks), f"the clock fell to {min(clocks, default=0):.0f} MHz"),
         (bool(heats) and max(heats) >= HOT, f"the CPU reached {max(heats, default=0):.0f} degrees"),
