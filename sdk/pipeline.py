@@ -159,7 +159,7 @@ def profile(
 
     with opened(on, say) as device:
         there = None if on == "local" else meters.There(device, parallel=not on.startswith("serial"))
-        watch = meters.watch(energy, there, clock=(lambda: meters.device_clock(there, on)) if there else meters.SAME)
+        watch = meters.watch(energy, there, work_secs=min_secs, clock=(lambda: meters.device_clock(there, on)) if there else meters.SAME)
         limits = {"runs": runs, "warmup": warmup, "threads": threads}
         found = bench(path, **limits, min_secs=min_secs, per_layer=per_layer, level=level, device=device, say=say, watch=watch)
     return found if energy == "none" or found.energy_mj.kind else replace(found, energy_mj=_modelled(path, found))

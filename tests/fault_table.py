@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import test_card_loss
 import test_effects
 import test_faults
+import test_gauges
 import test_hostile_images
 import test_merging
 import test_roots
@@ -26,11 +27,12 @@ Made by `python tests/fault_table.py`, a part of `make docs`: change the tests, 
 Every row is a test. The device has a version of a model installed; then the fault happens while edge does what the third column says. Each must
 end in the one line on the right, and each test then looks whether the version from before is whole, is still the current one and still computes
 right, and, on the made-up faults, whether the next flash succeeds. *a faulty line*: this machine as the device, its connection made to fail
-(`tests/test_faults.py`); *a board*: a Raspberry Pi 3 played by QEMU, on which root does the damage (`tests/test_virtual_faults.py`). Faults of
-ssh's keys and hosts are in `tests/test_ssh.py`, of adb's server in `tests/test_adb.py`; cards and images have a table of their own below.
-`tests/versions.py` makes random sequences of flash, rollback, power cut, full disk and damaged file; `tests/test_power.py` cuts the power
-at every command of a flash and of a rollback, `tests/test_flash_virtual.py` kills the board in the middle of one. ROOT, JOB, NEW, NEW.EDGE,
-SIZE and PID stand for what differs from day to day."""
+(`tests/test_faults.py`); *a board*: a Raspberry Pi 3 played by QEMU, on which root does the damage (`tests/test_virtual_faults.py`);
+*a made-up meter*: no figure of energy, and why (`tests/test_gauges.py`). Faults of ssh's keys, hosts and configuration are in
+`tests/test_ssh.py` and `tests/test_ssh_config.py`, of consoles in `tests/test_serial_prompts.py`, of adb's server in `tests/test_adb.py`;
+cards and images have a table of their own below. `tests/versions.py` makes random sequences of flash, rollback, power cut, full disk and
+damaged file; `tests/test_power.py` cuts the power at every command of a flash and of a rollback, `tests/test_flash_virtual.py` kills the
+board in the middle of one. ROOT, JOB, NEW, NEW.EDGE, SIZE and PID stand for what differs from day to day."""
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:
@@ -38,6 +40,8 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
         yield made.name, "a faulty line", made.does, made.line
     for real in test_virtual_faults.FAULTS:
         yield real.name, f"a board, `{real.uri}`", real.does.__name__.replace("_", " "), real.line
+    for name, _, line in test_gauges.REFUSED:
+        yield f"a gauge: {name}", "a made-up meter", "profile", line
 
 
 CARDS = """\

@@ -182,6 +182,10 @@ def weather() -> Iterator[Finding]:
 
     device = open_device("local")
     now = moments.look(device)[-1]
+    clocks = checkup.governor(device.facts(), now)
+    if clocks.status != OK and clock().status == OK:  # the first core's governor is well; another's, or a cap, is not
+        yield clocks
+    yield from checkup.quota(device.facts(), now)
     yield checkup.throttled(device.facts(), now)
     yield checkup.heat(now)
 

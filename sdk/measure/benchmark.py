@@ -116,6 +116,7 @@ def bench(
     latency = replace(latency_of(ms), count=seen.runs)
     interrupted = sum(count > 0 for count in got.switches[settled:])
     computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
+    limits = {"settled": settled * got.every, "threads": got.threads}
     doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
     return Profile(
         artifact=artifact.path.name,
@@ -135,7 +136,7 @@ def bench(
         weights_bytes=m.weights_bytes,
         macs=m.macs,
         energy_mj=watch.energy(seen),
-        hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, settled=settled * got.every, doubts=doubts),
+        hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, **limits, doubts=doubts, machine=facts.machine),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, "")) for t in got.layers),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
         toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),

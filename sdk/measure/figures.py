@@ -88,7 +88,7 @@ class Hygiene:
 
     drift: median of the second half of the runs against the first, minus 1.  reasons: why the figures are not stable; empty when they are.
     settled: runs that were taken for warm-up because they were not yet steady.  clock_mhz, temperature_c: before, during (once a second) and after.
-    throttled: what the board's firmware complained of meanwhile.
+    throttled: what the board's firmware complained of meanwhile.  quota: CPUs that the control group allows, null without a limit.
     """
 
     load_before: float | None
@@ -104,6 +104,7 @@ class Hygiene:
     clock_mhz: tuple[float, ...] = ()
     temperature_c: tuple[float, ...] = ()
     throttled: tuple[str, ...] = ()
+    quota: float | None = None
 
 
 @dataclass(frozen=True)

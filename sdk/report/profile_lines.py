@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.errors import one_line
-from edge.measure import Energy, Latency, Profile
+from edge.measure import Energy, Hygiene, Latency, Profile
 from edge.report.table import millions, size, table
 
 
@@ -22,11 +22,16 @@ def profile_text(p: Profile) -> str:
         f"speed        {p.macs / late.p50 / 1e6 if late.p50 else 0:10.2f} GMAC/s",
         f"memory       {p.peak_rss_mb:10.2f} MB peak    arena {size(p.arena_bytes)}, weights {size(p.weights_bytes)}, file {size(p.artifact_bytes)}",
         f"energy       {energy_words(p.energy_mj)}",
-        "stable       yes" if p.hygiene.stable else f"stable       NO: {'; '.join(p.hygiene.reasons)}",
+        f"stable       {'yes' if p.hygiene.stable else 'NO: ' + '; '.join(p.hygiene.reasons)}{quota_words(p.hygiene)}",
     ]
     if p.layers:
         lines += ["", layers_table(p)]
     return "\n".join(lines) + "\n"
+
+
+def quota_words(hygiene: Hygiene) -> str:
+    """Where a control group gives less than the machine has."""
+    return "" if hygiene.quota is None else f" (the control group allows {hygiene.quota:g} of {hygiene.cpus} CPUs)"
 
 
 def milliseconds(value: float) -> str:
