@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bit_cases
 import decompositions
 import numpy as np
 import pytest
@@ -357,7 +358,7 @@ CASES: dict[str, list[Case]] = {
         Case("dead chain and weight", f"{X} {{ a = Mul (x, k)  b = Exp (a)  y = Relu (x) }}", "Relu", const(k=2)),
         Case("all alive", f"{X} {{ y = Relu (x) }}", "Relu", changes=False),
     ],
-}  # fmt: skip
+} | {name: [Case(*row) for row in rows] for name, rows in bit_cases.BITS.items()}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "case"), [pytest.param(name, case, id=f"{name}: {case.name}") for name, cases in CASES.items() for case in cases])

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import listed
+from edge.graph.bit_sources import Source, source_of
 from edge.graph.bits import EXACT_SUM, packed
 from edge.graph.domain import DOMAIN, use
 from edge.graph.rewrite import add_constant, become, constant, fresh, insert_before, integer, integers, is_op, operand, shape
 from edge.ops.refusal import place
-from edge.passes.bit_sources import Source, source_of
 from edge.passes.preserves import close
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def notes(model: ir.Model) -> list[str]:
     where, found = model.graph.name or "model", []
     stay = [f"{node.op_type} ({place(node)}) {node.metadata_props[FLOAT]}" for node in model.graph if FLOAT in node.metadata_props]
     if stay:
-        found.append(f"{where}: {len(stay)} binary layer{'s run' if len(stay) > 1 else ' runs'} in float32: {listed(stay, between='; ')}")
+        what = f"{len(stay)} layer{'s' if len(stay) > 1 else ''} with signs or binary weights run{'' if len(stay) > 1 else 's'} in float32"
+        found.append(f"{where}: {what}: {listed(stay, between='; ')}")
     zero = [node for node in model.graph if ZERO in node.metadata_props]
     if zero:
         what = f"in {len(zero)} binary layer{'s' if len(zero) > 1 else ''} ({place(zero[0])}) a sign of 0 counts as 1, in the model as 0"

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.graph.rewrite import become, constant, is_op, made_by, operand, shape
+from edge.graph.rewrite import become, constant, is_op, made_by, shape
 from edge.passes.preserves import close
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 PRESERVES = close(1e-5)
-DEPTH = 8  # nodes of a sum, and of a product, that are walked through
+TERMS, DEPTH = 24, 8  # nodes of a sum, and of a product, that are walked through
 
 
 def run(model: ir.Model) -> int:
@@ -29,9 +29,6 @@ def run(model: ir.Model) -> int:
 
 def _cancel(node: ir.Node) -> bool:
     terms = _terms(node)
-    for value in dict.fromkeys(value for value, _ in terms):
-        if sum(sign for other, sign in terms if other is value) == 0:
-            terms = [(other, sign) for other, sign in terms if other is not value]
     if len(terms) != 1 or terms[0][1] != 1:
         return False
     rest, output = terms[0][0], node.outputs[0]
@@ -42,21 +39,26 @@ def _cancel(node: ir.Node) -> bool:
 
 
 def _terms(node: ir.Node) -> list[tuple[ir.Value, int]]:
-    """The values that the sum adds and subtracts, with their signs."""
+    """The values that the sum adds and subtracts, with their signs; what cancels is not looked into."""
     found: list[tuple[ir.Value, int]] = []
-    todo: list[tuple[ir.Value | None, int]] = [(node.outputs[0], 1)]
-    for _ in range(DEPTH):
+    todo: list[tuple[ir.Value, int]] = [(node.outputs[0], 1)]
+    for _ in range(TERMS):
         if not todo:
             return found
-        value, sign = todo.pop()
+        value, sign = todo.pop(0)
         maker = made_by(value, "Add", "Sub", "Neg", "Identity")
-        if maker is not None:
-            second = {"Add": 1, "Sub": -1}.get(maker.op_type, 0)
-            first = -sign if maker.op_type == "Neg" else sign
-            todo += [(maker.inputs[0], first), *([(operand(maker, 1), sign * second)] if second else [])]
-        elif value is not None:
+        if maker is None:
             found.append((value, sign))
-    return found if not todo else []
+            continue
+        signs = {"Add": (sign, sign), "Sub": (sign, -sign), "Neg": (-sign,), "Identity": (sign,)}[maker.op_type]
+        for part, own in zip(maker.inputs, signs, strict=True):
+            opposite = (part, -own)
+            terms = found if opposite in found else todo
+            if opposite in terms:
+                terms.remove(opposite)
+            elif part is not None:
+                todo.append((part, own))
+    return []
 
 
 def is_step(value: ir.Value | None, depth: int = DEPTH) -> bool:

@@ -16,7 +16,10 @@ UNKNOWN = Kernel(name="", reads=(), fields=())  #: a kernel of another edge, rea
 
 @dataclass(frozen=True)
 class Work:
-    """kind: one of targets.profile.CLASSES.  macs: of numbers, with the unused lanes of the last channel block.  instructions: others, times elements."""
+    """kind: one of targets.profile.CLASSES.  macs: of numbers, with the unused lanes of the last channel block.
+
+    instructions: others, times elements; for a layer of bits those that compute its words.
+    """
 
     kind: str
     macs: int

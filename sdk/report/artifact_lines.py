@@ -9,10 +9,11 @@ from edge.artifact import Artifact
 from edge.artifact.manifest import Manifest
 from edge.artifact.typed_json import encode
 from edge.errors import EdgeError, one_line
-from edge.kernels import kernels
+from edge.kernels import binary_steps, kernels
 from edge.plan import predict
 from edge.report.table import millions, size, table
 from edge.verify.digits import lost_digits
+from edge.words.plan import Plan
 from edge.words.schedule import Schedule
 from edge.words.step import Number, Step
 
@@ -26,6 +27,7 @@ def artifact_facts(artifact: Artifact) -> dict[str, object]:
         "artifact_bytes": artifact.size,
         "entries": {e.name: {"bytes": e.size, "packed": e.packed, "offset": e.data_at} for e in artifact.entries.values()},
         "ops": dict(ops.most_common()),
+        "binary_macs": sum(step.macs for step in binary_steps(plan)),
         "manifest": encode(artifact.manifest, exact=False),
     }
 
@@ -42,6 +44,7 @@ def artifact_text(artifact: Artifact) -> str:
         ("file", f"{size(artifact.size)}: program {size(m.elf.bytes)}, weights {size(m.weights_bytes)}"),
         ("arena", f"{size(m.arena_bytes)}, taken once"),
         ("MACs", f"{millions(m.macs)} M, {len(plan.steps)} steps"),
+        *([("bits", bits_text(plan))] if binary_steps(plan) else []),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
         *([("digits", lost_digits(m.vectors.limits))] if m.vectors.limits else []),
         ("checked", checked_text(m)),
@@ -52,6 +55,14 @@ def artifact_text(artifact: Artifact) -> str:
         facts.append(("picture", ", ".join(f"{k}={v}" for k, v in m.preprocess.items())))
     lines = [f"{key:<10} {one_line(text)}" for key, text in facts]
     return "\n\n".join(["\n".join(lines), ops_table(artifact), steps_table(artifact), files_table(artifact)]) + "\n"
+
+
+def bits_text(plan: Plan) -> str:
+    """What is binary, and what its weights take instead of float32."""
+    steps = binary_steps(plan)
+    words = {o.buffer: plan.constants[o.buffer] for step in steps for o in step.operands if o.field == "w" and o.buffer in plan.constants}
+    taken = sum(int(constant.data.nbytes) for constant in words.values())
+    return f"{millions(sum(step.macs for step in steps))} M of the MACs are binary, in {len(steps)} steps; their weights take {size(taken)}"
 
 
 def checked_text(m: Manifest) -> str:

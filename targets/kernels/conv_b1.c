@@ -23,7 +23,7 @@ INLINE void conv_b1_store(struct conv_b1 a, const struct counts *c, int terms, i
         uint32_t word = 0;
         UNROLLED for (int q = 0; q < PANEL; q++) {
             const int first = panel * WORD + q * B;
-            if (first >= a.outputs) break;
+            if (first >= a.outputs) continue;
             vf v = activate(bits_value(c->sum[p][q], terms, a.scale + first, a.bias + first), a.act);
             const size_t at = image * a.y_image + ((size_t)(first / B) * pixels + pixel) * B;
             if (a.residual) v = activate(v + load(a.residual + at), a.act2);

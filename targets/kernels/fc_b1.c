@@ -22,7 +22,7 @@ INLINE void fc_b1_row(struct fc_b1 a, int row, int panel) {
     counts_flush(&c, 1);
     UNROLLED for (int q = 0; q < PANEL; q++) {
         const int first = panel * WORD + q * B, lanes = least(B, a.n - first);
-        if (lanes <= 0) break;
+        if (lanes <= 0) continue;
         const size_t at = (size_t)row * a.n + first;
         vf v = activate(bits_value(c.sum[0][q], a.k, a.scale + first, a.bias + first), a.act);
         if (a.residual) {

@@ -26,7 +26,7 @@ INLINE void pack_b1_pixels(const float *x, uint32_t *y, struct pack_b1 a, int wo
         uint32_t bits = 0;
         UNROLLED for (int q = 0; q < PANEL; q++) {
             const int first = word * WORD + q * B;
-            if (first >= a.channels) break;
+            if (first >= a.channels) continue;
             const float *from = x + ((size_t)(first / B) * a.pixels + pixel) * B;
             const vi set = pack_b1_set(a.planar ? pack_b1_load(from, least(B, a.channels - first)) : load(from), a.above);
             UNROLLED for (int l = 0; l < B; l++) bits |= (uint32_t)(set[l] & 1) << (q * B + l);

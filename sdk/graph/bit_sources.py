@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 #: ops whose results are among the elements of their first input, or of all inputs (Concat)
-MOVES = ("MaxPool", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Expand", "Identity", "Concat", "DepthToSpace", "SpaceToDepth")
+MOVES = (
+    "MaxPool",
+    "Reshape",
+    "Transpose",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Slice",
+    "Expand",
+    "Identity",
+    "Concat",
+    "DepthToSpace",
+    "SpaceToDepth",
+)
 #: ops whose results are never below 0
 POSITIVE = ("Relu", "Abs", "Sigmoid", "HardSigmoid", "Exp", "Sqrt", "Softmax", "Softplus")
 
@@ -112,4 +125,8 @@ def _alone(value: ir.Value | None) -> bool:
         return False
     if is_op(node, "Sign"):
         return True
-    return all(_alone(source) or is_op(source.producer(), *SIGNS, domain=DOMAIN) for source in node.inputs[: None if node.op_type == "Concat" else 1] if source)
+    return all(
+        _alone(source) or is_op(source.producer(), *SIGNS, domain=DOMAIN)
+        for source in node.inputs[: None if node.op_type == "Concat" else 1]
+        if source
+    )
