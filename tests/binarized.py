@@ -74,6 +74,23 @@ class Layer(nn.Module):
         return F.conv2d(self.estimator(x), self.estimator(self.weight) * scale, None, self.stride, 1)
 
 
+def draw(net: nn.Module) -> None:
+    """Give every norm numbers as training leaves them: scales of both signs, shifts other than 0."""
+    for part in net.modules():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(part.weight)
+            nn.init.normal_(part.bias)
+            nn.init.normal_(part.running_mean)
+            nn.init.uniform_(part.running_var, 0.5, 2)
+
+
+def with_norm(layer: Layer) -> nn.Module:
+    """The layer behind a norm."""
+    net = nn.Sequential(nn.BatchNorm2d(layer.weight.shape[1]), layer)
+    draw(net)
+    return net
+
+
 class Net(nn.Module):
     """A real stem, two binary convolutions, a pool, a binary dense layer, real classes: BatchNorm -> sign -> layer everywhere."""
 
@@ -85,12 +102,7 @@ class Net(nn.Module):
         self.dense = nn.Parameter(torch.randn(70, 72 * 16))
         self.after = nn.BatchNorm1d(70)
         self.classes = nn.Linear(70, 10)
-        for part in self.modules():
-            if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-                nn.init.normal_(part.weight)
-                nn.init.normal_(part.bias)
-                nn.init.normal_(part.running_mean)
-                nn.init.uniform_(part.running_var, 0.5, 2)
+        draw(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.second(self.first(self.stem(x)))

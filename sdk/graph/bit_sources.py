@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edge.graph.algebra import DEPTH
-from edge.graph.bits import SIGNS
+from edge.graph.bits import LAYERS, SIGNS
 from edge.graph.domain import DOMAIN
 from edge.graph.padding import amounts
-from edge.graph.rewrite import is_op, made_by, operand, scalar, shape, sole_use, text
+from edge.graph.rewrite import constant, is_op, made_by, operand, scalar, shape, sole_use, text
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -30,6 +32,7 @@ MOVES = (
     "SpaceToDepth",
 )
 #: ops whose results are never below 0
+KEEPS_ZERO = (*MOVES, "Clip", "LeakyRelu", "PRelu", "Min", "Max", "Mul", "Div", "Neg")  #: 0 is 0 behind them, and little else is
 POSITIVE = ("Relu", "Abs", "Sigmoid", "HardSigmoid", "Exp", "Sqrt", "Softmax", "Softplus")
 
 
@@ -75,6 +78,8 @@ def source_of(value: ir.Value | None) -> tuple[Source | None, str]:
         return None, ""
     if any(made_by(sign.inputs[0], *POSITIVE) for sign in signs):
         return None, "has a sign in front that is 0 or 1, as its input is never negative"
+    if not all(is_shifted(sign.inputs[0]) for sign in signs):
+        return None, "has a sign in front whose input may well be 0, where a sign is 0: write torch.where(x >= 0, 1., -1.)"
     border = 0.0 if padded is None else padded / factor
     if border not in (-1.0, 0.0, 1.0):
         return None, f"has an input that is padded with {border:g} times its sign"
@@ -116,6 +121,25 @@ def _is_sign(value: ir.Value | None, signs: list[ir.Node], depth: int) -> bool:
         return True
     sources = node.inputs if node.op_type == "Concat" else node.inputs[:1]
     return is_op(node, *MOVES) and all(_is_sign(source, signs, depth - 1) for source in sources)
+
+
+def is_shifted(value: ir.Value | None, depth: int = DEPTH) -> bool:
+    """Is a number other than 0 added last, to every channel?  Then it is 0 by a rare coincidence only; a picture or a sum of signs often is."""
+    node = value.producer() if value is not None else None
+    if node is None or not depth:
+        return False
+    if is_op(node, "Conv", "Gemm") or is_op(node, *LAYERS, domain=DOMAIN):
+        return _is_never_zero(operand(node, 3 if node.domain == DOMAIN else 2))
+    if is_op(node, "Add", "Sub") and any(constant(side) is not None for side in node.inputs):
+        return any(_is_never_zero(side) for side in node.inputs)
+    if is_op(node, "Add", "Sub"):
+        return any(is_shifted(side, depth - 1) for side in node.inputs)
+    return is_op(node, *KEEPS_ZERO) and is_shifted(node.inputs[0], depth - 1)
+
+
+def _is_never_zero(value: ir.Value | None) -> bool:
+    array = constant(value)
+    return array is not None and bool(np.all(array != 0))
 
 
 def _alone(value: ir.Value | None) -> bool:

@@ -78,7 +78,7 @@ LAYERS = ("BinaryConv", "BinaryGemm")
 
 def packed(weights: NDArray[np.generic]) -> NDArray[np.uint32]:
     """(O, C, KH, KW) -> (O, KH, KW, J), or (O, K) -> (O, J): a set bit for each negative weight."""
-    last = np.moveaxis(weights < 0, 1, -1)
+    last = np.moveaxis(np.signbit(weights), 1, -1)
     room = -last.shape[-1] % WORD
     bits = np.pad(last, [(0, 0)] * (last.ndim - 1) + [(0, room)])
     words: NDArray[np.uint32] = np.packbits(bits, axis=-1, bitorder="little").view("<u4").astype(np.uint32)

@@ -3,7 +3,7 @@
 - its input is -1 or 1: edge.Binarize, Sign, a constant times either, MaxPool, Reshape, Concat … of such values
 - Pad with 0, 1 or -1 in front of a Conv, or its own pads: places outside count 0, 1 or -1
 - each output channel's weights are +a or -a, up to NEAR (training code adds and takes away what should cancel)
-- Sign is 0 at 0, a bit is not: 0 counts as 1 there, which is noted
+- Sign is 0 at 0, a bit is not: only behind a bias or a BatchNorm, where 0 is rare; it counts as 1 there, which is noted
 - Sign of what is never negative (Relu, Abs …) is 0 or 1: left alone
 What has a sign in front or binary weights and stays a Conv or Gemm says why in the metadata `edge.float`; `notes` makes sentences of it.
 """
