@@ -17,7 +17,8 @@ from graphs import small
 GOLDEN = Path(__file__).parent / "golden"
 NETWORKS = {
     "conv_relu": (
-        "(float[1,3,8,8] picture) => (float[1,8,4,4] map) { c = Conv <kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]> (picture, w, b)  map = Relu (c) }",
+        "(float[1,3,8,8] picture) => (float[1,8,4,4] map) "
+        "{ c = Conv <kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]> (picture, w, b)  map = Relu (c) }",
         {"w": (8, 3, 3, 3), "b": (8,)},
     ),
     "count_above": (
