@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from edge import artifact, codegen, converters, passes, plan, targets
 from edge.artifact import plan_json
-from edge.artifact.description import description, labels_file
+from edge.artifact.description import description, inputs_of, labels_bytes, labels_file, outputs_of, require_labels
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
+from edge.artifact.preprocess import require_input
 from edge.artifact.whole_file import writing
 from edge.errors import EdgeError, did_you_mean
 from edge.ops import lowerings
@@ -70,7 +71,7 @@ def build(
     _known_precision(precision)
     profile = targets.load(target)
     recipe = parse_preprocess(preprocess) if preprocess else None
-    names = labels_file(Path(labels)) if labels else None
+    names = labels_file(Path(labels)) if labels else ()
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
@@ -84,6 +85,10 @@ def build(
     say("planning")
     plans = {level.name: plan.make(graph, core_of(profile, level)) for level in profile.levels}
     best = next(iter(plans.values()))
+    if recipe:
+        require_input(recipe, {t.name: t.shape for t in inputs_of(best)})
+    if labels:
+        require_labels(Path(labels), names, outputs_of(best))
     features = {level.name: level.features for level in profile.levels}
     vectors, expected = expected_outputs(source, best)
     files = codegen.emit(plans, features, profile.name, int(profile.block), vectors)
@@ -97,7 +102,7 @@ def build(
             toolchain.lay_out(files, stages / "c")
             (stages / "plan.json").write_bytes(plan_json.to_bytes(best))
     say("packing and checking")
-    extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
+    extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": labels_bytes(names)} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     try:
         artifact.write(

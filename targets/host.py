@@ -21,7 +21,9 @@ def seen_here(profile: Profile) -> Profile:
     best = [level for level in profile.levels if runs_here(profile.arch, level)][:1]
     if not best:
         wants = f"{profile.arch} with {' '.join(profile.levels[-1].features)}"
-        raise EdgeError(f"target '{profile.name}'", f"needs {wants}, this machine is {machine()}", "build for the device's own target: edge targets lists them")
+        raise EdgeError(
+            f"target '{profile.name}'", f"needs {wants}, this machine is {machine()}", "build for the device's own target: edge targets lists them"
+        )
     return replace(profile, levels=tuple(best), caches=profile.caches | caches(), clock=clock() or profile.clock, cores=cores())
 
 

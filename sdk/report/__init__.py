@@ -1,5 +1,6 @@
 """A result for people and programs: terminal tables, CSV, HTML.  (JSON is each result's own `to_json`.)"""
 
+from edge.report.answers import answers_facts, answers_text
 from edge.report.artifact_lines import artifact_facts, artifact_text
 from edge.report.count_lines import counts_text
 from edge.report.mlperf_lines import mlperf_text
@@ -9,6 +10,8 @@ from edge.report.profile_page import profile_csv, profile_html
 from edge.report.verify_lines import verify_text
 
 __all__ = [
+    "answers_facts",
+    "answers_text",
     "artifact_facts",
     "artifact_text",
     "counts_text",
