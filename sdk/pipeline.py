@@ -92,9 +92,9 @@ def build(
     features = {level.name: level.features for level in profile.levels}
     vectors, expected = expected_outputs(source, best)
     files = codegen.emit(plans, features, profile.name, int(profile.block), vectors)
-    say(f"compiling {len(plans)} level{'s' if len(plans) > 1 else ''}: {', '.join(plans)}{toolchain.first_use(profile)}")
+    say(toolchain.doing(profile))
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
-        binaries = toolchain.compile_program(profile, files, Path(work))
+        binaries = toolchain.compile_program(profile, files, Path(work), say)
     manifest = description(source, profile, plans, vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(best)
     if stages:

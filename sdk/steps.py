@@ -89,6 +89,7 @@ class Step:
     covers: names of all graph values this step computes, the last one being `name`.
     chunks: independent pieces of work that threads may claim.
     macs: multiply-adds; bytes: read and written, each tensor once.
+    scope: the module's path in the source, `features.3.conv.1`, where one is known.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Step:
     chunks: int = 1
     macs: int = 0
     bytes: int = 0
+    scope: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,12 @@ def tool() -> Callable[[str, str], str]:
     return find
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine adds no lines of progress to what a test compares; tests/test_progress.py sets its own."""
+    monkeypatch.setattr("edge.cli.progress.PATIENCE", float("inf"))
+
+
 @pytest.fixture
 def plug() -> Iterator[Plug]:
     """plug(answer) is a serial line at whose end answer(heard) speaks; closed after the test."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from edge.cli import not_yet, options
 from edge.cli.output import hint, put
 from edge.cli.verb import verb
 from edge.errors import EdgeError, did_you_mean
+
+if TYPE_CHECKING:
+    from edge.artifact import Artifact
 
 
 @verb
@@ -78,10 +82,24 @@ def command(
     if as_json:
         put(json.dumps(facts))
         return 0
-    whole, constants, arena, macs = (int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs"))
-    put(f"{made.path}: {whole:.2f} MB ({constants:.2f} MB weights), arena {arena:.2f} MB, {macs:.1f} MMAC, {', '.join(made.manifest.levels)}")
-    hint(f"next: {' '.join(following(made.path))}")
+    put(summary(made))
+    hint("\n".join(["next:", *(f"  {line}" for line in following(made.path))]))
     return 0
+
+
+def summary(made: Artifact) -> str:
+    """What came out: its size, its work, and for which CPUs."""
+    from edge.report.table import amount, size
+
+    m = made.manifest
+    levels = f"instruction sets {', '.join(m.levels)}: the best one is taken at start" if len(m.levels) > 1 else f"instruction set {m.levels[0]}"
+    return "\n".join(
+        [
+            f"{made.path}: {size(made.path.stat().st_size)} for {m.target}, of which {size(m.weights_bytes)} are weights",
+            f"  an inference: {amount(m.macs)} multiply-adds in {size(m.arena_bytes)} of working memory",
+            f"  {levels}",
+        ]
+    )
 
 
 def following(path: Path) -> list[str]:
@@ -89,8 +107,8 @@ def following(path: Path) -> list[str]:
     from edge.artifact.elf import arch_of
 
     if arch_of(path) == platform.machine():
-        return [f"edge verify {path}  ", f"edge profile {path}"]
-    return [f"edge verify {path} (runs it under QEMU)  ", f"edge predict {path}  ", f"edge flash {path} --to ssh://pi@board"]
+        return [f"edge verify {path}", f"edge profile {path}"]
+    return [f"edge verify {path}   (under QEMU)", f"edge predict {path}", f"edge flash {path} --to ssh://pi@board"]
 
 
 def known_formats(formats: str) -> None:

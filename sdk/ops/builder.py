@@ -260,6 +260,7 @@ class Builder:
                 chunks,
                 macs,
                 moved,
+                group.scope,
             )
         )
         self.hold(group.output, y)

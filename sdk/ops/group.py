@@ -36,6 +36,11 @@ class Group:
         """Where the user wrote it: `net.py:31`, or the module's path, or nothing."""
         return self.node.metadata_props.get("edge.source", "")
 
+    @property
+    def scope(self) -> str:
+        """The module that it belongs to, as the user names it: `features.3.conv.1`, or nothing."""
+        return self.node.metadata_props.get("edge.scope", "")
+
     def refused(self, what: str, cure: str) -> EdgeError:
         """The error that names the node and its source line."""
         return EdgeError(f"{self.node.op_type} (node '{self.node.name}', {self.source or 'no source line'})", what, cure)

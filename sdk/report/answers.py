@@ -28,10 +28,9 @@ class Classes:
 
 
 def classes_of(outputs: Mapping[str, Array], labels: Sequence[str]) -> Classes | None:
-    """The output that has one number a class: as many as there are labels, else the first that is a vector; None where there is none."""
-    fitting = [name for name, a in outputs.items() if labels and a.size == len(labels)]
-    vectors = [name for name, a in outputs.items() if is_vector(a)]
-    name = next(iter([*fitting, *vectors]), None)
+    """The output that has one number a class: as many as there are labels, without labels the first that is a vector; None where there is none."""
+    fitting = [name for name, a in outputs.items() if (a.size == len(labels) if labels else is_vector(a))]
+    name = next(iter(fitting), None)
     if name is None:
         return None
     scores = outputs[name].reshape(-1).astype(np.float64)
@@ -41,6 +40,11 @@ def classes_of(outputs: Mapping[str, Array], labels: Sequence[str]) -> Classes |
         return Classes(name, scores, scores, AS_THEY_ARE)
     grown = np.exp(scores - scores.max())
     return Classes(name, scores, grown / grown.sum(), SOFTMAX)
+
+
+def best_of(outputs: Mapping[str, Array], labels: Sequence[str], picture: bool) -> Classes | None:
+    """The classes to be shown, if any: of a network with labels, and of a picture."""
+    return (classes_of(outputs, labels) if labels else None) or (classes_of(outputs, ()) if picture else None)
 
 
 def is_vector(a: Array) -> bool:
@@ -80,18 +84,19 @@ def facts_of(a: Array) -> dict[str, object]:
 
 def answers_facts(outputs: Mapping[str, Array], labels: Sequence[str], *, picture: bool) -> dict[str, object]:
     """For --json: every output's range, and the best classes of a picture or of a network with labels."""
-    found = classes_of(outputs, labels) if picture or labels else None
+    found = best_of(outputs, labels, picture)
     facts: dict[str, object] = {"outputs": {name: facts_of(a) for name, a in outputs.items()}}
     return facts | {"top": top(found, labels), "top_of": found.output, "probabilities": found.how or None} if found else facts
 
 
 def answers_text(outputs: Mapping[str, Array], labels: Sequence[str], *, picture: bool) -> str:
     """The best classes of a picture or of a network with labels, else ranges."""
-    found = classes_of(outputs, labels) if picture or labels else None
+    found = best_of(outputs, labels, picture)
     return classes_text(found, labels) if found else ranges_text(outputs)
 
 
 def classes_text(found: Classes, labels: Sequence[str]) -> str:
+    labels = labels if len(labels) == len(found.scores) else ()
     rows = top(found, labels)
     count = f"{len(rows)} best of {len(found.scores)} classes" if len(rows) < len(found.scores) else f"all {len(rows)} classes"
     source = {SOFTMAX: "probability = softmax of the scores", AS_THEY_ARE: "the scores are probabilities", "": "scores as the network gives them"}
