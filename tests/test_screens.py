@@ -109,7 +109,7 @@ def test_predict(edge_file: Path, capsys: Out) -> None:
     facts_of, layers = capsys.readouterr().out.split("\n\n")
     assert max(map(len, f"{facts_of}\n{layers}".splitlines())) <= 80
     assert [line[:8].strip() for line in facts_of.splitlines() if line[0] != " "] == ["model", "target", "latency", "energy", "memory", "bound by"]
-    assert layers.splitlines()[0].split() == "ms between mJ bound by MACs DRAM op layer".split()
+    assert layers.splitlines()[0].split() == ["ms", "mJ", "bound", "by", "MACs", "DRAM", "op", "layer"]
     assert [line.split()[-1] for line in layers.splitlines()[2:]][:2] == ["features.3.conv.1", "z"]
 
 
@@ -118,14 +118,14 @@ tiny.edge, level v3
 error: the largest difference, as a share of the largest value; good is an error
 of at most 1e-05
 
-       compared                       error    cosine  output
------  -----------------------  -----------  --------  -----------
-good   test vectors → artifact        1e-07         -  y, vector 0
-WRONG  graph → artifact         0.000123456  0.999000  y
+       compared                    error    cosine  output
+-----  -----------------------  --------  --------  -----------
+good   test vectors → artifact     1e-07         -  y, vector 0
+WRONG  graph → artifact         0.000123  0.999000  y
 
-       compared          error    cosine  layer              source
------  ----------------  -----  --------  -----------------  ---------
-WRONG  graph → artifact    0.5  0.100000  hardtanh_7         net.py:12
+       compared          error    cosine  layer       source
+-----  ----------------  -----  --------  ----------  ---------
+WRONG  graph → artifact    0.5  0.100000  hardtanh_7  net.py:12
 (1 more is not shown)
 
 WRONG: 2 of 4 comparisons, largest error of an output 0.000123
@@ -143,13 +143,7 @@ def test_verify() -> None:
     )
     outcome = Outcome("tiny.edge", "v3", Tolerance(1e-5), whole, layers)
     scopes = {"getitem_6": "features.3.conv.1"}
-    assert verify_text(outcome, scopes, Shown(1, "error")) == VERIFY.replace("0.000123456", "   0.000123").replace(
-        "hardtanh_7         ", "hardtanh_7  "
-    ).replace("layer              source", "layer       source").replace("-----------------  ---------", "----------  ---------").replace(
-        "      error    cosine  output", "   error    cosine  output"
-    ).replace("-----------  --------  -----------", "--------  --------  -----------").replace("        1e-07 ", "     1e-07 ").replace(
-        "   0.000123  0.999", "0.000123  0.999"
-    )
+    assert verify_text(outcome, scopes, Shown(1, "error")) == VERIFY
     assert "features.3.conv.1" in verify_text(outcome, scopes)
 
 
@@ -167,10 +161,10 @@ energy                -       no meter here; target 'cpu': its profile lacks
              power figures
 stable       NO: others used 1.0 of 2 CPUs just before
 
-    ms  share     MACs  GMAC/s     moved  op           layer
-------  -----  -------  ------  --------  -----------  -------------------------
-1.5000  75.0%  20.00 M    13.3   1.00 MB  Conv + Clip  features.18.0
-0.5000  25.0%        0     0.0  512.00 B  Softmax      …_another_one_in_it.layer
+    ms  share     MACs  GMAC/s    moved  op           layer
+------  -----  -------  ------  -------  -----------  --------------------------
+1.5000  75.0%  20.00 M    13.3  1.00 MB  Conv + Clip  features.18.0
+0.5000  25.0%        0     0.0    512 B  Softmax      …d_another_one_in_it.layer
 """
 
 
@@ -187,7 +181,7 @@ def test_profile() -> None:
         hygiene=Hygiene(0, 0, 0, 2, None, 0, 0, False, ("others used 1.0 of 2 CPUs just before",)),
         layers=layers, machine=Machine("a CPU", 2, "6.1"), toolchain="zig", model_sha256="",
     )  # fmt: skip
-    assert report.profile_text(profile, Shown(None, "time")) == PROFILE.replace("512.00 B", "   512 B")
+    assert report.profile_text(profile, Shown(None, "time")) == PROFILE
 
 
 def test_a_table_fits_whatever_is_in_it() -> None:
@@ -205,10 +199,8 @@ def test_equal_keys_stay_in_order() -> None:
 
 
 def test_long_facts_go_on_below() -> None:
-    assert facts([("built by", "a word " * 14)], 60).splitlines() == [
-        "built by  " + "a word " * 6 + "a word",
-        "          " + "a word " * 6 + "a word",
-    ]
+    text = facts([("built by", "word " * 14)], 60)
+    assert text.splitlines() == ["built by  " + "word " * 9 + "word", "          " + "word " * 3 + "word"]
 
 
 @pytest.mark.parametrize(

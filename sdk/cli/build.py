@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     metavar="RECIPE",
     help="how edge run --image prepares a picture: imagenet, or resize=256,crop=224,mean=…,std=…,color=rgb",
 )
-@click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, stored for edge run --image")
+@click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, in the order of the output: edge run prints them")
 @click.option("--emit", type=click.Choice(["c"]), help="also write the C sources into a folder beside the artifact")
 @click.option("--dump", type=options.FOLDER, metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
 @click.option("--format", "formats", default="native", hidden=True)

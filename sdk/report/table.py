@@ -50,7 +50,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], most: int = MAX_
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int = SCREEN) -> str:
-    """The same in `width` columns: first the extra columns go, those without a word always, then long texts are cut.  width 0: nothing is left out or cut."""
+    """The same in `width` columns: extra columns go where there is no room, or nothing in them; then long texts are cut.
+
+    width 0: nothing is left out or cut.
+    """
     if not width:
         return laid_out(columns, rows, [1 << 20] * len(columns))
     kept = [i for i, column in enumerate(columns) if not column.wide and (not column.extra or any(row[i] for row in rows))]
