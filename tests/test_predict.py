@@ -46,7 +46,7 @@ def test_a_model_for_a_board(net: Path, capsys: Out) -> None:
     facts, layers = capsys.readouterr().out.split("\n\n")
     wanted = ("model", "target", "latency", "energy", "memory", "bound by")
     assert tuple(line[:10].strip() for line in facts.splitlines() if line[0] != " ") == wanted
-    assert re.search(r"^model +\S+: 138\.34 k multiply-adds in 3 steps\ntarget +rpi4, level a72, 4 threads$", facts, re.MULTILINE)
+    assert re.search(r"^model +\S+: 138 k multiply-adds in 3 steps\ntarget +rpi4, level a72, 4 threads$", facts, re.MULTILINE)
     assert all("modelled" in line for line in re.sub(r"\n +", " ", facts).splitlines() if line.startswith(("latency", "energy")))
     assert [line.split()[-1] for line in layers.splitlines()[2:]] == ["a", "g", "y"]
 

@@ -54,11 +54,11 @@ count    MACs  op
     1       0  Add
     1       0  ReduceSum
 
-step  layer                           op         output    MACs     moved     ms
-----  ------------------------------  ---------  ------  ------  --------  -----
-   0  features.3.conv.1               Mul 2      4x256   1.02 k   8.19 kB  0.002
-   1  z                               Add        4x256        0  12.29 kB  0.002
-   2  ….and_another_one_in_it.linear  ReduceSum  4            0   4.10 kB  0.002
+step  layer                            op         output    MACs    moved     ms
+----  -------------------------------  ---------  ------  ------  -------  -----
+   0  features.3.conv.1                Mul 2      4x256   1.02 k  8.19 kB  0.002
+   1  z                                Add        4x256        0  12.3 kB  0.002
+   2  …e.and_another_one_in_it.linear  ReduceSum  4            0  4.10 kB  0.002
 MACs: multiply-adds.  moved: bytes read and written.  ms: modelled, one core.
 """
 
@@ -156,15 +156,15 @@ warm-up           2.250 ms    mean of the 10 inferences after it
 steady p50        2.000 ms    p90 2.500   p99 3.000
        min        1.000 ms    mean 2.000   std 0.250   100 runs
 speed             10.00 GMAC/s
-memory            20.50 MB    arena 6.02 MB, weights 14.00 MB, file 14.33 MB
+memory            20.50 MB    arena 6.02 MB, weights 14.0 MB, file 14.3 MB
 energy                -       no meter here; target 'cpu': its profile lacks
              power figures
 stable       NO: others used 1.0 of 2 CPUs just before
 
-    ms  share     MACs  GMAC/s    moved  op           layer
-------  -----  -------  ------  -------  -----------  --------------------------
-1.5000  75.0%  20.00 M    13.3  1.00 MB  Conv + Clip  features.18.0
-0.5000  25.0%        0     0.0    512 B  Softmax      …d_another_one_in_it.layer
+    ms  share    MACs  GMAC/s    moved  op           layer
+------  -----  ------  ------  -------  -----------  ---------------------------
+1.5000  75.0%  20.0 M    13.3  1.00 MB  Conv + Clip  features.18.0
+0.5000  25.0%       0     0.0    512 B  Softmax      …nd_another_one_in_it.layer
 """
 
 
@@ -204,7 +204,18 @@ def test_long_facts_go_on_below() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0"), (999, "999"), (1024, "1.02 k"), (300_774_272, "300.77 M"), (4.1e9, "4.10 G"), (2e12, "2.00 T")]
+    ("count", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1024, "1.02 k"),
+        (300_774_272, "301 M"),
+        (999_700, "1.00 M"),
+        (99_960, "100 k"),
+        (4.1e9, "4.10 G"),
+        (2e12, "2.00 T"),
+        (5e15, "5000 T"),
+    ],
 )
 def test_amounts_for_people(count: float, text: str) -> None:
     assert amount(count) == text

@@ -104,21 +104,24 @@ def facts(pairs: Sequence[tuple[str, str]], width: int = SCREEN) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes for people: 1.50 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.2f} {unit}"
-        count /= 1000
-    return f"{count:.2f} GB"
+    """Bytes for people, three digits: 1.50 MB."""
+    return scaled(count, ("B", "kB", "MB", "GB"))
 
 
 def amount(count: float) -> str:
-    """Operations for people: 27.10 M."""
-    for unit in ("", " k", " M", " G"):
-        if count < 1000:
-            return f"{count:.0f}" if not unit else f"{count:.2f}{unit}"
+    """Operations for people, three digits: 27.1 M."""
+    return scaled(count, ("", "k", "M", "G", "T")).rstrip()
+
+
+def scaled(count: float, units: Sequence[str]) -> str:
+    if count < 999.5:
+        return f"{count:.0f} {units[0]}"
+    for unit in units[1:]:
         count /= 1000
-    return f"{count:.2f} T"
+        if count < 999.5 or unit == units[-1]:
+            break
+    digits = 2 if count < 9.995 else 1 if count < 99.95 else 0
+    return f"{count:.{digits}f} {unit}"
 
 
 def millions(count: float) -> str:
