@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import edge
 from edge.artifact.description import labels_bytes, labels_file, require_labels
 from edge.artifact.manifest import Tensor
 from edge.errors import EdgeError
@@ -70,3 +71,22 @@ def test_names_are_as_many_as_classes(count: int, shapes: list[tuple[int, ...]],
     with pytest.raises(EdgeError) as caught:
         require_labels(Path("l.txt"), names, outputs)
     assert str(caught.value) == f"l.txt: {line}"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"preprocess": "imagenet"}, "--preprocess: makes 1x3x224x224, input 'x' takes 1x3x32x32 (resize=32,crop=32)"),
+        ({"labels": "two.txt"}, f"two.txt: has 2 names, output 'y' has shape 1x3x32x32 {MAKE}"),
+    ],
+)
+def test_a_build_refuses_before_it_compiles(options: dict[str, str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx = pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    Path("two.txt").write_text("cat\ndog\n")
+    net = onnx.parser.parse_model('<ir_version: 10, opset_import: ["": 20]> n (float[1,3,32,32] x) => (float[1,3,32,32] y) { y = Relu (x) }')
+    onnx.save(net, "net.onnx")
+    with pytest.raises(EdgeError) as caught:
+        edge.build("net.onnx", "x86-64", out="m.edge", **options)  # type: ignore[arg-type]
+    assert str(caught.value) == line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "two.txt"]

@@ -114,7 +114,7 @@ def test_predict(edge_file: Path, capsys: Out) -> None:
 
 
 VERIFY = """\
-tiny.edge, level v3
+tiny.edge  level v3
 error: the largest difference, as a share of the largest value; good is an error
 of at most 1e-05
 

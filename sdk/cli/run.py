@@ -13,6 +13,7 @@ from edge.cli import options
 from edge.cli.output import put
 from edge.cli.verb import verb
 from edge.errors import EdgeError
+from edge.stage import Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,10 +81,13 @@ def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
     from edge.artifact.program import here
     from edge.cli.progress import Progress
     from edge.devices.remote import place_of
+    from edge.measure.benchmark import EMULATED_MACS
     from edge.session import load, run_at
 
     if on == "local" and emulator(opened.path):
-        return run_at(opened, here, given, threads)
+        with Progress() as say:
+            say(Stage(f"running {opened.path.name} under QEMU", seconds=opened.manifest.macs / EMULATED_MACS))
+            return run_at(opened, here, given, threads)
     if on == "local":
         with load(opened.path, threads=threads) as net:
             return net.run(given)

@@ -65,7 +65,7 @@ def command(
     scopes = {step.name: step.scope for step in opened_file.plan.steps}
     put(outcome.to_json() if as_json else report.verify_text(outcome, scopes, view))
     if on == "local" and not as_json and (words := emulator(artifact)):
-        put(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
+        put(f"computed under {Path(words[0]).name}: the answers are the device's, the time is not")
     require_good(outcome)
     return 0
 

@@ -26,7 +26,7 @@ def verify_text(outcome: Outcome, scopes: Mapping[str, str] = MappingProxyType({
     bound += f", or a difference of at most {t.atol:g}" if t.atol and t.cosine is None else ""
     whole = fitted(OUTPUTS, [(*judged(c), c.name, c.source) for c in outcome.whole], shown.width)
     legend = f"error: the largest difference, as a share of the largest value; good is {bound}"
-    lines = [f"{one_line(outcome.artifact)}, level {outcome.level}", *(wrap(legend, shown.width) if shown.width else [legend]), "", whole]
+    lines = [f"{one_line(outcome.artifact)}  level {outcome.level}", *(wrap(legend, shown.width) if shown.width else [legend]), "", whole]
     if outcome.layers:
 
         def cells(c: Comparison) -> tuple[str, ...]:
