@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from edge import artifact, codegen, converters, passes, plan, targets
 from edge.artifact import plan_json
-from edge.artifact.description import description, labels_file
+from edge.artifact.description import description, inputs_of, labels_bytes, labels_file, outputs_of, require_labels
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
+from edge.artifact.preprocess import require_input
 from edge.artifact.whole_file import writing
 from edge.errors import EdgeError, did_you_mean, spelled
 from edge.graph.writing import to_bytes
@@ -75,7 +76,7 @@ def build(
     _known_precision(precision)
     profile = targets.load(target)
     recipe = parse_preprocess(preprocess) if preprocess else None
-    names = labels_file(Path(labels)) if labels else None
+    names = labels_file(Path(labels)) if labels else ()
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
     for note in source.notes:
@@ -91,13 +92,16 @@ def build(
         logging.getLogger("edge").warning(note)
     say("planning")
     made = plan.make(graph, cores_of(profile), profile.name)
+    if recipe:
+        require_input(recipe, {t.name: t.shape for t in inputs_of(made)})
+    if labels:
+        require_labels(Path(labels), names, outputs_of(made))
     features = {level.name: level.features for level in profile.levels}
     answers = expected_outputs(source, made, recipe)
     files = codegen.emit(made, features, profile.name, answers.vectors)
-    names_of = ", ".join(made.levels)
-    say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names_of}{toolchain.first_use(profile)}")
+    say(toolchain.doing(profile))
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
-        binaries = toolchain.compile_program(profile, files, Path(work))
+        binaries = toolchain.compile_program(profile, files, Path(work), say)
     manifest = description(source, profile, made, answers.vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
     packed = codegen.packed_weights(made)
     if stages:
@@ -105,7 +109,7 @@ def build(
             toolchain.lay_out(files, stages / "c")
             (stages / "plan.json").write_bytes(plan_json.to_bytes(made))
     say("packing and checking")
-    extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
+    extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": labels_bytes(names)} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     entries = {"executable": binaries.program, "weights": packed, "graph": graph_file(graph, made), "files": extra}
 

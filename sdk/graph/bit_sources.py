@@ -58,7 +58,9 @@ class Source:
 
 def source_of(value: ir.Value | None) -> tuple[Source | None, str]:
     """Where `value` comes from, or nothing and why not, '' where it has nothing to do with signs."""
-    factor, padded, pads = 1.0, None, (0, 0, 0, 0)
+    factor = 1.0
+    padded: float | None = None
+    pads: tuple[int, ...] = (0, 0, 0, 0)
     for _ in range(DEPTH):
         maker = made_by(value, "Mul", "Div", "Neg", "Pad")
         if maker is None:

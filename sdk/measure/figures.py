@@ -111,7 +111,7 @@ class Hygiene:
 class Layer:
     """One step: ms is the mean of runs timed step by step, which are slower in sum than a whole run.  bytes: read and written.
 
-    isa: the level that ran there.  precision: of what the step computes, by its buffer.
+    isa: the level that ran there.  precision: of what the step computes, by its buffer.  scope: the module's path, where one is known.
     """
 
     name: str
@@ -121,6 +121,7 @@ class Layer:
     bytes: int
     isa: str = ""
     precision: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _rewrite(model: ir.Model, node: ir.Node) -> bool:
     source, why = source_of(node.inputs[0])
     scale, off = scales(weight)
     if source is None:
-        if off <= NEAR and weight[0].size >= FEW and (weight < 0).any() and (weight > 0).any():
+        if off <= NEAR and weight[0].size >= FEW and np.unique(np.sign(weight)).size > 1:
             node.metadata_props[FLOAT] = why or "has binary weights, its input is not a sign"
         return False
     reason = _weights_reason(weight, off) or _shape_reason(node, weight, source)
@@ -113,7 +113,7 @@ def _make(model: ir.Model, node: ir.Node, weight: NDArray[np.generic], scale: ND
         become(node, "BinaryGemm", given, domain=DOMAIN)
     else:
         pads = source.pads if any(source.pads) else integers(node, "pads", (0, 0, 0, 0))
-        attributes = {
+        attributes: dict[str, int | tuple[int, ...]] = {
             "strides": integers(node, "strides", (1, 1)),
             "dilations": integers(node, "dilations", (1, 1)),
             "around": (0, 0, *pads[:2], 0, 0, *pads[2:]),

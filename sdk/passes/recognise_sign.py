@@ -80,7 +80,7 @@ def _difference(model: ir.Model, node: ir.Node, step: Step, name: str) -> ir.Val
     assert dims is not None
     right = step.right
     if isinstance(right, float):
-        right = add_constant(model, f"{name}_threshold", np.float32(right))
+        right = add_constant(model, f"{name}_threshold", np.array(right, np.float32))
     if is_uniform(right, 0.0):
         return step.left
     if is_uniform(step.left, 0.0):

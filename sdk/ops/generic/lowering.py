@@ -57,6 +57,7 @@ def _step(build: Builder, group: Group, work: Work, y: str, index: int, *, whole
         (("pieces", loops.pieces), ("instructions", loops.instructions)),
         covers=(name,) if whole else (),
         source=group.source,
+        scope=group.scope,
         loops=loops,
     )
     build.steps.append(replace(step, bytes=build.traffic(step)))
