@@ -70,4 +70,3 @@ BINARIZE = [
         "Add Clip Add edge.Binarize edge.BinaryConv", {"w": SIGNS}),
     row("a number in front", f"{C} {{ y = Conv (x, w) }}", "Conv", {"w": SIGNS}, changes=False),
 ]  # fmt: skip
-BITS = {"cancel_straight_through": CANCEL, "recognise_sign": SIGN, "binarize": BINARIZE}

@@ -358,7 +358,10 @@ CASES: dict[str, list[Case]] = {
         Case("dead chain and weight", f"{X} {{ a = Mul (x, k)  b = Exp (a)  y = Relu (x) }}", "Relu", const(k=2)),
         Case("all alive", f"{X} {{ y = Relu (x) }}", "Relu", changes=False),
     ],
-} | {name: [Case(*row) for row in rows] for name, rows in bit_cases.BITS.items()}  # fmt: skip
+    "cancel_straight_through": [Case(*row) for row in bit_cases.CANCEL],
+    "recognise_sign": [Case(*row) for row in bit_cases.SIGN],
+    "binarize": [Case(*row) for row in bit_cases.BINARIZE],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "case"), [pytest.param(name, case, id=f"{name}: {case.name}") for name, cases in CASES.items() for case in cases])

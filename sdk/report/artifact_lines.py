@@ -85,7 +85,7 @@ def bits_text(plan: Plan) -> str:
     steps = binary_steps(plan)
     words = {o.buffer: plan.constants[o.buffer] for step in steps for o in step.operands if o.field == "w" and o.buffer in plan.constants}
     taken = sum(int(constant.data.nbytes) for constant in words.values())
-    return f"{amount(sum(step.macs for step in steps))} of them binary, in {len(steps)} steps; their weights take {size(taken)}"
+    return f"{amount(sum(step.macs for step in steps))} of the multiply-adds are binary, in {len(steps)} steps; their weights take {size(taken)}"
 
 
 def checked_text(m: Manifest) -> str:
