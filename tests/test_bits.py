@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 import edge
 from compiled import LEVELS
 from edge import passes, plan
+from edge.artifact.plan_json import mistakes
 from edge.errors import EdgeError
 from edge.graph.bits import packed, unpacked
 from edge.kernels import binary_steps
 from edge.words.dtype import Dtype
-from edge.words.layout import WORDS
+from edge.words.layout import PLANAR, WORDS, Layout
 from edge.words.plan import Buffer, Plan
 from graphs import Weights, ops, small, worst_difference
 
@@ -53,6 +55,14 @@ def test_a_buffer_of_bits_is_sized_and_read_in_bits() -> None:
     values = signs(2, 33, 3, 1)
     lying = packed(values.transpose(0, 1, 2, 3)).transpose(0, 3, 1, 2)  # (N, H, W, J) -> (N, J, H, W)
     assert np.array_equal(buffer.decode(np.ascontiguousarray(lying).tobytes()), values)
+
+
+@pytest.mark.parametrize(("dtype", "layout"), [(Dtype.B1, PLANAR), (Dtype.F32, WORDS)])
+def test_bits_and_words_belong_together(dtype: Dtype, layout: Layout) -> None:
+    """In a manifest from elsewhere, which a trace is cut up by."""
+    made = planned(CHAIN, CHAINED)
+    damaged = replace(made, buffers={**made.buffers, "b": Buffer("b", (1, 32, 3, 1), dtype, layout)})
+    assert mistakes(damaged) == [f"buffer 'b' is {dtype} in layout {layout}"]
 
 
 # ---- plans
