@@ -65,15 +65,16 @@ static void *get(FILE *f, size_t n) { void *p = malloc(n ? n : 1); if (!p || fre
 static void *aligned(size_t n) { return aligned_alloc(64, (n + 127) / 64 * 64); }
 static void run(const struct edge_step *steps, int n, size_t arena, size_t weights, int ins, const size_t *in,
                 int outs, const size_t *out, FILE *f, FILE *g) {
-    struct edge_memory m;
+    struct edge_memory m; struct edge_fault fault = {0};
     const void *inputs[8]; void *outputs[8];
     m.arena = memset(aligned(arena), 0xff, arena);  /* NaN everywhere: a number nobody wrote does not stay hidden */
     unsigned char *w = aligned(weights);
     if (fread(w, 1, weights, f) != weights) exit(8);
-    m.weights = w; m.inputs = inputs; m.outputs = outputs;
+    m.fault = &fault; m.weights = w; m.inputs = inputs; m.outputs = outputs;
     for (int i = 0; i < ins; i++) inputs[i] = get(f, in[i]);
     for (int i = 0; i < outs; i++) outputs[i] = malloc(out[i] ? out[i] : 1);
     for (int s = 0; s < n; s++) for (int c = steps[s].chunks - 1; c >= 0; c--) steps[s].run(&m, c, c + 1);
+    if (fault.step) { fprintf(stderr, "%s: index %lld of %lld\n", steps[fault.step - 1].name, (long long)fault.index, (long long)fault.size); exit(6); }
     for (int i = 0; i < outs; i++) { fwrite(outputs[i], 1, out[i], g); free(outputs[i]); }
     for (int i = 0; i < ins; i++) free((void *)inputs[i]);
     free(w); free(m.arena);

@@ -33,7 +33,7 @@ class Case:
 
 def run(cases: Sequence[Case], folder: Path) -> list[Array | None]:
     """The outputs of the compiled C; None where it reports a bad index."""
-    parts = ['#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include "scalar.h"\n']
+    parts = ['#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include "program.h"\n#include "scalar.h"\n']
     main, data = [], bytearray()
     for number, case in enumerate(cases):
         dtypes = [*(Dtype(str(a.dtype)) for a in case.inputs), case.loops.dtype]
@@ -44,9 +44,9 @@ def run(cases: Sequence[Case], folder: Path) -> list[Array | None]:
         frees = "".join(f"free(in{number}[{i}]); " for i in range(len(case.inputs)))
         calls = "".join(f", in{number}[{i}]" for i in range(len(case.inputs)))
         main.append(
-            f"  {{ void *in{number}[] = {{{given or '0'}}}; void *y = calloc({size or 1}, 1); int failed = 0; (void)in{number};\n"
-            f"    for (int c = {case.loops.pieces} - 1; c >= 0; c--) f{number}(c, c + 1, &failed, 1{calls}, y);\n"
-            f"    fwrite(&failed, 4, 1, out); fwrite(y, 1, {size}, out); free(y); {frees}}}\n"
+            f"  {{ void *in{number}[] = {{{given or '0'}}}; void *y = calloc({size or 1}, 1); struct edge_fault fault = {{0}}; (void)in{number};\n"
+            f"    for (int c = {case.loops.pieces} - 1; c >= 0; c--) f{number}(c, c + 1, &fault, 1{calls}, y);\n"
+            f"    fwrite(&fault.step, 4, 1, out); fwrite(y, 1, {size}, out); free(y); {frees}}}\n"
         )
         data += b"".join(a.tobytes() for a in case.inputs)
     parts.append("static void *get(FILE *f, size_t n) { void *p = malloc(n ? n : 1); if (!p || fread(p, 1, n, f) != n) exit(9); return p; }\n")

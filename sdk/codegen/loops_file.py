@@ -23,12 +23,12 @@ def function(name: str, loops: Loops, operands: Sequence[Operand], dtypes: Seque
     *inputs, _ = zip(operands, dtypes, strict=True)
     out = FACTS[loops.dtype].c
     arguments = ", ".join([*(f"const void *{_pointer(operand)}_" for operand, _ in inputs), "void *y_"])
-    lines = [f"static __attribute__((noinline)) void {name}(int begin, int end, int *failed, int step, {arguments}) {{"]
+    lines = [f"static __attribute__((noinline)) void {name}(int begin, int end, struct edge_fault *fault, int step, {arguments}) {{"]
     lines += [f"{INDENT}const {FACTS[dtype].c} *restrict {_pointer(operand)} = {_pointer(operand)}_;" for operand, dtype in inputs]
     lines += [f"{INDENT}{out} *restrict y = y_;"]
     points = prod(loops.space[: loops.outer])
     first, last = (f"(int64_t){name} * {points} / {loops.pieces}" for name in ("begin", "end"))
-    lines += [f"{INDENT}(void)failed, (void)step;", f"{INDENT}for (int64_t point = {first}; point < {last}; point++) {{"]
+    lines += [f"{INDENT}(void)fault, (void)step;", f"{INDENT}for (int64_t point = {first}; point < {last}; point++) {{"]
     lines += [INDENT * 2 + line for line in _point(loops, [_pointer(operand) for operand, _ in inputs])]
     return "\n".join([*lines, f"{INDENT}}}", "}", ""])
 
@@ -113,7 +113,7 @@ def _checked(index: Index, value: str, name: str) -> list[str]:
     """An index from data, counted from the end where it is negative; outside the axis the run fails and element 0 is read instead."""
     return [
         f"int64_t {name} = (int64_t){value} < 0 ? (int64_t){value} + {index.size} : (int64_t){value};",
-        f"if ((uint64_t){name} >= {index.size}u) {name} = 0, __atomic_store_n(failed, step, __ATOMIC_RELAXED);",
+        f"if ((uint64_t){name} >= {index.size}u) {name} = 0, edge_fail(fault, step, (int64_t){value}, {index.size});",
     ]
 
 
