@@ -74,7 +74,7 @@ static void run(const struct edge_step *steps, int n, size_t arena, size_t weigh
     for (int i = 0; i < ins; i++) inputs[i] = get(f, in[i]);
     for (int i = 0; i < outs; i++) outputs[i] = malloc(out[i] ? out[i] : 1);
     for (int s = 0; s < n; s++) for (int c = steps[s].chunks - 1; c >= 0; c--) steps[s].run(&m, c, c + 1);
-    if (fault.step) { fprintf(stderr, "%s: index %lld of %lld\n", steps[fault.step - 1].name, (long long)fault.index, (long long)fault.size); exit(6); }
+    if (fault.step) { fprintf(stderr, "%s: index %d of %d\\n", steps[fault.step - 1].name, (int)fault.index, (int)fault.size); exit(6); }
     for (int i = 0; i < outs; i++) { fwrite(outputs[i], 1, out[i], g); free(outputs[i]); }
     for (int i = 0; i < ins; i++) free((void *)inputs[i]);
     free(w); free(m.arena);

@@ -50,7 +50,7 @@ struct edge_level {
     const struct edge_step *steps;
 };
 
-/* Powers of two between which the odd values of a test vector lie: low is 0 or -high. */
+/* Powers of two between which the odd values of a test vector lie: low is 0 or -high.  Of integers: 0 and how many there are, or -1 and 1. */
 struct edge_range {
     double low, high;
 };
