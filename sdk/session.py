@@ -74,7 +74,7 @@ class Net:
 
     def _bad_data(self) -> EdgeError:
         """What is wrong with the inputs of the latest run."""
-        whole = [repr(t.name) for t in self.inputs if np.dtype(t.dtype).kind in "iu"]
+        whole = [repr(t.name) for t in self.inputs if t.dtype in ("int32", "int64")]  # what indices are in ONNX
         cure = f"look at input {', '.join(whole)}" if whole else "the inputs lead to that index"
         failure = self._library.edge_failure  # libraries of older artifacts have none, and never ask for it
         failure.restype, failure.argtypes = ctypes.c_char_p, [ctypes.c_void_p]

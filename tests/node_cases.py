@@ -99,14 +99,18 @@ def _node_case(case: onnx.backend.test.case.test_case.TestCase) -> NodeCase:  # 
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     inputs, outputs = case.data_sets[0]
-    arrays = {value.name: np.asarray(array) for value, array in zip(model.graph.input, inputs, strict=True)}
+    arrays = {value.name: _array(array) for value, array in zip(model.graph.input, inputs, strict=True)}
     stored = {node.input[i] for node in model.graph.node for i in PARAMETERS.get(node.op_type, ()) if i < len(node.input)} & arrays.keys()
     for value in [value for value in model.graph.input if value.name in stored]:
         model.graph.input.remove(value)
         model.graph.initializer.append(onnx.numpy_helper.from_array(arrays.pop(value.name), value.name))
     contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     made = Case(case.name, model, contiguous)  # type: ignore[arg-type]
-    return NodeCase(model.graph.node[0].op_type, made, tuple(np.asarray(output) for output in outputs), case.rtol, case.atol)
+    return NodeCase(model.graph.node[0].op_type, made, tuple(_array(output) for output in outputs), case.rtol, case.atol)
+
+
+def _array(given: onnx.TensorProto | Array | float) -> Array:
+    return onnx.numpy_helper.to_array(given) if isinstance(given, onnx.TensorProto) else np.asarray(given)
 
 
 def tried(cases: Iterable[NodeCase], level: Level, folder: Path) -> list[Told]:

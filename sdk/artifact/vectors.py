@@ -36,7 +36,7 @@ def vector(seed: int, number: int, index: int, shape: tuple[int, ...], dtype: st
     bits = mix(counter)
     if number == ODD and dtype in FLOATS:
         return odd(bits, span).astype(dtype).reshape(shape)
-    if dtype in INTEGERS and span[0] == 0:
+    if dtype in INTEGERS and span[0] == 0 and span[1] >= 1:
         with np.errstate(over="ignore"):
             return ((bits >> np.uint64(32)) * np.uint64(span[1]) >> np.uint64(32)).astype(dtype).reshape(shape)
     return values(bits, dtype).reshape(shape)

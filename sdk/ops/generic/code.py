@@ -68,7 +68,9 @@ class Code:
         return self.add(Instruction(Kind.AXIS, Dtype.S64, axis=axis))
 
     def call(self, name: str, *args: Ref) -> Ref:
-        """A function of edge.words.scalar."""
+        """A function of edge.words.scalar.  Raises Refused where it has no meaning for that type."""
+        if self.dtype(args[-1]) not in SCALARS[name].types:
+            raise refused(self.node, f"{self.dtype(args[-1])} has no kernel", "cast it to float32 before")
         dtype = Dtype.BOOL if SCALARS[name].truth else self.dtype(args[-1])
         return self.add(Instruction(Kind.CALL, dtype, name, args))
 
