@@ -120,17 +120,17 @@ def wrong(cases: Sequence[Case], results: Sequence[Sequence[Array]], rtol: float
     return found
 
 
-def planned(case: Case, core: Core, level: str = "level") -> Plan:
-    """Through the passes, as a user's model goes."""
+def planned(case: Case, core: Core, level: str = "level", *, fast: bool = True) -> Plan:
+    """Through the passes, as a user's model goes.  fast: False for the generic loops alone."""
     model = ir.serde.deserialize_model(case.model)
     from edge.graph import infer
 
-    return plan.make(passes.optimize(lift(infer(model, strict=False), "case")), {level: core})
+    return plan.make(passes.optimize(lift(infer(model, strict=False), "case")), {level: core}, fast=fast)
 
 
-def run_compiled(cases: Sequence[Case], level: Level, folder: Path) -> list[list[Array]]:
+def run_compiled(cases: Sequence[Case], level: Level, folder: Path, *, fast: bool = True) -> list[list[Array]]:
     """The outputs of every case, computed by the generated C."""
-    plans = [planned(case, level.core, f"c{i}") for i, case in enumerate(cases)]
+    plans = [planned(case, level.core, f"c{i}", fast=fast) for i, case in enumerate(cases)]
     files = {f"case_{i}.c": codegen.emit(p, {f"c{i}": ()}, "test", codegen.Vectors(), split=False)[f"steps_c{i}.c"] for i, p in enumerate(plans)}
     calls, data = [], bytearray()
     for i, (case, p) in enumerate(zip(cases, plans, strict=True)):

@@ -42,7 +42,8 @@ def _point(loops: Loops, pointers: Sequence[str]) -> list[str]:
     """What is done for one point of the outer axes."""
     lines, rest = [], 1
     for axis in reversed(range(loops.outer)):
-        lines.append(f"const int64_t i{axis} = point / {rest} % {loops.space[axis]};")
+        place = f"point / {rest}" if rest > 1 else "point"
+        lines.append(f"const int64_t i{axis} = {place}{f' % {loops.space[axis]}' if axis else ''};")
         rest *= loops.space[axis]
     results = loops.results
     body = (

@@ -154,11 +154,27 @@ class Code:
         """The loops whose value is `value`; the last `reduced` axes are reduced, and `then` finishes the result."""
         if place and value + 1 < len(self.items):  # the value is the last instruction, whatever the place needs comes before it
             value = self.again(value)
-        code, after = tuple(self.items[: value + 1]), tuple(then.items) if then is not None else ()
+        code, at = _live(self.items[: value + 1], [index.value for index in place])
+        after, _ = _live(then.items if then is not None else [], [])
         kept = sorted({item.operand for item in (*code, *after) if item.kind == Kind.LOAD})
         steps = tuple(dense(self.space[: len(self.space) - reduced])) if strides is None else tuple(strides)
-        loops = Loops(self.space, _renumbered(code, kept), steps, offset, reduced, reduce, _renumbered(after, kept), scan, tuple(place), onto)
+        to = tuple(replace(index, value=at[index.value]) for index in place)
+        loops = Loops(self.space, _renumbered(code, kept), steps, offset, reduced, reduce, _renumbered(after, kept), scan, to, onto)
         return Work(loops, tuple(self.operands[i] for i in kept), output)
+
+
+def _live(items: Sequence[Instruction], more: Sequence[Ref]) -> tuple[tuple[Instruction, ...], dict[Ref, Ref]]:
+    """The instructions that the last one and those of `more` need, and their new numbers."""
+    needed = {len(items) - 1, *more} if items else set()
+    for number in reversed(range(len(items))):
+        if number in needed:
+            needed |= {*items[number].args, *(index.value for index in items[number].index)}
+    at = {old: new for new, old in enumerate(sorted(needed))}
+    return tuple(
+        replace(item, args=tuple(at[arg] for arg in item.args), index=tuple(replace(index, value=at[index.value]) for index in item.index))
+        for number, item in enumerate(items)
+        if number in needed
+    ), at
 
 
 def _renumbered(code: tuple[Instruction, ...], kept: Sequence[int]) -> tuple[Instruction, ...]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edge.graph import rewrite
 from edge.ops.builder import Builder
 from edge.ops.generic import meanings
 from edge.ops.generic.code import INSIDE, Work, dtype_of, shape_of
+from edge.ops.generic.merging import merged
 from edge.ops.group import Group, input_name
 from edge.words.dtype import Dtype
 from edge.words.scalar import ANY
@@ -45,8 +47,7 @@ def _buffer(build: Builder, group: Group, work: Work, outputs: Mapping[int, str]
     """Where the result of a work lies."""
     if work.output != INSIDE:
         return outputs[work.output]
-    loops = work.loops
-    return build.buffer(f"{group.output}@inside", loops.space[: loops.results], dtype=loops.dtype)
+    return build.buffer(f"{group.output}@inside", work.loops.space[: work.loops.results], dtype=work.loops.dtype)
 
 
 def _output(build: Builder, node: ir.Node, output: int) -> str:
@@ -59,7 +60,7 @@ def _step(build: Builder, group: Group, work: Work, buffers: Mapping[int, str], 
     name = y = buffers[id(work)]
     sources = [buffers[id(each)] if isinstance(each, Work) else build.planar(input_name(group, each)) for each in work.operands]
     reads = tuple(build.read(f"x{i}", source) for i, source in enumerate(sources))
-    loops = work.loops
+    loops = merged(work.loops)
     step = Step(
         name if whole else f"{name}@{index}",
         group.node.op_type,
@@ -74,6 +75,7 @@ def _step(build: Builder, group: Group, work: Work, buffers: Mapping[int, str], 
 
 
 def is_float32(node: ir.Node) -> bool:
-    """Whether the kernels of one type can compute it: its first input and its outputs are float32."""
-    values = [value for value in (*node.inputs[:1], *node.outputs) if value is not None and (value.name or value.dtype)]
+    """Whether the kernels of one type can compute it: its first input, every computed one and its outputs are float32."""
+    inputs = [value for at, value in enumerate(node.inputs) if at == 0 or (value is not None and rewrite.constant(value) is None)]
+    values = [value for value in (*inputs, *node.outputs) if value is not None and (value.name or value.dtype)]
     return all(value.dtype is None or value.dtype.numpy().name == Dtype.F32 for value in values)

@@ -164,7 +164,7 @@ def transposed_pads(
     found = []
     for i in range(rank):
         total = strides[i] * (sizes[i] - 1) + extra[i] + (kernel[i] - 1) * dilations[i] + 1 - outputs[i]
-        found.append(total - total // 2 if mode == "SAME_UPPER" else total // 2)
+        found.append(total // 2 if mode == "SAME_UPPER" else total - total // 2)
     return found
 
 
