@@ -15,7 +15,6 @@ from compiled import LEVELS, Case, planned, run_compiled, wrong
 from graphs import proto
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")]
-BUILT = 700  #: of ONNX's node cases, by `python tests/node_cases.py`
 SAMPLE = 60
 
 
