@@ -23,6 +23,7 @@ from edge.errors import EdgeError, ToolFailed, did_you_mean
 
 Array = NDArray[np.generic]
 LIBRARY = "lib/libmodel.so"
+BAD_DATA = 3  #: EDGE_BAD_DATA of targets/runtime/edge.h
 
 
 def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
@@ -66,8 +67,18 @@ class Net:
         with self._lock:
             if self._model is None:
                 raise EdgeError(str(self.path), "the model is closed", "load it again")
-            self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            result = self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            if result == BAD_DATA:
+                raise self._bad_data()
         return made
+
+    def _bad_data(self) -> EdgeError:
+        """What is wrong with the inputs of the latest run."""
+        whole = [repr(t.name) for t in self.inputs if t.dtype in ("int32", "int64")]  # what indices are in ONNX
+        cure = f"look at input {', '.join(whole)}" if whole else "the inputs lead to that index"
+        failure = self._library.edge_failure  # libraries of older artifacts have none, and never ask for it
+        failure.restype, failure.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+        return EdgeError(str(self.path), failure(self._model).decode("utf-8", "replace"), cure)
 
     def close(self) -> None:
         """Gives back memory, threads and the library; a second time does nothing."""

@@ -159,7 +159,7 @@ def _call(plan: Plan, index: int, function: str, name: str) -> str:
     lines = [
         f"/* {title} */",
         f"void {function}(const struct edge_memory *m, int begin, int end) {{",
-        f"    {name}(begin, end,{f' m->failed, {index + 1},' if step.loops is not None else ''}",
+        f"    {name}(begin, end,{f' m->fault, {index + 1},' if step.loops is not None else ''}",
     ]
     for position, operand in enumerate(step.operands):
         expression, shape = _pointer(plan, operand.buffer)

@@ -19,9 +19,10 @@ OWN_OPS = {"Silu"}  #: lowered ops of our own domain
 
 
 class Lacking:
-    """reasons: why the model cannot be built, in the order of its nodes."""
+    """reasons: why the model cannot be built, in the order of its nodes.  fast: whether kernels of one type may be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fast: bool = True) -> None:
+        self.fast = fast
         self.reasons: list[Reason] = []
 
     def lower(self, build: Builder, group: Group) -> None:
@@ -29,7 +30,7 @@ class Lacking:
         node = group.node
         lowering = lowerings().get(node.op_type) if (node.domain == "edge") == (node.op_type in OWN_OPS) else None
         reason = None
-        if lowering is not None and (is_float32(node) or not lowering.kernels):
+        if lowering is not None and (not lowering.kernels or (self.fast and is_float32(node))):
             try:
                 lowering.run(build, group)
                 return

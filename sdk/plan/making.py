@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 CONSTANT_ALIGN = 64  #: bytes between packed constants
 
 
-def make(model: ir.Model, cores: Mapping[str, Core], target: str = "") -> Plan:
+def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: bool = True) -> Plan:
     """The steps that compute `model`, and how each ISA level runs them.  cores: by level, best first; their block is the same.
 
+    fast: False for the generic loops alone, which compute the same.
     Raises EdgeError naming all that the model needs and the ops lack, for `target` where one is named.
     """
-    graph, lacking = model.graph, Lacking()
+    graph, lacking = model.graph, Lacking(fast=fast)
     build = Builder(next(iter(cores.values())).block)
     build.initializers = {
         name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None and data.dtype.kind in "fiub"

@@ -16,6 +16,7 @@ from edge.converters import Source
 from edge.graph import evaluate
 from edge.graph.exact import evaluate_exactly
 from edge.verify.digits import limit_of, loss
+from edge.verify.indices import index_counts
 from edge.words.plan import Plan
 
 Array = NDArray[np.generic]
@@ -75,9 +76,13 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
 
 
 def ranges(source: Source, best: Plan, recipe: Preprocess | None = None) -> tuple[Range, ...]:
-    """For each input what the network is made for: by the picture's recipe, else by its example inputs, else -1 to 1."""
+    """For each input what the network is made for: an index inside its axis, the picture's recipe, else its example inputs, else -1 to 1."""
     found = []
+    counts = index_counts(best)
     for name in best.inputs:
+        if name in counts:
+            found.append((0.0, float(counts[name])))
+            continue
         example = source.example_inputs.get(name)
         if recipe is not None:
             ends = [(x / recipe.scale - m) / s for m, s in zip(recipe.mean, recipe.std, strict=False) for x in (0, 255)]
