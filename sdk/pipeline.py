@@ -88,6 +88,8 @@ def build(
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
+    for note in passes.notes(graph):
+        logging.getLogger("edge").warning(note)
     say("planning")
     made = plan.make(graph, cores_of(profile), profile.name)
     if recipe:

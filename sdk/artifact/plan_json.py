@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
+from edge.words.dtype import Dtype
+from edge.words.layout import WORDS
 from edge.words.plan import Buffer, Constant, Level, Plan, State
 from edge.words.post import ACTIVATIONS, ADD
 from edge.words.step import Step
@@ -85,6 +87,8 @@ def mistakes(plan: Plan) -> list[str]:
         blocked = buffer.layout.block != 0
         if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
             wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
+        if (buffer.dtype == Dtype.B1) != (buffer.layout == WORDS):
+            wrong.append(f"buffer '{name}' is {buffer.dtype} in layout {buffer.layout}")
     for name, level in plan.levels.items():
         if not len(level.schedules) == len(level.code) == len(plan.steps):
             wrong.append(f"level '{name}' schedules {len(level.schedules)} of {len(plan.steps)} steps")

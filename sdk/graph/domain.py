@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.graph.bits import BITS
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
@@ -16,7 +18,7 @@ VERSION = 1
 #: op name -> its meaning as an ONNX function.
 BODIES = {
     "Silu": "Silu (x) => (y) { s = Sigmoid (x)  y = Mul (x, s) }",  # y = x * sigmoid(x)   [Elfwing 2017, eq. 3]
-}
+} | BITS
 
 
 def use(model: ir.Model, op: str) -> None:

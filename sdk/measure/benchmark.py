@@ -19,6 +19,7 @@ from edge.devices.local import Local
 from edge.devices.moments import moments_of, watch_words
 from edge.devices.remote import place_of
 from edge.errors import EdgeError, ToolFailed
+from edge.kernels import binary_steps
 from edge.measure.figures import Layer, Machine, Profile
 from edge.measure.hygiene import hygiene_of
 from edge.measure.statistics import latency_of, settled_at
@@ -161,4 +162,5 @@ def bench(
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
         toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),
         model_sha256=m.model.sha256,
+        binary_macs=sum(step.macs for step in binary_steps(artifact.plan)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
+from edge.graph.domain import BODIES
 from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.generic.lowering import generic, is_float32
@@ -15,7 +16,7 @@ from edge.ops.refusal import Reason, Refused
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-OWN_OPS = {"Silu"}  #: lowered ops of our own domain
+OWN_OPS = set(BODIES)  #: lowered ops of our own domain
 
 
 class Lacking:

@@ -11,11 +11,11 @@ from edge.artifact import Artifact
 from edge.artifact.manifest import Manifest
 from edge.artifact.typed_json import encode
 from edge.errors import EdgeError
-from edge.kernels import kernels
+from edge.kernels import binary_steps, kernels
 from edge.plan import predict
 from edge.report.table import SCREEN, WHOLE, Column, Shown, amount, facts, fitted, ranked, size, table
 from edge.verify.digits import lost_digits
-from edge.words.plan import Buffer
+from edge.words.plan import Buffer, Plan
 from edge.words.schedule import Schedule
 from edge.words.step import Number, Step
 
@@ -48,6 +48,7 @@ def artifact_facts(artifact: Artifact) -> dict[str, object]:
         "artifact_bytes": artifact.size,
         "entries": {e.name: {"bytes": e.size, "packed": e.packed, "offset": e.data_at} for e in artifact.entries.values()},
         "ops": dict(ops.most_common()),
+        "binary_macs": sum(step.macs for step in binary_steps(plan)),
         "manifest": encode(artifact.manifest, exact=False),
     }
 
@@ -64,6 +65,7 @@ def artifact_text(artifact: Artifact, shown: Shown = WHOLE) -> str:
         ("file", f"{size(artifact.size)}: program {size(m.elf.bytes)}, weights {size(m.weights_bytes)}"),
         ("arena", f"{size(m.arena_bytes)} of working memory, taken once"),
         ("work", f"{amount(m.macs)} multiply-adds in {len(plan.steps)} steps"),
+        *([("bits", bits_text(plan))] if binary_steps(plan) else []),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
         *([("digits", lost_digits(m.vectors.limits))] if m.vectors.limits else []),
         ("checked", checked_text(m)),
@@ -76,6 +78,14 @@ def artifact_text(artifact: Artifact, shown: Shown = WHOLE) -> str:
         pairs.append(("labels", f"{len(labels)} classes"))
     parts = [facts(pairs, shown.width), ops_table(artifact), f"{steps_table(artifact, shown)}\n{LEGEND}", files_table(artifact, shown.width)]
     return "\n\n".join(parts) + "\n"
+
+
+def bits_text(plan: Plan) -> str:
+    """What is binary, and what its weights take instead of float32."""
+    steps = binary_steps(plan)
+    words = {o.buffer: plan.constants[o.buffer] for step in steps for o in step.operands if o.field == "w" and o.buffer in plan.constants}
+    taken = sum(int(constant.data.nbytes) for constant in words.values())
+    return f"{amount(sum(step.macs for step in steps))} of the multiply-adds are binary, in {len(steps)} steps; their weights take {size(taken)}"
 
 
 def checked_text(m: Manifest) -> str:

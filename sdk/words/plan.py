@@ -57,6 +57,13 @@ class Buffer:
         """Bytes that it takes in memory."""
         return self.dtype.bytes_of(self.elements)
 
+    def decode(self, data: bytes) -> NDArray[np.generic]:
+        """What its memory holds, as a planar array; bits as -1.0 and 1.0."""
+        if self.dtype != Dtype.B1:
+            return self.layout.unpack(np.frombuffer(data, self.dtype, self.elements), self.shape)
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little").astype(np.float32)
+        return self.layout.unpack(1.0 - 2.0 * bits, self.shape)
+
     @property
     def channels(self) -> int:
         """The length of axis 1, 1 where there is none."""
