@@ -78,6 +78,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
     new = reading.deserialize(lifted, where, None)
     _initializers_are_constants(new)
     _keep_metadata(model, new)
+    new.metadata_props.update(model.metadata_props)
     new.graph.name = model.graph.name
     return new
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from edge.graph.rewrite import SCOPE, SOURCE
+from edge.graph.states import KEY as STATES
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -17,7 +18,7 @@ FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 
 
 def keep_origin(model: ir.Model, root: Path | None) -> None:
-    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node; clear all other notes of the model.
+    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node; clear all other notes of the model but its list of states.
 
     Notes that torch's exporter left in an ONNX file serve as well as those of an export done here.  A nameless node is called after its output.
     """
@@ -38,9 +39,11 @@ def keep_origin(model: ir.Model, root: Path | None) -> None:
         value.doc_string = None
         if value.const_value is not None:
             value.const_value.metadata_props.clear()
+    states = {key: text for key, text in model.metadata_props.items() if key == STATES}
     for holder in (model, model.graph):
         holder.metadata_props.clear()
         holder.doc_string = None
+    model.metadata_props.update(states)
     model.producer_version = None
 
 

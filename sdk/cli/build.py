@@ -30,6 +30,12 @@ from edge.errors import EdgeError, did_you_mean
 @click.option("--emit", type=click.Choice(["c"]), help="also write the C sources into a folder beside the artifact")
 @click.option("--dump", type=options.FOLDER, metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
 @click.option("--format", "formats", default="native", hidden=True)
+@click.option(
+    "--stateful",
+    default="",
+    metavar="IN:OUT[,IN:OUT]",
+    help="output OUT becomes input IN of the next call, e.g. h:hn; zero at first and after a reset, and no longer an input",
+)
 @click.option("-o", "--output", type=options.FILE, metavar="FILE.edge", help="default: NAME-TARGET.edge in the current folder")
 @options.as_json("print the result as JSON")
 def command(
@@ -43,6 +49,7 @@ def command(
     emit: str | None,
     dump: Path | None,
     formats: str,
+    stateful: str,
     output: Path | None,
     as_json: bool,
 ) -> int:
@@ -51,6 +58,7 @@ def command(
     from edge import converters, pipeline
     from edge.artifact.typed_json import encode
     from edge.cli.progress import Progress
+    from edge.graph.states import parse_stateful
     from edge.verify.digits import lost_digits
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
@@ -63,6 +71,7 @@ def command(
             precision=precision,
             preprocess=preprocess,
             labels=labels,
+            stateful={given: kept for kept, given in parse_stateful(stateful)} if stateful else {},
             emit_c=emit == "c",
             dump=dump,
             out=output,

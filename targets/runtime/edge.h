@@ -40,7 +40,10 @@ EDGE_API struct edge_model *edge_create(const char *path, int threads, char *err
 /* inputs[i], outputs[i]: the caller's memory, edge_input(model, i)->bytes and edge_output(model, i)->bytes long. */
 EDGE_API int edge_run(struct edge_model *model, const void *const inputs[], void *const outputs[]);
 
-/* After EDGE_BAD_DATA: the step that met an index outside its axis, e.g. "Gather 'y'".  The outputs are then not to be used. */
+/* Forgets what a model with state has kept from call to call: the next run begins as the first did. A model without state has nothing to forget. */
+EDGE_API void edge_reset(struct edge_model *model);
+
+/* After EDGE_BAD_DATA: the step that met an index outside its axis, e.g. "Gather 'y'".  The outputs are then not to be used, and a state neither. */
 EDGE_API const char *edge_failure(const struct edge_model *model);
 
 EDGE_API void edge_destroy(struct edge_model *model);

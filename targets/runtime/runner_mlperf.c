@@ -97,7 +97,10 @@ static long times(const char *word) {
 }
 
 static void run_times(struct dut *d, long count) {
-    for (; count > 0 && !line_stopped(); count--) edge_run(d->session->model, d->session->inputs, d->session->outputs);
+    for (; count > 0 && !line_stopped(); count--) {
+        edge_reset(d->session->model); /* each inference is one by itself */
+        edge_run(d->session->model, d->session->inputs, d->session->outputs);
+    }
 }
 
 static void infer(struct dut *d, char *rest) {
