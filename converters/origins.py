@@ -23,7 +23,7 @@ def keep_origin(model: ir.Model, root: Path | None) -> None:
     Notes that torch's exporter left in an ONNX file serve as well as those of an export done here.  A nameless node is called after its output.
     """
     resolved = root.resolve() if root is not None else None
-    for node in model.graph:
+    for node in model.graph.all_nodes():
         notes = node.metadata_props
         source = line_of(notes.get(TRACE, ""), resolved) or PurePath(notes.get(SOURCE, "")).name
         scope = _scope(notes.get(SCOPES, "")) or notes.get(SCOPE, "")
@@ -34,13 +34,13 @@ def keep_origin(model: ir.Model, root: Path | None) -> None:
         for value in node.outputs:
             value.metadata_props.clear()
             value.doc_string = None
-    for value in (*model.graph.inputs, *model.graph.outputs, *model.graph.initializers.values()):
+    for value in (v for graph in model.graphs() for v in (*graph.inputs, *graph.outputs, *graph.initializers.values())):
         value.metadata_props.clear()
         value.doc_string = None
         if value.const_value is not None:
             value.const_value.metadata_props.clear()
     states = {key: text for key, text in model.metadata_props.items() if key == STATES}
-    for holder in (model, model.graph):
+    for holder in (model, *model.graphs()):
         holder.metadata_props.clear()
         holder.doc_string = None
     model.metadata_props.update(states)
