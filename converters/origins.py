@@ -18,8 +18,9 @@ FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 
 
 def keep_origin(model: ir.Model, root: Path | None) -> None:
-    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node; clear all other notes of the model but its list of states.
+    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node.
 
+    All other notes of the model are cleared, but its list of states.
     Notes that torch's exporter left in an ONNX file serve as well as those of an export done here.  A nameless node is called after its output.
     """
     resolved = root.resolve() if root is not None else None
@@ -40,9 +41,11 @@ def keep_origin(model: ir.Model, root: Path | None) -> None:
         if value.const_value is not None:
             value.const_value.metadata_props.clear()
     states = {key: text for key, text in model.metadata_props.items() if key == STATES}
-    for holder in (model, *model.graphs()):
-        holder.metadata_props.clear()
-        holder.doc_string = None
+    model.metadata_props.clear()
+    model.doc_string = None
+    for graph in model.graphs():
+        graph.metadata_props.clear()
+        graph.doc_string = None
     model.metadata_props.update(states)
     model.producer_version = None
 

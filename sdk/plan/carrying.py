@@ -1,6 +1,7 @@
-"""What outlives a trip: values that become the next trip's (or the next call's) inputs, and results that are collected trip after trip.
+"""What outlives a trip: values that become inputs of the next trip (or the next call), and results that are collected trip after trip.
 
-A value is written where it is kept by its own producer when nothing that runs later in the trip still reads the old one; else it is copied at the end.
+A value is written where it is kept by its own producer, when nothing later in the trip still reads the old one.
+Otherwise it is copied at the end.
 """
 
 from __future__ import annotations

@@ -103,10 +103,7 @@ def _gru_step(b: Body, x: ir.Value, states: list[ir.Value], weights: list[ir.Val
     if before:
         product = b.op("Add", [product, weights[1]])
     z, r = (b.op(acts[0], [b.op("Add", [b.part(x, index, size), b.part(product, index, size)])]) for index in range(2))
-    if before:
-        inner = b.op("Mul", [r, b.part(product, 2, size)])
-    else:
-        inner = b.op("MatMul", [b.op("Mul", [r, h]), weights[1]])
+    inner = b.op("Mul", [r, b.part(product, 2, size)]) if before else b.op("MatMul", [b.op("Mul", [r, h]), weights[1]])
     new = b.op(acts[1], [b.op("Add", [b.part(x, 2, size), inner])])
     kept = b.op("Sub", [b.site.constant("one", np.ones(1)), z], dims(z))
     return [b.op("Add", [b.op("Mul", [kept, new]), b.op("Mul", [z, h])])]
