@@ -45,6 +45,7 @@ def name_apart(model: ir.Model) -> None:
 
 def _name_apart(model: ir.Model, node: ir.Node, body: ir.Graph, taken: set[str]) -> None:
     owner = node.name or next((value.name for value in node.outputs if value.name), "") or node.op_type
+    _own_outputs(body)
     constants = list(body.initializers.values())
     for value in constants:
         del body.initializers[value.name or ""]
@@ -54,6 +55,18 @@ def _name_apart(model: ir.Model, node: ir.Node, body: ir.Graph, taken: set[str])
         value.name = _free(owner, value.name or "", taken)
     for inner, nested in list(bodies(body)):
         _name_apart(model, inner, nested, taken)
+
+
+def _own_outputs(body: ir.Graph) -> None:
+    """Let a node of the body make each of its outputs: ONNX wants that, and passes leave a constant or an outer value there."""
+    import onnx_ir as ir
+
+    for index, value in enumerate(body.outputs):
+        maker = value.producer()
+        if maker is None or maker.graph is not body or value in list(body.outputs)[:index]:
+            made = ir.Value(name=f"{value.name}_out", shape=value.shape, type=value.type)
+            body.append(ir.Node("", "Identity", [value], outputs=[made], name=made.name))
+            body.outputs[index] = made
 
 
 def _free(owner: str, name: str, taken: set[str]) -> str:

@@ -79,7 +79,7 @@ def mark(model: ir.Model, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def _dtype(value: ir.Value) -> str:
-    return value.dtype.name.lower() if value.dtype is not None else "untyped"
+    return value.dtype.numpy().name if value.dtype is not None else "untyped"
 
 
 def zeros(model: ir.Model) -> dict[str, Array]:

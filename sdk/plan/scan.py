@@ -53,14 +53,14 @@ def scan(build: Builder, group: Group, lower: Lower) -> None:
     for part in grouped(body, build.held):
         lower(build, part)
     ways = rewrite.integers(node, "scan_output_directions", (0,) * kept)
-    for value, result, way in zip(body.outputs[carried:], node.outputs[carried:], ways, strict=True):
+    for value, result, way in zip(body.outputs[carried:], node.outputs[carried:], ways, strict=False):
         if result.name:
             whole = build.buffer(result.name, (trips, *_shape(value)), dtype=_dtype(value))
             collect(build, _name(value), _window(build, whole, value, index, trips, backwards=way == 1), first)
             build.hold(result.name, whole)
     carry(build, list(zip((_name(value) for value in body.outputs[:carried]), buffers, strict=True)), first)
     build.regions[index] = replace(build.regions[index], steps=len(build.steps) - first)
-    for result, buffer in zip(node.outputs[:carried], buffers, strict=True):
+    for result, buffer in zip(node.outputs[:carried], buffers, strict=False):
         if result.name:
             build.hold(result.name, buffer)
 

@@ -42,6 +42,11 @@ def artifact_text(artifact: Artifact) -> str:
         ("file", f"{size(artifact.size)}: program {size(m.elf.bytes)}, weights {size(m.weights_bytes)}"),
         ("arena", f"{size(m.arena_bytes)}, taken once"),
         ("MACs", f"{millions(m.macs)} M, {len(plan.steps)} steps"),
+        *(
+            ("state", f"{s.input} <- {s.output}: {plan.buffers[s.input].dtype} {list(plan.buffers[s.input].shape)}, kept until a reset")
+            for s in plan.states
+        ),
+        *(("loop", f"{r.name}: steps {r.first} to {r.end - 1}, {r.trips} times") for r in plan.regions),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
         *([("digits", lost_digits(m.vectors.limits))] if m.vectors.limits else []),
         ("checked", checked_text(m)),
@@ -63,9 +68,9 @@ def checked_text(m: Manifest) -> str:
 def ops_table(artifact: Artifact) -> str:
     counts: Counter[str] = Counter()
     macs: Counter[str] = Counter()
-    for step in artifact.plan.steps:
+    for number, step in enumerate(artifact.plan.steps):
         counts[step.op] += 1
-        macs[step.op] += step.macs
+        macs[step.op] += step.macs * artifact.plan.trips(number)
     return table((">count", ">MMAC", "op"), [(str(n), millions(macs[op]), op) for op, n in counts.most_common()])
 
 
@@ -79,8 +84,8 @@ def steps_table(artifact: Artifact) -> str:
             (
                 str(number),
                 step.op,
-                millions(step.macs),
-                size(step.bytes),
+                millions(step.macs * artifact.plan.trips(number)),
+                size(step.bytes * artifact.plan.trips(number)),
                 times[number],
                 step.kernel,
                 shape,

@@ -62,14 +62,14 @@ int run_verify(struct session *session, const struct options *options) {
         complain("--vector %d: the file has %d test vectors, from 0 on", first, p->n_vectors);
         return EXIT_USAGE;
     }
-    at = total * (size_t)first;
+    at = total / (size_t)p->n_vectors * (size_t)first;
     if (options->json) printf("{\"level\": \"%s\", \"rtol\": %.9g, \"vectors\": [", edge_level(session->model), p->vector_rtol);
     for (int v = first; v < last; v++) {
         if (!call_vector(session, v)) return EXIT_USAGE;
         edge_run(session->model, session->inputs, session->outputs);
         for (int i = 0; i < p->n_outputs; at += p->outputs[i].bytes, i++, row++) {
             double difference = 0, largest = 0, limit = p->vector_rtol;
-            if (limits) memcpy(&limit, expected.data + total + (size_t)row * sizeof limit, sizeof limit);
+            if (limits) memcpy(&limit, expected.data + total + (size_t)(v * p->n_outputs + i) * sizeof limit, sizeof limit);
             const int known = edge_difference(&p->outputs[i], session->outputs[i], expected.data + at, &difference, &largest);
             const int good = known && difference <= limit * largest;
             wrong += !good;

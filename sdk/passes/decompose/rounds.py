@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.graph.rewrite import add_constant, constant, integer, integers, is_op, operand
+from edge.graph.scans import check_form
 from edge.passes.decompose.site import Site, dims
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ def loop(site: Site) -> bool:
 
     node = site.node
     body = node.attributes["body"].as_graph()
+    if len(node.inputs) < 2 or len(body.inputs) != len(node.inputs) or len(body.outputs) < len(node.inputs) - 1:
+        site.refuse("its body does not suit its inputs", "export the model again: the file is damaged")
     count, first = constant(operand(node, 0)), operand(node, 1)
-    if first is not None and not _always(first, body.inputs[1]) or not _always(body.outputs[0], body.inputs[1]):
+    if (first is not None and not _always(first, body.inputs[1])) or not _always(body.outputs[0], body.inputs[1]):
         site.refuse("it ends by a computed condition, which is not supported yet", "give it a fixed number of rounds and a condition that is true")
     if count is None or count.size != 1:
         site.refuse("its number of rounds is computed", "make it a constant")
@@ -72,6 +75,7 @@ def scan(site: Site) -> bool:
 
     node = site.node
     body = node.attributes["body"].as_graph()
+    check_form(node, body)
     reads = integer(node, "num_scan_inputs", 1)
     carried = len(node.inputs) - reads
     collected = len(body.outputs) - carried
@@ -80,14 +84,15 @@ def scan(site: Site) -> bool:
         return False
     for index, axis in enumerate(before, carried):
         rank = len(dims(site.input(index)))
-        node.replace_input_with(index, site.transpose(site.input(index), _first(axis % rank, rank)))
+        if axis:
+            node.replace_input_with(index, site.transpose(site.input(index), _first(axis % max(1, rank), rank)))
     turned = [(index, axis) for index, axis in enumerate(after, carried) if axis]
     for index, axis in turned:
         old = node.outputs[index]
         if not site.wanted(index):
             continue
         shape = dims(old)
-        order = _first(axis % len(shape), len(shape))
+        order = _first(axis % max(1, len(shape)), len(shape))
         inner = ir.Value(name=f"{old.name}_turned", shape=ir.Shape([shape[i] for i in order]), type=old.type)
         _put_behind(node, index, inner, order)
     for name in ("scan_input_axes", "scan_output_axes"):
