@@ -19,7 +19,7 @@ from edge.artifact.preprocess import parse as parse_preprocess
 from edge.artifact.whole_file import writing
 from edge.converters.stateful import with_states
 from edge.errors import EdgeError, did_you_mean, spelled
-from edge.graph.states import states_of
+from edge.graph.states import pairs_of, states_of
 from edge.graph.writing import to_bytes
 from edge.kernels.core import Core
 from edge.targets import toolchain
@@ -60,7 +60,7 @@ def build(
     precision: str = "fp32",
     preprocess: str = "",
     labels: str | Path | None = None,
-    stateful: Mapping[str, str] | None = None,
+    stateful: Mapping[str, str] | str = "",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
     out: str | Path | None = None,
@@ -70,7 +70,7 @@ def build(
 
     model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
     preprocess, labels: stored for `edge run --image`.
-    stateful: input -> the output that becomes this input of the next call; zero at first and after a reset.
+    stateful: input -> the output that becomes this input of the next call, or "h:hn,c:cn"; zero at first and after a reset.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
     out: the file, default NAME-TARGET.edge in the current folder.  say: told each stage as it begins.
@@ -79,10 +79,11 @@ def build(
     _known_precision(precision)
     profile = targets.load(target)
     recipe = parse_preprocess(preprocess) if preprocess else None
+    pairs = pairs_of(stateful)
     names = labels_file(Path(labels)) if labels else None
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
-    source = with_states(source, [(kept, given) for given, kept in (stateful or {}).items()] or states_of(source.model))
+    source = with_states(source, pairs or states_of(source.model))
     for note in source.notes:
         logging.getLogger("edge").warning(note)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))

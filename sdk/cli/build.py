@@ -58,7 +58,6 @@ def command(
     from edge import converters, pipeline
     from edge.artifact.typed_json import encode
     from edge.cli.progress import Progress
-    from edge.graph.states import parse_stateful
     from edge.verify.digits import lost_digits
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
@@ -71,7 +70,7 @@ def command(
             precision=precision,
             preprocess=preprocess,
             labels=labels,
-            stateful={given: kept for kept, given in parse_stateful(stateful)} if stateful else {},
+            stateful=stateful,
             emit_c=emit == "c",
             dump=dump,
             out=output,

@@ -48,13 +48,21 @@ def interface(model: ir.Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return inputs, tuple(name for name in outputs if name not in [output for output, _ in states]) or outputs
 
 
+def pairs_of(stateful: Mapping[str, str] | str) -> Pairs:
+    """(output, input) of what `edge.build` or the command line was given; "" for none."""
+    if isinstance(stateful, str):
+        return parse_stateful(stateful) if stateful else ()
+    return tuple((output, given) for given, output in stateful.items())
+
+
 def parse_stateful(text: str) -> Pairs:
     """`h:hn,c:cn` -> (("hn", "h"), ("cn", "c")), each split at the last colon."""
     found = []
     for part in text.split(","):
         given, colon, output = part.strip().rpartition(":")
         if not colon or not given or not output:
-            raise EdgeError(f"--stateful {text}", "is not INPUT:OUTPUT[,INPUT:OUTPUT]", "--stateful h:hn")
+            where = f"{spelled('--stateful', 'stateful=')} {text}"
+            raise EdgeError(where, "is not INPUT:OUTPUT[,INPUT:OUTPUT]", spelled("--stateful h:hn", "stateful='h:hn'"))
         found.append((output, given))
     return tuple(found)
 
