@@ -139,7 +139,7 @@ def test_a_body_that_does_not_suit_its_node_is_refused(spoil: Callable[[ir.Node,
     ("attributes", "inputs", "reason"),
     [
         ("clip = 1.0, ", "x, w, r", "clip and input_forget are not supported (export it without them)"),
-        ("activations = [\"Elu\", \"Tanh\", \"Tanh\"], ", "x, w, r", "activations Elu, Tanh, Tanh are not supported (use sigmoid, tanh, relu)"),
+        ("activations = [\"Elu\", \"Tanh\", \"Tanh\"], ", "x, w, r", "activations Elu, Tanh, Tanh are not supported (use sigmoid, tanh, tanh)"),
         ("", "x, w, r, , n", "sequence_lens other than the whole length are not supported (pad to one length and leave sequence_lens out)"),
         ("", "x, w, r, , , , , p", "peepholes (P) are not supported (write one step by matmul, sigmoid and tanh in a Scan)"),
     ],
@@ -218,6 +218,7 @@ def cases() -> list[Case]:
     found += [case("a loop", COUNTED, {"m": np.array(7), "t0": np.array(True)}), case("long", SUM.format(steps=300))]
     for op in ("LSTM", "GRU", "RNN"):
         found += [cell(op, 1), cell(op, 1, direction='"reverse"'), cell(op, 2, direction='"bidirectional"')]
+    found.append(cell("RNN", 1, activations='["Relu"]'))
     return [*found, cell("GRU", 2, direction='"bidirectional"', linear_before_reset=1)]
 
 

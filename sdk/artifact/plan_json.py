@@ -98,6 +98,7 @@ def mistakes(plan: Plan) -> list[str]:
     for region in plan.regions:
         if not (0 <= region.first <= region.end <= len(plan.steps) and 0 < region.trips <= MOST):
             wrong.append(f"region '{region.name}' runs steps {region.first} to {region.end} {region.trips} times")
+    wrong += [f"state '{state.input}' is not there" for state in plan.states if state.input not in plan.buffers]
     if not plan.levels:
         wrong.append("no levels")
     for step in plan.steps:

@@ -7,6 +7,7 @@
  *     edge_run(model, inputs, outputs);
  *     edge_destroy(model);
  *
+ * A model built with --stateful keeps state from call to call: edge_reset(model) lets it begin anew.
  * Memory is taken in edge_create and nowhere else. A model runs one call at a time; two models are independent.
  */
 #ifndef EDGE_H

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.graph.rewrite import add_constant, constant, integer, integers, is_op, operand
+from edge.graph.rewrite import add_constant, constant, fresh, integer, integers, is_op, operand
 from edge.graph.scans import check_form
 from edge.passes.decompose.site import Site, dims
 
@@ -93,14 +93,14 @@ def scan(site: Site) -> bool:
             continue
         shape = dims(old)
         order = _first(axis % max(1, len(shape)), len(shape))
-        inner = ir.Value(name=f"{old.name}_turned", shape=ir.Shape([shape[i] for i in order]), type=old.type)
-        _put_behind(node, index, inner, order)
+        inner = ir.Value(name=fresh(site.model, f"{old.name}_turned"), shape=ir.Shape([shape[i] for i in order]), type=old.type)
+        _put_behind(site.model, node, index, inner, order)
     for name in ("scan_input_axes", "scan_output_axes"):
         node.attributes.pop(name, None)
     return True
 
 
-def _put_behind(node: ir.Node, index: int, inner: ir.Value, order: tuple[int, ...]) -> None:
+def _put_behind(model: ir.Model, node: ir.Node, index: int, inner: ir.Value, order: tuple[int, ...]) -> None:
     """Let output `index` of the Scan be `inner`, and a Transpose behind it make the value that was there."""
     import onnx_ir as ir
     from onnx_ir import convenience
@@ -110,7 +110,7 @@ def _put_behind(node: ir.Node, index: int, inner: ir.Value, order: tuple[int, ..
     back = [order.index(i) for i in range(len(order))]
     made = ir.Value(name=name, shape=shape, type=kind)
     is_output = old.is_graph_output()
-    turn = ir.Node("", "Transpose", [old], convenience.convert_attributes({"perm": back}), outputs=[made], name=name)
+    turn = ir.Node("", "Transpose", [old], convenience.convert_attributes({"perm": back}), outputs=[made], name=fresh(model, f"{name}_turned"))
     for use in list(old.uses()):
         if use.node is not turn:
             use.node.replace_input_with(use.idx, made)
