@@ -16,9 +16,9 @@ OUTSIDE = "end the network before it and compute it from the output with numpy"
 BEFORE = "compute it before the network and give the result as an input"
 INDICES = "make its indices constant"
 SEQUENCE = "a list of tensors is not supported: keep its tensors apart or concatenate them"
-STATE = "write one step by matmul, sigmoid and tanh, with the state as an input and an output, or unroll a fixed number of steps"
+STATE = "write one step by matmul, sigmoid and tanh, with the state as an input and an output, and build it with --stateful"
 BRANCH = "export the model with a constant condition, or both branches and their weighted sum"
-ROUNDS = "export it with a fixed number of rounds, so that they are unrolled"
+ROUNDS = "export it with a constant number of rounds and no condition"
 DRAWN = "draw the numbers before the network and give them as an input"
 TEXT = "text is not supported: prepare it before the network"
 SIZE = "the size of its result depends on the data: end the network before it"
@@ -29,7 +29,7 @@ BITS = "whole numbers are not supported: compute in float32"
 ADVICE = {
     "Attention": "write it as matmul, softmax and matmul",
     "AffineGrid": BEFORE,
-    "CausalConvWithState": "write it as concat and conv, with the state as an input and an output",
+    "CausalConvWithState": "write it as concat and conv, with the state as an input and an output, and build it with --stateful",
     "CenterCropPad": "write it as a slice or a pad of constant widths",
     "Col2Im": "write it as a transposed convolution of stride = kernel, or reshape and transpose where its blocks do not overlap",
     "ConstantOfShape": "make its shape constant",
@@ -65,7 +65,8 @@ ADVICE = {
     "NonMaxSuppression": OUTSIDE,
     "TensorScatter": INDICES,
     **dict.fromkeys(("LSTM", "GRU", "RNN"), STATE),
-    **dict.fromkeys(("Loop", "Scan"), ROUNDS),
+    "Loop": ROUNDS,
+    "Scan": "let its body keep the shapes of what it carries",
     **dict.fromkeys(("Compress", "NonZero", "Unique", "Range"), SIZE),
     **dict.fromkeys(("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), DRAWN),
     "BitCast": BITS,

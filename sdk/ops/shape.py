@@ -74,7 +74,7 @@ def reshape(build: Builder, group: Group) -> None:
     single = whole.layout.block and prod(whole.shape[2:]) == 1 and (whole.shape[0] == 1 or whole.shape[1] % whole.layout.block == 0)
     if whole.layout.block and not single:
         whole = build.buffers[build.planar(input_name(group, 0))]
-    if len(shape) == 4 and shape[2:] == (1, 1) and whole.place == "arena" and (shape[0] == 1 or shape[1] % build.block == 0):
+    if len(shape) == 4 and shape[2:] == (1, 1) and whole.place == "arena" and whole.window is None and (shape[0] == 1 or shape[1] % build.block == 0):
         build.share(group.output, whole.name, shape, build.blocked_layout)
     else:
         build.share(group.output, whole.name, shape)

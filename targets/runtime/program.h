@@ -28,9 +28,11 @@ struct edge_memory {
     const void *const *inputs;
     void *const *outputs;
     struct edge_fault *fault;
+    unsigned char *state;           /* 64-byte aligned, program->state_bytes: kept from call to call, zeroed by edge_reset */
+    int64_t *trip;                  /* of each region, from 0 */
 };
 
-enum { EDGE_PLACE_ARENA = 0, EDGE_PLACE_OUTPUT = 2 };
+enum { EDGE_PLACE_ARENA = 0, EDGE_PLACE_OUTPUT = 2, EDGE_PLACE_STATE = 3 };
 
 struct edge_step {
     const char *name;               /* the graph value this step computes */
@@ -39,9 +41,16 @@ struct edge_step {
     int chunks;
     double macs;                    /* multiply-adds */
     double bytes;                   /* read and written */
-    /* where the result lies, for per-layer checks: place 0 arena, 2 output; offset (place 0) or index (place 2) */
+    /* where the result lies after the last trip, for per-layer checks: place arena or state and an offset, or output and an index */
     int place;
     size_t offset, out_bytes;
+};
+
+/* A loop: steps [first, first + count) run `trips` times. An outer region comes before those inside it. */
+struct edge_region {
+    const char *name;
+    int first, count;
+    int64_t trips;
 };
 
 struct edge_level {
@@ -66,6 +75,10 @@ struct edge_program {
     int n_vectors;
     double vector_rtol;                       /* max|d| <= rtol * max|expected|, unless expected.bin ends with limits */
     const struct edge_range *vector_ranges;   /* one an input; NULL: -1 to 1 */
+    size_t state_bytes;
+    int vector_calls;                         /* with state: calls from a reset, the last of which is compared */
+    const struct edge_region *regions;
+    int n_regions;
 };
 
 extern const struct edge_program edge_program;

@@ -61,6 +61,9 @@ int run_good(const struct session *session, int result); /* the same for what an
 /* Fills every input from test vector number `vector`. Returns 1, or 0 with the mistake printed. */
 int fill_inputs(struct session *session, int vector);
 
+/* The same, and all calls of that vector but the last one: a model with state is called several times from a reset. */
+int call_vector(struct session *session, int vector);
+
 /* Reads the files of --sample in a thread, from start to stop; *made is NULL where there are none, and all take NULL. start gives an exit code. */
 struct sampler;
 int sampler_start(struct sampler **made, const struct options *options);

@@ -67,7 +67,9 @@ static void keep(struct measured *m, long room, uint64_t ns, int switches) {
     m->switches[m->count++] = switches;
 }
 
+/* From a reset, as the first one was: a state that has saturated may be faster, or slower, than one that is young. */
 static uint64_t once(struct session *s) {
+    edge_reset(s->model);
     const uint64_t start = edge_now_ns();
     s->result = edge_run(s->model, s->inputs, s->outputs);
     return edge_now_ns() - start;
@@ -102,8 +104,10 @@ static void measure(struct session *s, const struct options *o, long room, struc
     m->loop_ns[1] = edge_now_ns();
     rest(o, m->idle_ns[1]);
     sampler_stop(m->sampler);
-    for (; m->layer_ns && m->layer_runs < LAYER_RUNS && m->layer_runs < o->runs; m->layer_runs++)
+    for (; m->layer_ns && m->layer_runs < LAYER_RUNS && m->layer_runs < o->runs; m->layer_runs++) {
+        edge_reset(s->model);
         edge_run_timed(s->model, s->inputs, s->outputs, m->layer_ns);
+    }
     for (int i = 0; m->layer_ns && m->layer_runs && i < s->program->n_steps; i++) m->layer_ns[i] /= (uint64_t)m->layer_runs;
 }
 

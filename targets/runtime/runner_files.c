@@ -122,7 +122,7 @@ static int read_inputs(struct session *session, const struct options *options) {
 
 int run_files(struct session *session, const struct options *options) {
     const struct edge_program *p = session->program;
-    if (options->vector >= 0 && !fill_inputs(session, (int)options->vector)) return EXIT_USAGE;
+    if (options->vector >= 0 && !call_vector(session, (int)options->vector)) return EXIT_USAGE;
     if (!read_inputs(session, options)) return EXIT_USAGE;
     if (options->trace && !trace(session, options->trace)) return EXIT_USAGE;
     if (!options->trace && !run_once(session)) return EXIT_USAGE;

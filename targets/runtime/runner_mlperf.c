@@ -99,8 +99,10 @@ static long times(const char *word) {
 /* Returns 1, or 0 with the host told what is wrong with its data. */
 static int run_times(struct dut *d, long count) {
     int result = EDGE_OK;
-    for (; result == EDGE_OK && count > 0 && !line_stopped(); count--)
+    for (; result == EDGE_OK && count > 0 && !line_stopped(); count--) {
+        edge_reset(d->session->model); /* each inference is one by itself */
         result = edge_run(d->session->model, d->session->inputs, d->session->outputs);
+    }
     if (result != EDGE_OK) say_bracketed(d, "e-", edge_failure(d->session->model));
     return result == EDGE_OK;
 }
