@@ -18,7 +18,9 @@ from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
 from edge.artifact.preprocess import require_input
 from edge.artifact.whole_file import writing
+from edge.converters.stateful import with_states
 from edge.errors import EdgeError, did_you_mean, spelled
+from edge.graph.states import pairs_of, states_of
 from edge.graph.writing import to_bytes
 from edge.kernels.core import Core
 from edge.targets import toolchain
@@ -59,6 +61,7 @@ def build(
     precision: str = "fp32",
     preprocess: str = "",
     labels: str | Path | None = None,
+    stateful: Mapping[str, str] | str = "",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
     out: str | Path | None = None,
@@ -68,6 +71,7 @@ def build(
 
     model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
     preprocess, labels: stored for `edge run --image`.
+    stateful: input -> the output that becomes this input of the next call, or "h:hn,c:cn"; zero at first and after a reset.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
     out: the file, default NAME-TARGET.edge in the current folder.  say: told each stage as it begins.
@@ -77,8 +81,10 @@ def build(
     profile = targets.load(target)
     recipe = parse_preprocess(preprocess) if preprocess else None
     names = labels_file(Path(labels)) if labels else ()
+    pairs = pairs_of(stateful)
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
+    source = with_states(source, pairs or states_of(source.model))
     for note in source.notes:
         logging.getLogger("edge").warning(note)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))

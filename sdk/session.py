@@ -23,6 +23,7 @@ from edge.errors import EdgeError, ToolFailed, did_you_mean
 
 Array = NDArray[np.generic]
 LIBRARY = "lib/libmodel.so"
+BAD_DATA = 3  #: EDGE_BAD_DATA of targets/runtime/edge.h
 
 
 def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
@@ -34,6 +35,7 @@ def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
 class Net:
     """y = net(x);  net.run({"input": x}) -> {"output": y}.  Safe to call from several threads, which then take turns.
 
+    A model with state goes on from call to call; net.reset() lets it begin anew.
     A C-contiguous array of the right dtype and shape is read where it lies, any other layout is copied once; a dtype is never changed.
     """
 
@@ -66,8 +68,26 @@ class Net:
         with self._lock:
             if self._model is None:
                 raise EdgeError(str(self.path), "the model is closed", "load it again")
-            self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            result = self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            if result == BAD_DATA:
+                raise self._bad_data()
         return made
+
+    def _bad_data(self) -> EdgeError:
+        """What is wrong with the inputs of the latest run."""
+        whole = [repr(t.name) for t in self.inputs if t.dtype in ("int32", "int64")]  # what indices are in ONNX
+        cure = f"look at input {', '.join(whole)}" if whole else "the inputs lead to that index"
+        failure = self._library.edge_failure  # libraries of older artifacts have none, and never ask for it
+        failure.restype, failure.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+        return EdgeError(str(self.path), failure(self._model).decode("utf-8", "replace"), cure)
+
+    def reset(self) -> None:
+        """Forgets what a model with state has kept: the next call begins as the first one did."""
+        with self._lock:
+            if self._model is None:
+                raise EdgeError(str(self.path), "the model is closed", "load it again")
+            if hasattr(self._library, "edge_reset"):  # files built before models had state have nothing to forget
+                self._library.edge_reset(ctypes.c_void_p(self._model))
 
     def close(self) -> None:
         """Gives back memory, threads and the library; a second time does nothing."""

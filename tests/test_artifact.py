@@ -121,7 +121,7 @@ def test_a_plan_survives_json() -> None:
     levels = {"v4": Level((Schedule((("mr", 4),), 3),), ("v4",))}
     constant = Constant("w", np.arange(6, dtype=np.int8).reshape(2, 3), "w", (5,), (1,), (2, 3), (0, 1), 64)
     buffers = {"x": Buffer("x", (1, 4, 2, 2), Dtype.F32, Layout(16)), "y": Buffer("y", (1, 2), Dtype.S8, place=Place.OUTPUT)}
-    plan = Plan("p", (step,), buffers, {"w": constant}, ("x",), ("y",), 128, (State("a", "b"),), levels=levels)
+    plan = Plan("p", (step,), buffers, {"w": constant}, ("x",), ("y",), 128, (State("y", "x"),), levels=levels)
     assert plan_from_json(plan_to_json(plan), "p") == plan
     assert plan_from_json(plan_to_json(plan), "p").steps[0].numbers == step.numbers
     weights = np.frombuffer(bytes(64) + bytes(range(6)), np.uint8)

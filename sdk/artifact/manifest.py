@@ -45,6 +45,7 @@ class VectorsRecord:
 
     ranges: (low, high) of each input for the vector of odd values.  limits: in place of rtol, for each vector each output, where the model's own
     float32 answer is a quarter of that off its float64 answer; none where float32 is exact enough.
+    calls: a model with state is called so often from a reset, with the same inputs, and its last outputs are compared.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class VectorsRecord:
     generator: str = "splitmix64"
     ranges: tuple[tuple[float, float], ...] = ()
     limits: tuple[float, ...] = ()
+    calls: int = 1
 
     def span(self, index: int) -> tuple[float, float]:
         """The range of input `index`."""

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 @click.option("--emit", type=click.Choice(["c"]), help="also write the C sources into a folder beside the artifact")
 @click.option("--dump", type=options.FOLDER, metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
 @click.option("--format", "formats", default="native", hidden=True)
+@click.option(
+    "--stateful",
+    default="",
+    metavar="IN:OUT[,IN:OUT]",
+    help="output OUT becomes input IN of the next call, e.g. h:hn; zero at first and after a reset, and no longer an input",
+)
 @click.option("-o", "--output", type=options.FILE, metavar="FILE.edge", help="default: NAME-TARGET.edge in the current folder")
 @options.as_json("print the result as JSON")
 def command(
@@ -47,6 +53,7 @@ def command(
     emit: str | None,
     dump: Path | None,
     formats: str,
+    stateful: str,
     output: Path | None,
     as_json: bool,
 ) -> int:
@@ -67,6 +74,7 @@ def command(
             precision=precision,
             preprocess=preprocess,
             labels=labels,
+            stateful=stateful,
             emit_c=emit == "c",
             dump=dump,
             out=output,

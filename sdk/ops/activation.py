@@ -88,7 +88,8 @@ def act_of(node: ir.Node) -> Post | None:
 def unary(build: Builder, group: Group) -> None:
     """y = act(x) in whatever layout x has: the lanes past C in a block are computed and never read."""
     act = act_of(group.node)
-    assert act is not None
+    if act is None:
+        raise group.refused("its numbers are computed, not constant", "store them as an initializer")
     x = build.whole(input_name(group, 0))
     build.step(group, "unary_f32", {"x": x}, {"n": build.buffers[x].elements}, own=(act,), layout=build.buffers[x].layout)
 

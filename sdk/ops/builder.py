@@ -21,6 +21,7 @@ from edge.words.layout import PLANAR, WORDS, Layout, Shape
 from edge.words.loops import Instruction, Kind, Loops
 from edge.words.plan import Buffer, Constant, Place
 from edge.words.post import ADD, Post
+from edge.words.region import Region
 from edge.words.step import Access, Number, Operand, Step, View
 
 
@@ -37,6 +38,7 @@ class Builder:
         self.shapes: dict[str, Shape] = {}
         self.packed: dict[tuple[object, ...], str] = {}
         self.initializers: Mapping[str, NDArray[np.generic]] = {}
+        self.regions: list[Region] = []
 
     @property
     def blocked_layout(self) -> Layout:
@@ -69,7 +71,7 @@ class Builder:
             return
         own = self.buffers[buffer]
         alias = self.buffer(value, shape, layout, own.place, own.index, own.dtype)
-        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage)
+        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, window=own.window)
         self.hold(value, alias)
 
     def views_as_held(self, value: str) -> tuple[View, ...]:

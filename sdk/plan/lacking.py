@@ -12,6 +12,7 @@ from edge.ops.generic.lowering import generic, is_float32
 from edge.ops.group import Group
 from edge.ops.idioms import reason_of
 from edge.ops.refusal import Reason, Refused
+from edge.plan.scan import scan
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -20,17 +21,24 @@ OWN_OPS = set(BODIES)  #: lowered ops of our own domain
 
 
 class Lacking:
-    """reasons: why the model cannot be built, in the order of its nodes."""
+    """reasons: why the model cannot be built, in the order of its nodes.  fast: whether kernels of one type may be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fast: bool = True) -> None:
+        self.fast = fast
         self.reasons: list[Reason] = []
 
     def lower(self, build: Builder, group: Group) -> None:
         """The steps of `group`, or the reason why there are none; its outputs then stand in, so that what follows can be looked at too."""
         node = group.node
+        if rewrite.is_op(node, "Scan"):
+            try:
+                scan(build, group, self.lower)
+            except Refused as refused:
+                self._refuse(build, group, refused.reason)
+            return
         lowering = lowerings().get(node.op_type) if (node.domain == "edge") == (node.op_type in OWN_OPS) else None
         reason = None
-        if lowering is not None and (is_float32(node) or not lowering.kernels):
+        if lowering is not None and (not lowering.kernels or (self.fast and is_float32(node))):
             try:
                 lowering.run(build, group)
                 return

@@ -66,6 +66,11 @@ def artifact_text(artifact: Artifact, shown: Shown = WHOLE) -> str:
         ("arena", f"{size(m.arena_bytes)} of working memory, taken once"),
         ("work", f"{amount(m.macs)} multiply-adds in {len(plan.steps)} steps"),
         *([("bits", bits_text(plan))] if binary_steps(plan) else []),
+        *(
+            ("state", f"{s.input} <- {s.output}: {plan.buffers[s.input].dtype} {list(plan.buffers[s.input].shape)}, kept until a reset")
+            for s in plan.states
+        ),
+        *(("loop", f"{r.name}: steps {r.first} to {r.end - 1}, {r.trips} times") for r in plan.regions),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
         *([("digits", lost_digits(m.vectors.limits))] if m.vectors.limits else []),
         ("checked", checked_text(m)),
@@ -97,16 +102,16 @@ def checked_text(m: Manifest) -> str:
 def ops_table(artifact: Artifact) -> str:
     counts: Counter[str] = Counter()
     macs: Counter[str] = Counter()
-    for step in artifact.plan.steps:
+    for number, step in enumerate(artifact.plan.steps):
         counts[step.op] += 1
-        macs[step.op] += step.macs
+        macs[step.op] += step.macs * artifact.plan.trips(number)
     return table((">count", ">MACs", "op"), [(str(n), amount(macs[op]), op) for op, n in counts.most_common()])
 
 
 def steps_table(artifact: Artifact, shown: Shown) -> str:
     plan = artifact.plan
     modelled = zip(plan.steps, modelled_ms(artifact), plan.best, strict=True)
-    rows = [Row(number, step, ms, plan.buffers[step.output], schedule) for number, (step, ms, schedule) in enumerate(modelled)]
+    rows = [Row(number, plan.over_trips(number), ms, plan.buffers[step.output], schedule) for number, (step, ms, schedule) in enumerate(modelled)]
     keys: dict[str, Callable[[Row], float]] = {
         "time": lambda row: row.ms if row.ms is not None else row.step.macs,
         "macs": lambda row: row.step.macs,
