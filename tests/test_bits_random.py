@@ -70,9 +70,11 @@ def convolution(rng: np.random.Generator) -> Case:
         v, d = layer(rng, c, (c, 1, 1))
         nodes[3:] = [node("Conv", ["s", "v", "d"], ["c"]), node("Add", ["c", "s"], ["y"])]
         weights |= {"v": v, "d": d}
-    elif form == 3:
-        nodes += [node("Relu", ["c"], ["r"]), node("Add", ["r", "q"], ["y"])]
-        weights["q"] = rng.standard_normal((1, out, 1, 1)).astype(np.float32)
+    elif form == 3:  # a residual, and an activation behind it
+        v, d = layer(rng, out, (c, *kernel))
+        nodes.append(node("Conv", ["p", "v", "d"], ["e"], strides=strides, dilations=dilations))
+        nodes += [node("Add", ["e", "c"], ["f"]), node("Relu", ["f"], ["y"])]
+        weights |= {"v": v, "d": d}
     else:
         nodes.append(node("Identity", ["c"], ["y"]))
     text = f"n{n} c{c} out{out} {size} kernel{kernel} strides{strides} dilations{dilations} pads{pads} border{border} form{form}"
@@ -89,7 +91,11 @@ def dense(rng: np.random.Generator) -> Case:
         node("Where", ["hot", "one", "less"], ["s"]),
         node("Gemm", ["s", "w", "b"], ["c"], transB=1),
     ]
-    nodes += [node("Less", ["c", "zero"], ["cold"]), node("Where", ["cold", "one", "less"], ["t"]), node("Gemm", ["t", "v", "d"], ["y"], transB=1)]
+    if rng.random() < 0.5:  # a residual
+        weights |= dict(zip("ef", layer(rng, n, (k,)), strict=True))
+        nodes += [node("Gemm", ["s", "e", "f"], ["h"], transB=1), node("Add", ["c", "h"], ["r"])]
+    last = nodes[-1].output[0]
+    nodes += [node("Less", [last, "zero"], ["cold"]), node("Where", ["cold", "one", "less"], ["t"]), node("Gemm", ["t", "v", "d"], ["y"], transB=1)]
     return graph(f"dense {rows} {k} {n} {m}", nodes, {"x": (rows, k)}, weights, seed=int(rng.integers(1 << 30)))
 
 
