@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
 from edge.words.plan import Buffer, Constant, Level, Plan, State
-from edge.words.post import ACTIVATIONS, ADD
+from edge.words.post import ACTIVATIONS, COSTS
 from edge.words.step import Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
-MOST_BLOCK = 1 << 10
+MOST_BLOCK = 1 << 20
 COUNTED = ("macs", "bytes", "chunks", "channels")
 
 
@@ -97,7 +97,7 @@ def mistakes(plan: Plan) -> list[str]:
         if not step.outputs:
             wrong.append(f"step '{step.name}' writes nothing")
         wrong += [f"step '{step.name}' names '{name}', which is not there" for name in sorted(named)]
-        wrong += [f"step '{step.name}': unknown post '{post.kind:.40}'" for post in step.posts if post.kind not in (ADD, *ACTIVATIONS)]
+        wrong += [f"step '{step.name}': unknown post '{post.kind:.40}'" for post in step.posts if post.kind not in (*COSTS, *ACTIVATIONS)]
         wrong += [f"step '{step.name}': view {o.view} of '{o.buffer}'" for o in step.operands if len(o.view) not in (0, 2)]
         counts = [
             ("macs", step.macs),

@@ -24,6 +24,7 @@ PASSES = (
     "fold_constants",
     "split_to_slices",
     "decompose",
+    "absorb_quantization",
     "crop_before_pad",
     "gather_to_slices",
     "tile_to_expand",

@@ -10,12 +10,33 @@ from edge.ops.builder import Builder
 from edge.ops.generic.lowering import generic, is_float32
 from edge.ops.group import Group
 from edge.ops.idioms import reason_of
+from edge.ops.lowering import Lowering
+from edge.ops.quantized import INTEGERS
 from edge.ops.refusal import Reason, Refused
+from edge.words.dtype import Dtype
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-OWN_OPS = {"Silu"}  #: lowered ops of our own domain
+INTEGER_OPS = {"QConv", "QGemm", "QAdd", "QMul", "QTable"}  #: ops of our own domain on 8-bit integers
+OWN_OPS = {"Silu", *INTEGER_OPS}  #: lowered ops of our own domain
+EIGHT = (Dtype.S8, Dtype.U8)
+
+
+def lowering_of(node: ir.Node) -> Lowering | None:
+    """How a node becomes steps by kernels of its element type, None where only the loops can."""
+    if (node.domain == "edge") != (node.op_type in OWN_OPS):
+        return None
+    if node.op_type in INTEGERS and _is_eight(node):
+        return INTEGERS[node.op_type]
+    lowering = lowerings().get(node.op_type)
+    return lowering if lowering is not None and (is_float32(node) or not lowering.kernels or node.op_type in INTEGER_OPS) else None
+
+
+def _is_eight(node: ir.Node) -> bool:
+    """A picture of 8-bit integers, and one result."""
+    x = node.inputs[0]
+    return x is not None and x.dtype is not None and x.dtype.numpy().name in EIGHT and len(rewrite.shape(x) or ()) == 4 and not node.outputs[1:]
 
 
 class Lacking:
@@ -27,9 +48,8 @@ class Lacking:
     def lower(self, build: Builder, group: Group) -> None:
         """The steps of `group`, or the reason why there are none; its outputs then stand in, so that what follows can be looked at too."""
         node = group.node
-        lowering = lowerings().get(node.op_type) if (node.domain == "edge") == (node.op_type in OWN_OPS) else None
-        reason = None
-        if lowering is not None and (is_float32(node) or not lowering.kernels):
+        lowering, reason = lowering_of(node), None
+        if lowering is not None:
             try:
                 lowering.run(build, group)
                 return

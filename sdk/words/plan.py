@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, Layout
+from edge.words.quant import Quant
 from edge.words.schedule import Schedule
 from edge.words.step import Operand, Step
 
@@ -29,6 +30,7 @@ class Buffer:
 
     shares: the buffer whose memory it is, read with another shape; "" for memory of its own.
     index: position among the inputs or outputs.  offset: bytes from the start of the arena.  first, last: the steps between which it lives.
+    quant: what its integers stand for; None for reals, indices and truth values.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Buffer:
     offset: int = 0
     first: int = 0
     last: int = 0
+    quant: Quant | None = None
 
     @property
     def storage(self) -> str:
