@@ -72,7 +72,7 @@ class Builder:
             return
         own = self.buffers[buffer]
         alias = self.buffer(value, shape, layout, own.place, own.index, own.dtype)
-        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage)
+        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, quant=self.quants.get(value, own.quant))
         self.hold(value, alias)
 
     def views_as_held(self, value: str) -> tuple[View, ...]:
@@ -167,6 +167,7 @@ class Builder:
         """A planar copy of `value` in memory of its own."""
         shape, dtype = self.shapes[value], self.buffers[buffer].dtype
         target = self.buffer(f"{value}@out", shape, dtype=dtype)
+        self.buffers[target] = replace(self.buffers[target], quant=self.buffers[buffer].quant)
         if dtype != Dtype.F32:
             size = self.buffers[buffer].size
             operands = (self.read("x", buffer), Operand("y", target, Access.WRITE))
