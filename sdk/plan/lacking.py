@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
+from edge.graph.integers import INTEGER_OPS
 from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.generic.lowering import generic, is_float32
@@ -18,7 +19,6 @@ from edge.words.dtype import Dtype
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-INTEGER_OPS = {"QConv", "QGemm", "QAdd", "QMul", "QTable"}  #: ops of our own domain on 8-bit integers
 OWN_OPS = {"Silu", *INTEGER_OPS}  #: lowered ops of our own domain
 EIGHT = (Dtype.S8, Dtype.U8)
 
