@@ -1,4 +1,7 @@
-"""Quantization that means nothing is refused before anything is computed with it, all mistakes at once."""
+"""Quantization that means nothing is refused before anything is computed with it, all mistakes at once.
+
+It is asked when a file is read, before shapes are inferred, and again when they are known.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import EdgeError
-from edge.graph.rewrite import constant, integer, is_op, operand, shape
-from edge.ops.refusal import place
+from edge.graph.rewrite import SOURCE, constant, integer, is_op, operand, shape
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -22,6 +24,7 @@ TRIPLES: dict[str, tuple[tuple[int, int, int, int | None], ...]] = {
     "QLinearMatMul": ((0, 1, 2, -2), (3, 4, 5, -1), (-1, 6, 7, -2)),
 }
 CURE = "quantize the network again"
+NEVER = ("float16", "float32", "float64", "bool", "int32", "uint32", "int64", "uint64")  #: types of no zero point
 MOST = 4  #: mistakes that are spelled out
 
 
@@ -37,6 +40,12 @@ def check(model: ir.Model) -> None:
     if wrong:
         more = f"; and {len(wrong) - MOST} more" if len(wrong) > MOST else ""
         raise EdgeError(model.graph.name or "model", "; ".join(wrong[:MOST]) + more, CURE)
+
+
+def place(node: ir.Node) -> str:
+    """`node 'q', net.py:31`."""
+    name = node.name or next((value.name for value in node.outputs if value.name), node.op_type)
+    return ", ".join(part for part in (f"node '{name}'", node.metadata_props.get(SOURCE, "")) if part)
 
 
 def _mistakes(node: ir.Node, tensor: int, scale_at: int, zero_at: int, axis: int | None) -> Iterator[str]:
@@ -57,9 +66,11 @@ def _mistakes(node: ir.Node, tensor: int, scale_at: int, zero_at: int, axis: int
             yield f"axis {along} of a tensor of {len(dims)} axes"
         elif dims[along] != scale.size:
             yield f"{scale.size} scales for the {dims[along]} slices of axis {along % len(dims)} of '{value.name}'"
-    if zero is None or value.dtype is None:
+    if zero is None:
         return
-    if zero.dtype != value.dtype.numpy():
-        yield f"a zero point of {zero.dtype.name} for integers of {value.dtype.numpy().name}"
+    if value.dtype is not None and zero.dtype != value.dtype.numpy():
+        yield f"a zero point of {zero.dtype.name} for {value.dtype.numpy().name} integers"
     elif zero.dtype == np.int32 and np.any(zero != 0):
-        yield f"zero point {int(zero[zero != 0].reshape(-1)[0])} of int32, which has none"
+        yield f"zero point {int(zero[zero != 0].reshape(-1)[0])} for int32 integers, which have none"
+    elif zero.dtype.name in NEVER and not (zero.dtype == np.int32 and is_op(node, "DequantizeLinear")):
+        yield f"a zero point of {zero.dtype.name}, which no quantized tensor has"
