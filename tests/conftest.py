@@ -80,6 +80,7 @@ def plug() -> Iterator[Plug]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden C of tests/golden anew")
     parser.addoption("--skips-allowed", metavar="FILE", type=Path, help="print every skip; fail on one this file does not expect")
 
 
