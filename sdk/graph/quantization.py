@@ -68,9 +68,9 @@ def _mistakes(node: ir.Node, tensor: int, scale_at: int, zero_at: int, axis: int
             yield f"{scale.size} scales for the {dims[along]} slices of axis {along % len(dims)} of '{value.name}'"
     if zero is None:
         return
-    if value.dtype is not None and zero.dtype != value.dtype.numpy():
+    if zero.dtype.name in NEVER and not (zero.dtype == np.int32 and is_op(node, "DequantizeLinear")):
+        yield f"a zero point of {zero.dtype.name}, which no quantized tensor has"
+    elif value.dtype is not None and zero.dtype != value.dtype.numpy():
         yield f"a zero point of {zero.dtype.name} for {value.dtype.numpy().name} integers"
     elif zero.dtype == np.int32 and np.any(zero != 0):
         yield f"zero point {int(zero[zero != 0].reshape(-1)[0])} for int32 integers, which have none"
-    elif zero.dtype.name in NEVER and not (zero.dtype == np.int32 and is_op(node, "DequantizeLinear")):
-        yield f"a zero point of {zero.dtype.name}, which no quantized tensor has"

@@ -5,7 +5,7 @@
 | QConv | conv_s8 | (groups, O/16, kh*kw, C, 16), C and O of one group |
 | QGemm | conv_s8: rows are the pixels of one line | (1, N/16, 1, K, 16) |
 
-edge.QMul, QAdd with broadcasting, QuantizeLinear and DequantizeLinear are generic loops (edge.ops.generic.quantize).
+edge.QMul, QAdd with broadcasting, QuantizeLinear and DequantizeLinear are generic loops (edge.ops.generic).
 """
 
 from __future__ import annotations
@@ -191,8 +191,8 @@ def max_pool(build: Builder, group: Group) -> None:
 LOWERINGS = {
     "QConv": Lowering(conv, ("conv_s8", "depthwise_s8")),
     "QGemm": Lowering(gemm, ("conv_s8",)),
-    "QAdd": Lowering(add, ("sum_s8", "loops")),
-    "QTable": Lowering(table, ("loops",)),
+    "QAdd": Lowering(add, ("sum_s8",)),
+    "QTable": Lowering(table),
 }
 #: ops of standard ONNX on 8-bit integers, where there is a kernel for them
 INTEGERS = {"MaxPool": Lowering(max_pool, ("max_pool_s8",))}
