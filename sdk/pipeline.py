@@ -99,7 +99,10 @@ def build(
     say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names_of}{toolchain.first_use(profile)}")
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
         binaries = toolchain.compile_program(profile, files, Path(work))
-    manifest = description(source, profile, made, answers.vectors, integers or precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
+    manifest = description(source, profile, made, answers.vectors, integers or precision) | {
+        "preprocess": recipe,
+        "labels": "labels.txt" if names else None,
+    }
     packed = codegen.packed_weights(made)
     if stages:
         with writing(stages):

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
+from quantized import FAMILIES, Drawn
 
 from compiled import LEVELS, planned, run_compiled
 from edge import graph, passes
@@ -17,7 +18,6 @@ from edge.kernels import kernels
 from edge.ops.quantized import INTEGERS, LOWERINGS
 from edge.targets import host
 from edge.words.plan import Plan
-from quantized import FAMILIES, Drawn
 
 COUNT = {"conv": 40, "gemm": 25, "binary": 25, "pool": 25, "move": 30, "chain": 6}
 EIGHT = ("int8", "uint8")
@@ -104,4 +104,6 @@ def test_constants_that_are_quantized_stay_so() -> None:
     before = [node.op_type for node in model.graph]
     passes.apply(model, "fold_constants", strict=False)
     assert [node.op_type for node in model.graph] == before
-    assert onnx.TensorProto.FLOAT not in {v.dtype.value for v in passes.optimize(model).graph.initializers.values() if v.dtype and len(v.shape or ()) == 4}
+    assert onnx.TensorProto.FLOAT not in {
+        v.dtype.value for v in passes.optimize(model).graph.initializers.values() if v.dtype and len(v.shape or ()) == 4
+    }

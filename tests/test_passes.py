@@ -47,9 +47,12 @@ Q, DQ = "QuantizeLinear", "DequantizeLinear"
 Q_X, Q_Y = "q = QuantizeLinear (x, s, z)  r = DequantizeLinear (q, s, z)", "p = QuantizeLinear (a, t, z)  y = DequantizeLinear (p, t, z)"
 Q_W = "v = DequantizeLinear (w8, ws, wz)"
 QUANTIZED = {
-    **const(s=0.03, t=0.05, ws=0.02), "z": np.array(120, np.uint8), "wz": np.array(0, np.int8),
+    **const(s=0.03, t=0.05, ws=0.02),
+    "z": np.array(120, np.uint8),
+    "wz": np.array(0, np.int8),
     "w8": (np.arange(144) % 37 - 18).astype(np.int8).reshape(4, 4, 3, 3),
-    "k": (np.arange(12) * 9 - 50).astype(np.int8).reshape(3, 4), "k2": (np.arange(12) * 9 - 50).astype(np.int8).reshape(4, 3),
+    "k": (np.arange(12) * 9 - 50).astype(np.int8).reshape(3, 4),
+    "k2": (np.arange(12) * 9 - 50).astype(np.int8).reshape(4, 3),
 }
 
 CASES: dict[str, list[Case]] = {

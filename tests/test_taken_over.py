@@ -112,5 +112,7 @@ def test_every_form_of_the_tool_becomes_integers(activations: str, weights: str,
     assert [op for op in left if op not in ("QuantizeLinear", "DequantizeLinear", "Reshape")] == [], left
     assert left.count("QuantizeLinear") == left.count("DequantizeLinear") == 1
     name, x = str(made.graph.inputs[0].name), pictures()[0][:3]
-    ours, theirs = (np.concatenate([next(iter(run({name: x[i : i + 1]}).values())) for i in range(3)]) for run in (lambda i: graph.evaluate(made, i), source.run))
+    ours, theirs = (
+        np.concatenate([next(iter(run({name: x[i : i + 1]}).values())) for i in range(3)]) for run in (lambda i: graph.evaluate(made, i), source.run)
+    )
     assert np.abs(ours - theirs).max() <= 0.05 * np.abs(theirs).max()

@@ -98,7 +98,7 @@ def _packed(build: Builder, group: Group, split: Shape) -> dict[str, str]:
     return packed
 
 
-def _window(group: Group) -> dict[str, int]:
+def _window(group: Group) -> dict[str, Number]:
     node = group.node
     pads = rewrite.integers(node, "pads")
     values = (*rewrite.integers(node, "kernel_shape"), *rewrite.integers(node, "strides"), *rewrite.integers(node, "dilations"), *pads[:2])
@@ -151,7 +151,8 @@ def add(build: Builder, group: Group) -> None:
     build.views_as_held(names[0])
     layout = build.buffers[build.whole(names[0])].layout
     p, q = (build.in_form(name, layout) for name in names)
-    numbers: dict[str, Number] = {"n": prod(y)} | {
+    numbers: dict[str, Number] = {"n": prod(y)}
+    numbers |= {
         f"{side}_{word}": number
         for i, side in enumerate("pq")
         for word, number in (("zero", int(_constant(group, 2 + i))), ("signed", _signed(group, i)), ("scale", float(_constant(group, 4 + i))))

@@ -13,6 +13,7 @@ from edge.kernels import kernels
 from edge.plan import predict
 from edge.report.table import millions, size, table
 from edge.verify.digits import lost_digits
+from edge.words.plan import Buffer
 from edge.words.schedule import Schedule
 from edge.words.step import Number, Step
 
@@ -73,8 +74,8 @@ def steps_table(artifact: Artifact) -> str:
     rows, times = [], modelled_ms(artifact)
     for number, step in enumerate(artifact.plan.steps):
         buffer = artifact.plan.buffers[step.output]
-        params = " ".join(f"{field}={n}" for field, n in shown(step, artifact.plan.best[number]).items())
-        shape = f"{list(buffer.shape)} {buffer.layout}"
+        params = " ".join([*(f"{field}={n}" for field, n in shown(step, artifact.plan.best[number]).items()), meaning_text(buffer)]).strip()
+        shape = f"{list(buffer.shape)} {layout_text(buffer)}"
         rows.append(
             (
                 str(number),
@@ -90,6 +91,17 @@ def steps_table(artifact: Artifact) -> str:
             )
         )
     return table((">", "op", ">MMAC", ">bytes", ">ms, modelled", "kernel", "output", "window, tile", "name", "source"), rows)
+
+
+def layout_text(buffer: Buffer) -> str:
+    """`blocked16`, `planar`, `channels last`."""
+    last = buffer.quant is not None and buffer.layout.block == buffer.channels and buffer.layout.block > 0
+    return "channels last" if last else str(buffer.layout)
+
+
+def meaning_text(buffer: Buffer) -> str:
+    """`scale=0.02353 zero=128` of integers that stand for reals."""
+    return "" if buffer.quant is None else f"scale={buffer.quant.scale[0]:.4g} zero={buffer.quant.zero[0]}"
 
 
 def shown(step: Step, schedule: Schedule) -> dict[str, Number]:

@@ -6,6 +6,8 @@ from edge.errors import one_line
 from edge.plan.prediction import Prediction, Range, StepCost
 from edge.report.table import millions, size, table
 
+ASSUMED = "8-bit multiply-adds at the rate of float32 ones: no profile has a rate of their own yet"
+
 
 def prediction_text(found: Prediction, per_layer: bool = False) -> str:
     """Facts, and a line a step where asked for."""
@@ -22,6 +24,8 @@ def prediction_text(found: Prediction, per_layer: bool = False) -> str:
         ("memory", f"{size(found.ram_bytes)}: arena {size(found.arena_bytes)}, weights {size(found.weights_bytes)}"),
         ("bound by", ", ".join(f"{name} {share:.0%}" for name, share in bounds(found))),
     ]
+    if any(layer.kernel.endswith("_s8") for layer in found.layers):
+        facts.append(("assumed", ASSUMED))
     lines = [f"{key:<10}{one_line(text)}" for key, text in facts]
     return "\n".join(lines) + "\n" + (f"\n{layers_table(found)}\n" if per_layer else "")
 

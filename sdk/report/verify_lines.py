@@ -16,6 +16,10 @@ def verify_text(outcome: Outcome) -> str:
     """Outputs, then layers, then one line that says it all."""
     t = outcome.tolerance
     bound = f"cosine ≥ {t.cosine}" if t.cosine is not None else f"max|d| ≤ {t.rtol:g} max|reference|" + (f" or ≤ {t.atol:g}" if t.atol else "")
+    if t.steps is not None:
+        bound = (
+            "8-bit integers exactly as their graph has them" if t.steps == 0 else f"8-bit integers within {t.steps} step of their graph, or {bound}"
+        )
     lines = [f"{one_line(outcome.artifact)}  level {outcome.level}, {bound}", "", table(HEADER, [row(c) for c in outcome.whole])]
     if outcome.layers:
         lines += ["", table(HEADER, [row(c) for c in outcome.layers])]

@@ -1,6 +1,7 @@
 """What a kernel does to a result while it is in registers, before it stores it.
 
-A post is an activation, "add": + the operand `residual`, or "requantize": an int32 sum becomes 8 bits (edge.words.quant).  To add an activation: one row in ACTIVATIONS (its meaning in numpy, its cost).
+A post is an activation, "add": + the operand `residual`, or "requantize": an int32 sum becomes 8 bits (edge.words.quant).
+To add an activation: one row in ACTIVATIONS (its meaning in numpy, its cost).
 """
 
 from __future__ import annotations

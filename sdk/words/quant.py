@@ -44,7 +44,8 @@ def along(values: Sequence[float] | Array, axis: int, rank: int) -> Array:
 def dequantize(q: Array, scale: Array, zero: Array, axis: int = 1) -> Array:
     """(q - zero) * scale in float32.  q of 8 or 16 bits, or int32 without a zero point."""
     shifted = q.astype(np.int64) - along(zero, axis, max(q.ndim, 1)).astype(np.int64)
-    return shifted.astype(np.float32) * along(scale, axis, max(q.ndim, 1)).astype(np.float32)
+    real: Array = shifted.astype(np.float32) * along(scale, axis, max(q.ndim, 1)).astype(np.float32)
+    return real
 
 
 def quantize(x: Array, scale: Array, zero: Array, axis: int = 1) -> Array:
@@ -65,7 +66,8 @@ def requantize(sums: Array, scale: Array, zero: int, low: int, high: int, dtype:
 
 def settle(steps: Array, zero: int, low: int, high: int, dtype: str) -> Array:
     """float32 steps from the zero point -> integers of `dtype`."""
-    return (np.rint(np.clip(steps, np.float32(low), np.float32(high))).astype(np.int32) + np.int32(zero)).astype(dtype)
+    whole: Array = (np.rint(np.clip(steps, np.float32(low), np.float32(high))).astype(np.int32) + np.int32(zero)).astype(dtype)
+    return whole
 
 
 def add(a: Array, b: Array, zeros: tuple[int, int], scales: tuple[float, float], zero: int, low: int, high: int, dtype: str) -> Array:
@@ -78,9 +80,10 @@ def add(a: Array, b: Array, zeros: tuple[int, int], scales: tuple[float, float],
 def multiply(a: Array, b: Array, zeros: tuple[int, int], scale: float, zero: int, low: int, high: int, dtype: str) -> Array:
     """(a - za) * (b - zb) as int32, then requantized."""
     product = (a.astype(np.int32) - np.int32(zeros[0])) * (b.astype(np.int32) - np.int32(zeros[1]))
-    return requantize(product, np.float32(scale), zero, low, high, dtype)
+    return requantize(product, np.asarray(scale), zero, low, high, dtype)
 
 
 def look_up(q: Array, table: Array) -> Array:
     """table[q], negative numbers counted from the end: a function of one 8-bit number."""
-    return table[q.astype(np.int64)]
+    found: Array = table[q.astype(np.int64)]
+    return found

@@ -22,8 +22,8 @@ from edge.graph.quantization import check
 from edge.graph.rewrite import is_op, sweep
 from edge.passes import canonicalise_pool, explicit_padding
 from edge.passes.absorb_quantization import elementwise, layers, moving
-from edge.passes.absorb_quantization.spelling import as_integers, as_real, spelled_out
 from edge.passes.absorb_quantization.site import Site, note, site_of
+from edge.passes.absorb_quantization.spelling import as_integers, as_real, spelled_out
 from edge.passes.preserves import close
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def add(site: Site) -> bool:
     if not np.all(np.isfinite(scales)):
         return False
     zeros = [site.number(word, side.offset, side.kind) for word, side in (("a_zero", a), ("b_zero", b))]
-    steps = [site.number(word, scale) for word, scale in zip(("a_scale", "b_scale"), scales, strict=True)]
+    steps = [site.number(word, float(scale)) for word, scale in zip(("a_scale", "b_scale"), scales, strict=True)]
     return site.become("QAdd", [a.value, b.value, *zeros, *steps, *site.ends()])
 
 
@@ -48,7 +48,7 @@ def multiply(site: Site) -> bool:
     if not np.isfinite(scale):
         return False
     zeros = [site.number(word, side.offset, side.kind) for word, side in (("a_zero", a), ("b_zero", b))]
-    return site.become("QMul", [a.value, b.value, *zeros, site.number("scale", scale), *site.ends()])
+    return site.become("QMul", [a.value, b.value, *zeros, site.number("scale", float(scale)), *site.ends()])
 
 
 def _pair(site: Site) -> tuple[Stored, Stored] | None:

@@ -13,6 +13,7 @@ from edge.ops.refusal import place
 from edge.passes.absorb_quantization.site import Site, Stored, stored
 from edge.words.quant import EIGHT, Array, along, bounds
 
+Attributes = dict[str, int | float | str | tuple[int, ...]]
 LARGEST = (1 << 31) - 1
 NEAR = 0.0625  #: steps of the result that rounding a bias to a step of the sum may cost; else the layer stays float32
 
@@ -36,7 +37,7 @@ def conv(site: Site) -> bool:
         return False
     bias, scale = numbers
     names = ("kernel_shape", "strides", "pads", "dilations")
-    attributes: dict[str, int | float | str | tuple[int, ...]] = {name: integers(node, name) for name in names}
+    attributes: Attributes = {name: integers(node, name) for name in names}
     return _become(site, "QConv", x, operand_of(site, 1), weights, bias, scale, 2, attributes | {"group": integer(node, "group", 1)})
 
 
@@ -56,7 +57,7 @@ def _become(
     bias: Array,
     scale: Array,
     behind: int,
-    attributes: dict[str, int | float | str | tuple[int, ...]] | None = None,
+    attributes: Attributes | None = None,
 ) -> bool:
     """behind: how many axes of one follow the channels of bias and scale."""
     w = held.value if isinstance(held, Stored) else site.number("weight", held, held.dtype.name)
@@ -174,21 +175,20 @@ def mean(site: Site) -> bool:
     node, x, dims = site.node, site.read(0), shape(site.node.inputs[0])
     if x is None or dims is None or len(dims) != 4:
         return False
-    if node.op_type == "GlobalAveragePool":
-        kernel, strides, pads, dilations = dims[2:], (1, 1), (0,) * 4, (1, 1)
-    else:
-        kernel, strides, pads, dilations = (integers(node, name) for name in ("kernel_shape", "strides", "pads", "dilations"))
-        if integer(node, "ceil_mode", 0) or (any(pads) and not integer(node, "count_include_pad", 0)):
-            return False
-    ones = Weights(np.ones((dims[1], 1, *kernel), np.int8), np.float32(1).reshape(()), np.zeros(1, np.int8))
+    strides, dilations = (integers(node, name, (1, 1)) for name in ("strides", "dilations"))
+    pads = integers(node, "pads", (0,) * 4)
+    kernel = dims[2:] if node.op_type == "GlobalAveragePool" else integers(node, "kernel_shape")
+    if integer(node, "ceil_mode", 0) or (any(pads) and not integer(node, "count_include_pad", 0)):
+        return False
+    ones = Weights(np.ones((dims[1], 1, *kernel), np.int8), np.ones((), np.float32), np.zeros(1, np.int8))
     with np.errstate(over="ignore"):
-        scale = np.float32(x.real / (site.result.real * prod(kernel)))
+        scale = np.asarray(x.real / (site.result.real * prod(kernel)), np.float32)
     if not np.isfinite(scale):
         return False
     bias = np.zeros(dims[1], np.int64)
     _prove(site, x, ones, bias)
-    attributes = {"kernel_shape": kernel, "strides": strides, "pads": pads, "dilations": dilations, "group": dims[1]}
-    return _become(site, "QConv", x, ones.data, ones, bias, np.asarray(scale), 2, dict(attributes))
+    attributes: Attributes = {"kernel_shape": kernel, "strides": strides, "pads": pads, "dilations": dilations, "group": dims[1]}
+    return _become(site, "QConv", x, ones.data, ones, bias, scale, 2, attributes)
 
 
 RULES = {"Conv": conv, "Gemm": gemm, "MatMul": gemm, "GlobalAveragePool": mean, "AveragePool": mean}

@@ -149,7 +149,8 @@ def site_of(model: ir.Model, node: ir.Node) -> Site | None:
     result = parameters(node)
     if result is None or not result.whole or result.kind not in EIGHT or integer(node, "block_size", 0):
         return None
-    value, clamps = node.inputs[0], []
+    value = node.inputs[0]
+    clamps: list[ir.Node] = []
     if value is None or (stored(value) is None and not sole_use(value)):
         return None
     core = value.producer()

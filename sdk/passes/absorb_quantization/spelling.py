@@ -9,7 +9,7 @@ import numpy as np
 from edge.graph.rewrite import add_constant, become, constant, fresh, insert_before, is_op, operand, shape
 from edge.passes.absorb_quantization.site import parameters
 from edge.passes.fold_constants import make_initializer
-from edge.words.quant import dequantize, quantize
+from edge.words.quant import Array, dequantize, quantize
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -68,7 +68,9 @@ def _bias(model: ir.Model, node: ir.Node, bias: ir.Value) -> ir.Value:
 
     x, w, dims = constant(node.inputs[1]), constant(node.inputs[4]), shape(bias)
     assert dims is not None and x is not None and w is not None
-    scale = add_constant(model, f"{bias.name}_scale", (x.reshape(-1)[:1] * w.reshape(-1)).astype(np.float32).reshape(() if w.size == 1 else (-1,)))
+    scale = add_constant(
+        model, f"{bias.name}_scale", (x.reshape(-1)[:1].astype(np.float32) * w.reshape(-1).astype(np.float32)).reshape(() if w.size == 1 else (-1,))
+    )
     made = insert_before(node, "DequantizeLinear", [bias, scale], fresh(model, f"{bias.name}_real"), dims, {"axis": 0})
     made.type = ir.TensorType(ir.DataType.FLOAT)
     return made
@@ -92,6 +94,6 @@ def as_real(model: ir.Model, node: ir.Node) -> bool:
     return True
 
 
-def _replace(model: ir.Model, node: ir.Node, array: np.ndarray) -> None:  # type: ignore[type-arg]
+def _replace(model: ir.Model, node: ir.Node, array: Array) -> None:
     make_initializer(model, node.outputs[0], array)
     model.graph.remove(node, safe=True)
