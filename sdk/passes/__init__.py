@@ -28,6 +28,7 @@ PASSES = (
     "recognise_sign",
     "split_to_slices",
     "decompose",
+    "absorb_quantization",
     "crop_before_pad",
     "gather_to_slices",
     "tile_to_expand",
