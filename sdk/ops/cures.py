@@ -70,7 +70,6 @@ ADVICE = {
     "Scan": "let its body keep the shapes of what it carries",
     **dict.fromkeys(("Compress", "NonZero", "Unique", "Range"), SIZE),
     **dict.fromkeys(("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), DRAWN),
-    **dict.fromkeys(("DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"), QUANTIZED),
     "BitCast": BITS,
     **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), LOSS),
     **dict.fromkeys(("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer"), TEXT),
