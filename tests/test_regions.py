@@ -15,6 +15,7 @@ from compiled import LEVELS, Case, run_compiled, wrong
 from edge import graph, passes, plan
 from edge.artifact import plan_json
 from edge.errors import EdgeError
+from edge.graph import reading
 from edge.graph.scans import enter, leave
 from edge.graph.writing import to_bytes
 from edge.kernels.core import Core
@@ -230,6 +231,18 @@ def test_c_computes_what_onnx_runtime_does(tmp_path: Path) -> None:
         pytest.skip("gcc is not installed (apt-get install gcc)")
     tried = cases()
     assert wrong(tried, run_compiled(tried, LEVELS["v3"], tmp_path), 1e-5) == []
+
+
+@slow
+def test_every_optimised_graph_is_one_that_onnx_runtime_runs() -> None:
+    for tried in cases():
+        before = reading.deserialize(tried.model, "small", None)
+        for node in before.graph:
+            node.name = node.name or node.outputs[0].name
+        after = passes.optimize(graph.infer(before, strict=False))
+        left, right = (graph.evaluate(model, tried.inputs, engine="onnxruntime") for model in (before, after))
+        for name, array in left.items():
+            np.testing.assert_allclose(right[name], array, rtol=1e-4, atol=1e-5, err_msg=tried.name)
 
 
 def test_batch_first_is_time_first_turned() -> None:
