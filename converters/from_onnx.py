@@ -13,7 +13,7 @@ from edge.converters.old_opsets import lifted_from_old
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError, spelled
-from edge.graph import reading
+from edge.graph import quantization, reading
 from edge.graph.domain import BODIES, DOMAIN, use
 from edge.graph.rewrite import is_op
 from edge.graph.rewrite import names as value_names
@@ -54,6 +54,7 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
             use(before, node.op_type)
     fix_inputs(before, shapes, origin)
     before.graph.name = safe_name(name)
+    quantization.check(before)
     graph.check(graph.infer(before, strict=False))
     model = lift(_with_branches_taken(before), origin)
     graph.check(graph.infer(model, strict=False), weights=False)

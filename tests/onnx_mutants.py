@@ -25,7 +25,7 @@ from google.protobuf.message import Message
 from edge import converters, passes, plan, targets
 from edge.errors import EdgeError
 from edge.graph.reading import messages
-from edge.pipeline import core_of
+from edge.pipeline import cores_of
 from graphs import proto
 
 EXTREMES = (0, 1, -1, 2, 7, 8, 9, 255, 2**15, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, -(2**31), -(2**63))
@@ -217,7 +217,7 @@ def outcome(data: bytes, inside: Path) -> str:
     try:
         source = _read(path)
         graph = passes.optimize(source.model)
-        plan.make(graph, CORE)
+        plan.make(graph, CORES)
         source.run({v.name: np.ones(v.shape.numpy(), v.dtype.numpy()) for v in source.model.graph.inputs if np.prod(v.shape.numpy()) < SMALL})
     except EdgeError as error:
         text = str(error)
@@ -242,7 +242,7 @@ def _read(path: Path) -> converters.Source:
     return converters.read(path, input_shapes={"x": (2, 2, 2)})
 
 
-CORE = core_of(profile := targets.load("rpi4"), profile.levels[0])
+CORES = cores_of(targets.load("rpi4"))
 
 
 def main() -> int:

@@ -85,6 +85,7 @@ def wrong_manifests() -> list[tuple[dict[str, object], str]]:
         ({"macs": True}, f"manifest.json.macs: bool instead of int ({cure})"),
         ({"macs": -1, "arena_bytes": -2}, f"arena_bytes: -2; macs: -1 ({cure})"),
         ({"inputs": [{"name": "x", "shape": [0], "dtype": "float99"}]}, f"tensor x: dtype float99; tensor x: shape (0,) ({cure})"),
+        ({"inputs": [{"name": "x", "shape": [32], "dtype": "bit"}]}, f"tensor x: dtype bit ({cure})"),
         ({"inputs": [{"name": "x", "shape": [1 << 40], "dtype": "int8"}]}, f"tensor x: shape (1099511627776,) ({cure})"),
         ({"outputs": []}, f"no outputs ({cure})"),
         ({"model": {"origin": "m", "sha256": "../x"}}, f"model.sha256: '../x' is not a sha256 ({cure})"),

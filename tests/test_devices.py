@@ -290,7 +290,7 @@ WHERE = "edge flash A.edge --to ssh://pi@board, or --image card.img"
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", f"flash: says nowhere to put it ({WHERE})"),
+        ("", f"flash: needs --to or --image ({WHERE})"),
         ("--to local --image card.img", f"flash: takes --to or --image, not both ({WHERE})"),
         ("--to local --yes", "flash: --yes: belongs to --image (a device that runs has been configured already)"),
         ("--to local --max-size 1GB", "flash: --max-size: belongs to --image (a device that runs has been configured already)"),

@@ -92,7 +92,7 @@ REFUSED = [
     (
         "refreshed every 5 s",
         trace(gauges.held(SWINGS, 5.0, 1.0)),
-        "gauge: tells something new every 5 s, too seldom for a loop of 20 s (measure longer: --min-secs)",
+        "gauge: tells something new every 5 s, too seldom for a loop of 20 s (measure longer: --min-secs 26)",
     ),
     (
         "refreshed every 4 s",

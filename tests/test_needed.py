@@ -18,7 +18,7 @@ pytest_plugins = ["pytester"]
 
 Install = Callable[..., tuple[list[str], list[str]]]
 #: named elsewhere, for a device, for Python's environment, or because no installation helps
-ELSEWHERE = {"coreutils", "gzip", "raspi-utils", "nvidia-l4t-tools", "python3-venv", "make", "llvm", "systemd", "perl", "it"}
+ELSEWHERE = {"coreutils", "gzip", "raspi-utils", "nvidia-l4t-tools", "python3-venv", "make", "llvm", "systemd", "perl", "putty-tools", "it"}
 
 
 @pytest.fixture

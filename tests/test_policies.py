@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,11 +38,11 @@ def zones(*pairs: tuple[str, int]) -> dict[str, object]:
     }
 
 
-def looked(root: Path, files: dict[str, object], allowed: str = "0-7") -> Moment:
+def looked(root: Path, files: dict[str, object], allowed: str = "0-7", shell: Sequence[str] = ("sh",)) -> Moment:
     """The moment before, of a machine made of files."""
     trees.lay(root, {"proc/stat": "cpu 1 2 3 4 5 6 7 8", "proc/self/status": f"Name:\tsh\nCpus_allowed_list:\t{allowed}"} | files)
     text = LOOK.replace("/sys/", f"{root}/sys/").replace("/proc/", f"{root}/proc/").replace("sleep 0.2", "true")
-    found, _ = moments_of(subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True).stderr)
+    found, _ = moments_of(subprocess.run([*shell, "-c", text], capture_output=True, text=True, check=True).stderr)
     return found[-1]
 
 
@@ -121,6 +123,15 @@ def test_every_policy_that_a_thread_may_use_is_watched(
     got = hygiene_of(latency_of(ms), ms, 0, [seen, replace(seen, when="after")], 8, machine=machine)
     assert (got.reasons, got.stable) == (reasons, not reasons)
     assert str(checks.governor(replace(PI, machine=machine), seen)) == line
+
+
+@pytest.mark.parametrize("shell", [("busybox", "sh"), ("bash", "--posix")], ids=" ".join)
+def test_other_shells_see_the_same(tmp_path: Path, shell: tuple[str, ...]) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed (apt-get install {shell[0]})")
+    files = TWO | zones(("cpu thermal", 48_000), ("soc-thermal", 125_000)) | {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000"}
+    assert looked(tmp_path, files, shell=shell) == looked(tmp_path, files)
+    assert len(looked(tmp_path, files, shell=shell).policies) == 2
 
 
 def test_a_clock_that_rises_to_its_limit_at_work_is_not_held_down(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_a_wrong_kernel_is_found_and_named(
         message = capsys.readouterr().err.splitlines()[-1]
         found = re.sub(r"by [0-9.e-]+", "by E", message)
         assert re.sub(r" at level \w+", " at level L", found) == (
-            f"edge: net.edge: output 'y' of test vector 0 differs from the model by E at level L{under}; step 1, Conv 'd' (net.onnx: c), is the "
+            f"edge: net.edge: output 'y' of test vector 0 differs from the model by E at level L{under}; step 2, Conv + HardSwish 'd', is the "
             f"first that is wrong, by E (graph → artifact) (a mistake of ours: please report it with the folder {folder})"
         )
         assert sorted(path.name for path in folder.iterdir()) == [

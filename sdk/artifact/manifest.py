@@ -12,7 +12,7 @@ from edge.words.dtype import Dtype
 
 SCHEMA = 1
 MAX_BYTES = 32 << 20
-DTYPES = tuple(str(dtype) for dtype in Dtype)
+DTYPES = tuple(str(dtype) for dtype in Dtype if dtype != Dtype.B1)
 MAX_RANK, MAX_TENSOR_BYTES = 8, 1 << 34
 FOREIGN = "the file is damaged or not made by edge: copy or build it again"
 

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
+from edge.words.dtype import Dtype
+from edge.words.layout import WORDS
 from edge.words.plan import Buffer, Constant, Level, Plan, State
-from edge.words.post import ACTIVATIONS, ADD
+from edge.words.post import ACTIVATIONS, COSTS
 from edge.words.region import Region
 from edge.words.step import Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
-MOST_BLOCK = 1 << 10
+MOST_BLOCK = 1 << 20
 COUNTED = ("macs", "bytes", "chunks", "channels")
 
 
@@ -88,6 +90,8 @@ def mistakes(plan: Plan) -> list[str]:
         blocked = buffer.layout.block != 0
         if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
             wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
+        if buffer.dtype == Dtype.B1 and buffer.layout != WORDS:
+            wrong.append(f"buffer '{name}' is {buffer.dtype} in layout {buffer.layout}")
         if buffer.window is not None and not (0 <= buffer.window.region < len(plan.regions) and buffer.shares in plan.buffers):
             wrong.append(f"buffer '{name}' is a window of nothing")
     for name, level in plan.levels.items():
@@ -106,7 +110,7 @@ def mistakes(plan: Plan) -> list[str]:
         if not step.outputs:
             wrong.append(f"step '{step.name}' writes nothing")
         wrong += [f"step '{step.name}' names '{name}', which is not there" for name in sorted(named)]
-        wrong += [f"step '{step.name}': unknown post '{post.kind:.40}'" for post in step.posts if post.kind not in (ADD, *ACTIVATIONS)]
+        wrong += [f"step '{step.name}': unknown post '{post.kind:.40}'" for post in step.posts if post.kind not in (*COSTS, *ACTIVATIONS)]
         wrong += [f"step '{step.name}': view {o.view} of '{o.buffer}'" for o in step.operands if len(o.view) not in (0, 2)]
         counts = [
             ("macs", step.macs),

@@ -26,6 +26,7 @@ that says what no device takes, or whose band would hold zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -132,7 +133,8 @@ def require_often(trace: Trace, loop: Span, rests: Sequence[Span]) -> float:
     if not trace.counts and seconds < 2 * trace.update:
         raise ToolFailed(trace.source, f"tells something new every {trace.update:g} s, too seldom for a loop of {seconds:.3g} s", MORE)
     if seconds < LEAST * every:
-        raise ToolFailed(trace.source, f"tells something new every {every:.2g} s, too seldom for a loop of {seconds:.3g} s", MORE)
+        what = f"tells something new every {every:.2g} s, too seldom for a loop of {seconds:.3g} s"
+        raise ToolFailed(trace.source, what, f"{MORE} {math.ceil(LEAST * every) + 1}")
     for begin, over in rests:
         if over - begin < LEAST_IDLE * every:
             raise ToolFailed(trace.source, f"tells something new every {every:.2g} s, too seldom for {over - begin:.3g} s of rest", OTHER)

@@ -167,6 +167,9 @@ def pad(build: Builder, group: Group) -> None:
     mode = rewrite.text(group.node, "mode", "constant")
     pads, value = rewrite.constant(rewrite.operand(group.node, 1)), rewrite.scalar(rewrite.operand(group.node, 2))
     axes = rewrite.constant(rewrite.operand(group.node, 3))
+    computed = [i for i in (2, 3) if rewrite.operand(group.node, i) is not None and rewrite.constant(rewrite.operand(group.node, i)) is None]
+    if computed:
+        raise group.refused("its value or axes are computed", "pad with a constant")
     if mode != "constant" or pads is None:
         raise group.refused(f"mode '{mode}' has no kernel" if mode != "constant" else "its widths are computed", "pad with a constant")
     before = np.zeros(len(x), int)

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 #: Activations are recognised before constants are folded into weights, which would swallow their +3 and /6; the hard sigmoid last of
 #: them, as it takes in any scale of its input, which may be the end of another activation.
 PASSES = (
+    "cancel_straight_through",
     "fold_constants",
+    "recognise_sign",
     "split_to_slices",
     "decompose",
+    "absorb_quantization",
     "crop_before_pad",
     "gather_to_slices",
     "tile_to_expand",
@@ -47,10 +50,11 @@ PASSES = (
     "canonicalise_linear",
     "fold_batch_norm",
     "fold_affine",
+    "binarize",
     "squeeze_excite",
     "drop_unused",
 )
-OPENING = 3
+OPENING = 5
 
 
 class Pass(Protocol):
@@ -83,6 +87,13 @@ def optimize(model: ir.Model, dump: Path | None = None) -> ir.Model:
     if optimize_bodies(model) and dump is not None:
         graph.save(model, dump / f"{len(PASSES) + 1:02}_bodies.onnx")
     return graph.check(model, empty=False)
+
+
+def notes(model: ir.Model) -> list[str]:
+    """What the passes have to say of an optimized graph."""
+    from edge.passes.binarize import notes
+
+    return notes(model)
 
 
 def optimize_bodies(model: ir.Model) -> int:

@@ -18,6 +18,7 @@ from edge.graph import evaluate
 from edge.graph.exact import evaluate_exactly
 from edge.graph.states import CALLS, repeated
 from edge.verify.digits import limit_of, loss
+from edge.verify.indices import index_counts
 from edge.words.plan import Plan
 
 Array = NDArray[np.generic]
@@ -60,8 +61,8 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
     """
     small = best.macs <= SMALL_MACS
     plain = Vectors(ranges=ranges(source, best, recipe), calls=CALLS if best.states else 1)
-    tried = [_answers(source, best, replace(plain, seed=seed)) for seed in range(1, (SEEDS if small else 1) + 1)]
-    sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in answers.arrays] for answers in tried])
+    tried = [answers(source, best, replace(plain, seed=seed)) for seed in range(1, (SEEDS if small else 1) + 1)]
+    sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in one.arrays] for one in tried])
     order = np.argsort(-(sizes / np.maximum(sizes.max(axis=0), 1e-30)).min(axis=1), kind="stable")
     if not small:
         return tried[0]
@@ -77,9 +78,13 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
 
 
 def ranges(source: Source, best: Plan, recipe: Preprocess | None = None) -> tuple[Range, ...]:
-    """For each input what the network is made for: by the picture's recipe, else by its example inputs, else -1 to 1."""
+    """For each input what the network is made for: an index inside its axis, the picture's recipe, else its example inputs, else -1 to 1."""
     found = []
+    counts = index_counts(best)
     for name in best.inputs:
+        if name in counts:
+            found.append((0.0, float(counts[name])))
+            continue
         example = source.example_inputs.get(name)
         if recipe is not None:
             ends = [(x / recipe.scale - m) / s for m, s in zip(recipe.mean, recipe.std, strict=False) for x in (0, 255)]
@@ -96,7 +101,7 @@ def _inputs(answers: Vectors, best: Plan, number: int) -> dict[str, Array]:
     return {name: vector(answers.seed, number, i, best.buffers[name].shape, best.buffers[name].dtype, spans[i]) for i, name in enumerate(best.inputs)}
 
 
-def _answers(source: Source, best: Plan, vectors: Vectors) -> Answers:
+def answers(source: Source, best: Plan, vectors: Vectors) -> Answers:
     """The source model's own outputs, one vector after the other, outputs in order."""
     found: list[Array] = []
     for number in range(vectors.count):

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -120,4 +121,5 @@ def versions(wrong: Wrong) -> dict[str, str]:
 
 def free_folder(wanted: Path) -> Path:
     """That name, or with a number when an earlier report has it."""
-    return next(path for path in (wanted, *(wanted.with_name(f"{wanted.name}-{n}") for n in range(2, 1 << 30))) if not path.exists())
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    return next(path for path in chain((wanted,), numbered) if not path.exists())

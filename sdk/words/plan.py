@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, Layout
+from edge.words.quant import Quant
 from edge.words.region import Region, Window
 from edge.words.schedule import Schedule
 from edge.words.step import Operand, Step
@@ -33,6 +34,7 @@ class Buffer:
     shares: the buffer whose memory it is, read with another shape; "" for memory of its own.
     index: position among the inputs or outputs.  offset: bytes from the start of the arena, or of the state.
     first, last: the steps between which it lives.  window: which part of `shares` a trip of a region sees; None for the whole.
+    quant: what its integers stand for; None for reals, indices and truth values.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Buffer:
     first: int = 0
     last: int = 0
     window: Window | None = None
+    quant: Quant | None = None
 
     @property
     def storage(self) -> str:
@@ -61,6 +64,13 @@ class Buffer:
     def size(self) -> int:
         """Bytes that it takes in memory."""
         return self.dtype.bytes_of(self.elements)
+
+    def decode(self, data: bytes) -> NDArray[np.generic]:
+        """What its memory holds, as a planar array; bits as -1.0 and 1.0."""
+        if self.dtype != Dtype.B1:
+            return self.layout.unpack(np.frombuffer(data, self.dtype, self.elements), self.shape)
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little").astype(np.float32)
+        return self.layout.unpack(1.0 - 2.0 * bits, self.shape)
 
     @property
     def channels(self) -> int:
@@ -136,6 +146,11 @@ class Plan:
     def trips(self, index: int) -> int:
         """How often step number `index` runs in one call."""
         return prod(region.trips for region in self.regions if region.holds(index))
+
+    def over_trips(self, index: int) -> Step:
+        """Step number `index` with the multiply-adds and bytes of all its runs in one call."""
+        step, trips = self.steps[index], self.trips(index)
+        return replace(step, macs=step.macs * trips, bytes=step.bytes * trips)
 
     @property
     def best(self) -> tuple[Schedule, ...]:

@@ -20,8 +20,9 @@ struct edge_model {
     struct edge_memory memory;
     struct edge_span file;
     struct edge_pool *pool;
-    int threads, failed;
-    char failure[256];
+    int threads;
+    struct edge_fault fault;
+    char failure[512];
 };
 
 /* The level that EDGE_LEVEL names, or the first (best) whose every feature is here; NULL with one line in error. */
@@ -107,7 +108,7 @@ struct edge_model *edge_create(const char *path, int threads, char *error, size_
         return NULL;
     }
     model->program = &edge_program;
-    model->memory.failed = &model->failed;
+    model->memory.fault = &model->fault;
     model->threads = threads > 0 ? threads : cpus();
     if (model->threads > MAX_THREADS) model->threads = MAX_THREADS;
     model->level = choose(model->program, error, error_bytes);
@@ -139,15 +140,17 @@ static int point(struct edge_model *model, const void *const inputs[], void *con
         if (!outputs || !outputs[i]) return EDGE_NULL_POINTER;
     model->memory.inputs = inputs;
     model->memory.outputs = outputs;
+    model->fault.step = 0;
     return EDGE_OK;
 }
 
 /* What a run that has just ended gives back. */
 static int verdict(struct edge_model *model) {
-    if (!model->failed) return EDGE_OK;
-    const struct edge_step *step = &model->level->steps[model->failed - 1];
-    snprintf(model->failure, sizeof model->failure, "%s '%s': an index is outside its axis", step->op, step->name);
-    model->failed = 0;
+    const struct edge_fault *fault = &model->fault;
+    if (!fault->step) return EDGE_OK;
+    const struct edge_step *step = &model->level->steps[fault->step - 1];
+    snprintf(model->failure, sizeof model->failure, "%.60s '%.300s': index %lld is outside an axis of %lld", step->op, step->name,
+             (long long)fault->index, (long long)fault->size);
     return EDGE_BAD_DATA;
 }
 
@@ -261,7 +264,7 @@ static int hand_over(struct edge_model *model, int first, int count, int last, v
 int edge_run_each(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_each_step each) {
     const int wrong = point(model, inputs, outputs);
     if (!wrong) walk_all(model, hand_over, &each);
-    return wrong;
+    return wrong ? wrong : verdict(model);
 }
 
 static const struct edge_tensor *pick(const struct edge_tensor *tensors, int count, int index) {

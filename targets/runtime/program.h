@@ -7,13 +7,27 @@
 #include "cpu.h"  /* the feature bits of a level */
 #include "edge.h" /* struct edge_tensor */
 
+/* What the first step that met an index outside its axis saw.  step: 0 for none, else 1 + its number. */
+struct edge_fault {
+    int step;
+    int64_t index, size;
+};
+
+/* Notes a fault; the first one of a run stays. */
+static inline void edge_fail(struct edge_fault *fault, int step, int64_t index, int64_t size) {
+    int none = 0;
+    if (!__atomic_compare_exchange_n(&fault->step, &none, step, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return;
+    fault->index = index;
+    fault->size = size;
+}
+
 /* Where a step finds its data. Inputs and outputs are the caller's own memory (planar, no alignment promised). */
 struct edge_memory {
     unsigned char *arena;           /* 64-byte aligned, program->arena_bytes */
     const unsigned char *weights;   /* weights.bin, 64-byte aligned */
     const void *const *inputs;
     void *const *outputs;
-    int *failed;                    /* 0, or 1 + the step that met data it cannot use: an index outside its axis */
+    struct edge_fault *fault;
     unsigned char *state;           /* 64-byte aligned, program->state_bytes: kept from call to call, zeroed by edge_reset */
     int64_t *trip;                  /* of each region, from 0 */
 };
@@ -45,7 +59,7 @@ struct edge_level {
     const struct edge_step *steps;
 };
 
-/* Powers of two between which the odd values of a test vector lie: low is 0 or -high. */
+/* Powers of two between which the odd values of a test vector lie: low is 0 or -high.  Of integers: 0 and how many there are, or -1 and 1. */
 struct edge_range {
     double low, high;
 };

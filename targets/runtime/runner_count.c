@@ -23,7 +23,7 @@ int run_count(struct session *session, const struct options *options) {
         return EXIT_USAGE;
     }
     if (!fill_inputs(session, 0)) return EXIT_USAGE;
-    edge_run_each(session->model, session->inputs, session->outputs, run_marked);
+    if (!run_good(session, edge_run_each(session->model, session->inputs, session->outputs, run_marked))) return EXIT_USAGE;
     printf("{\"level\": \"%s\", \"steps\": %d}\n", edge_level(session->model), session->program->n_steps);
     return EXIT_GOOD;
 }

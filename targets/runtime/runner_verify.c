@@ -66,7 +66,7 @@ int run_verify(struct session *session, const struct options *options) {
     if (options->json) printf("{\"level\": \"%s\", \"rtol\": %.9g, \"vectors\": [", edge_level(session->model), p->vector_rtol);
     for (int v = first; v < last; v++) {
         if (!call_vector(session, v)) return EXIT_USAGE;
-        edge_run(session->model, session->inputs, session->outputs);
+        if (!run_once(session)) return EXIT_USAGE;
         for (int i = 0; i < p->n_outputs; at += p->outputs[i].bytes, i++, row++) {
             double difference = 0, largest = 0, limit = p->vector_rtol;
             if (limits) memcpy(&limit, expected.data + total + (size_t)(v * p->n_outputs + i) * sizeof limit, sizeof limit);
