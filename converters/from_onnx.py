@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FIRST_IR = 4  # from here on a weight need not be an input too
 CONSTANTS_OF_ANY_TYPE = 9  # the opset from which a Constant need not be a float
 MIN_OPSET = 20  # Gelu is one node from here on
+BODY_OPSET = 18  # from here to MIN_OPSET no op that a body is made of changes its meaning
 STANDARD = ("", "ai.onnx")
 
 
@@ -70,6 +71,9 @@ def lift(model: ir.Model, where: str) -> ir.Model:
         raise EdgeError(where, f"is of opset {opset}, this onnx knows up to {newest}", "pip install -U onnx onnx-ir")
     if opset >= MIN_OPSET:
         return model.clone()
+    looped = next((node for node in model.graph if is_op(node, "Scan", "Loop")), None) if opset < BODY_OPSET else None
+    if looped is not None:  # onnx's converter does not look into a body
+        raise EdgeError(where, f"{looped.op_type} (node '{looped.name}') is of opset {opset}", f"export it with opset {BODY_OPSET} or newer")
     try:
         lifted = onnx.version_converter.convert_version(onnx.ModelProto.FromString(to_bytes(model)), MIN_OPSET)
     except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
@@ -79,6 +83,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
     new = reading.deserialize(lifted, where, None)
     _initializers_are_constants(new)
     _keep_metadata(model, new)
+    new.metadata_props.update(model.metadata_props)
     new.graph.name = model.graph.name
     return new
 

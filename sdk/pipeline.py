@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 
 from edge import artifact, codegen, converters, passes, plan, targets
 from edge.artifact import plan_json
-from edge.artifact.description import description, labels_file
+from edge.artifact.description import description, inputs_of, labels_bytes, labels_file, outputs_of, require_labels
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.preprocess import parse as parse_preprocess
+from edge.artifact.preprocess import require_input
 from edge.artifact.whole_file import writing
+from edge.converters.stateful import with_states
 from edge.errors import EdgeError, did_you_mean, spelled
 from edge.graph.integers import precision_of
+from edge.graph.states import pairs_of, states_of
 from edge.graph.writing import to_bytes
 from edge.kernels.core import Core
 from edge.targets import toolchain
@@ -60,6 +63,7 @@ def build(
     precision: str = "fp32",
     preprocess: str = "",
     labels: str | Path | None = None,
+    stateful: Mapping[str, str] | str = "",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
     out: str | Path | None = None,
@@ -69,6 +73,7 @@ def build(
 
     model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
     preprocess, labels: stored for `edge run --image`.
+    stateful: input -> the output that becomes this input of the next call, or "h:hn,c:cn"; zero at first and after a reset.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
     out: the file, default NAME-TARGET.edge in the current folder.  say: told each stage as it begins.
@@ -77,9 +82,11 @@ def build(
     _known_precision(precision)
     profile = targets.load(target)
     recipe = parse_preprocess(preprocess) if preprocess else None
-    names = labels_file(Path(labels)) if labels else None
+    names = labels_file(Path(labels)) if labels else ()
+    pairs = pairs_of(stateful)
     say("reading the model")
     source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
+    source = with_states(source, pairs or states_of(source.model))
     for note in source.notes:
         logging.getLogger("edge").warning(note)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
@@ -89,16 +96,21 @@ def build(
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
+    for note in passes.notes(graph):
+        logging.getLogger("edge").warning(note)
     say("planning")
     made = plan.make(graph, cores_of(profile), profile.name)
+    if recipe:
+        require_input(recipe, {t.name: t.shape for t in inputs_of(made)})
+    if labels:
+        require_labels(Path(labels), names, outputs_of(made))
     features = {level.name: level.features for level in profile.levels}
     integers = precision_of(graph)
     answers = expected_integers(source, graph, made, recipe) if integers else expected_outputs(source, made, recipe)
     files = codegen.emit(made, features, profile.name, answers.vectors)
-    names_of = ", ".join(made.levels)
-    say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names_of}{toolchain.first_use(profile)}")
+    say(toolchain.doing(profile))
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
-        binaries = toolchain.compile_program(profile, files, Path(work))
+        binaries = toolchain.compile_program(profile, files, Path(work), say)
     manifest = description(source, profile, made, answers.vectors, integers or precision) | {
         "preprocess": recipe,
         "labels": "labels.txt" if names else None,
@@ -109,7 +121,7 @@ def build(
             toolchain.lay_out(files, stages / "c")
             (stages / "plan.json").write_bytes(plan_json.to_bytes(made))
     say("packing and checking")
-    extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
+    extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": labels_bytes(names)} if names else {})
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
     entries = {"executable": binaries.program, "weights": packed, "graph": graph_file(graph, made), "files": extra}
 

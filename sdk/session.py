@@ -23,6 +23,7 @@ from edge.errors import EdgeError, ToolFailed, did_you_mean
 
 Array = NDArray[np.generic]
 LIBRARY = "lib/libmodel.so"
+BAD_DATA = 3  #: EDGE_BAD_DATA of targets/runtime/edge.h
 
 
 def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
@@ -34,6 +35,7 @@ def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
 class Net:
     """y = net(x);  net.run({"input": x}) -> {"output": y}.  Safe to call from several threads, which then take turns.
 
+    A model with state goes on from call to call; net.reset() lets it begin anew.
     A C-contiguous array of the right dtype and shape is read where it lies, any other layout is copied once; a dtype is never changed.
     """
 
@@ -66,8 +68,26 @@ class Net:
         with self._lock:
             if self._model is None:
                 raise EdgeError(str(self.path), "the model is closed", "load it again")
-            self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            result = self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            if result == BAD_DATA:
+                raise self._bad_data()
         return made
+
+    def _bad_data(self) -> EdgeError:
+        """What is wrong with the inputs of the latest run."""
+        whole = [repr(t.name) for t in self.inputs if t.dtype in ("int32", "int64")]  # what indices are in ONNX
+        cure = f"look at input {', '.join(whole)}" if whole else "the inputs lead to that index"
+        failure = self._library.edge_failure  # libraries of older artifacts have none, and never ask for it
+        failure.restype, failure.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+        return EdgeError(str(self.path), failure(self._model).decode("utf-8", "replace"), cure)
+
+    def reset(self) -> None:
+        """Forgets what a model with state has kept: the next call begins as the first one did."""
+        with self._lock:
+            if self._model is None:
+                raise EdgeError(str(self.path), "the model is closed", "load it again")
+            if hasattr(self._library, "edge_reset"):  # files built before models had state have nothing to forget
+                self._library.edge_reset(ctypes.c_void_p(self._model))
 
     def close(self) -> None:
         """Gives back memory, threads and the library; a second time does nothing."""
@@ -109,12 +129,17 @@ def run_at(artifact: Artifact, place: Place, inputs: Mapping[str, Array], thread
 
 def in_order(inputs: Mapping[str, Array], tensors: tuple[Tensor, ...], path: Path) -> list[Array]:
     """The inputs as the model wants them: all there, none else, each of its dtype and shape."""
+    require_names(inputs, tensors, path)
+    return [np.ascontiguousarray(checked(inputs[t.name], t)) for t in tensors]
+
+
+def require_names(inputs: Mapping[str, object], tensors: tuple[Tensor, ...], path: Path) -> None:
+    """EdgeError when an input is missing or unknown."""
     for name in inputs:
         known(name, tensors, "input", path)
     missing = [t.name for t in tensors if t.name not in inputs]
     if missing:
         raise EdgeError(str(path), f"no value for input {', '.join(repr(n) for n in missing)}", described(tensors))
-    return [np.ascontiguousarray(checked(inputs[t.name], t)) for t in tensors]
 
 
 def known(name: str, tensors: tuple[Tensor, ...], what: str, path: Path) -> None:
@@ -130,12 +155,17 @@ def described(tensors: tuple[Tensor, ...]) -> str:
 def checked(array: Array, tensor: Tensor) -> Array:
     if not isinstance(array, np.ndarray):
         raise EdgeError(tensor.name, f"a {type(array).__name__} is not a numpy array", f"numpy.asarray(x, '{tensor.dtype}')")
-    if array.dtype != np.dtype(tensor.dtype):
-        raise EdgeError(tensor.name, f"{array.dtype} instead of {tensor.dtype}", f"x.astype('{tensor.dtype}')")
-    if array.shape != tensor.shape:
-        cure = f"x.reshape{tensor.shape}" if array.size == int(np.prod(tensor.shape)) else "build it for another --input-shape"
-        raise EdgeError(tensor.name, f"shape {array.shape} instead of {tensor.shape}", cure)
+    require_fit(array.dtype, array.shape, tensor)
     return array
+
+
+def require_fit(dtype: np.dtype[np.generic], shape: tuple[int, ...], tensor: Tensor) -> None:
+    """EdgeError when an array of that dtype and shape is not what the tensor takes."""
+    if dtype != np.dtype(tensor.dtype):
+        raise EdgeError(tensor.name, f"{dtype} instead of {tensor.dtype}", f"x.astype('{tensor.dtype}')")
+    if shape != tensor.shape:
+        cure = f"x.reshape{tensor.shape}" if math.prod(shape) == math.prod(tensor.shape) else "build it for another --input-shape"
+        raise EdgeError(tensor.name, f"shape {shape} instead of {tensor.shape}", cure)
 
 
 def writable(array: Array, tensor: Tensor) -> Array:

@@ -63,6 +63,12 @@ def skipping() -> Generator[None, object, object]:
         pytest.skip(f"{name} is not installed (apt-get install {package})")
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine adds no lines of progress to what a test compares; tests/test_progress.py sets its own."""
+    monkeypatch.setattr("edge.cli.progress.PATIENCE", float("inf"))
+
+
 @pytest.fixture
 def plug() -> Iterator[Plug]:
     """plug(answer) is a serial line at whose end answer(heard) speaks; closed after the test."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bit_cases
 import decompositions
 import numpy as np
 import pytest
@@ -395,6 +396,9 @@ CASES: dict[str, list[Case]] = {
         Case("dead chain and weight", f"{X} {{ a = Mul (x, k)  b = Exp (a)  y = Relu (x) }}", "Relu", const(k=2)),
         Case("all alive", f"{X} {{ y = Relu (x) }}", "Relu", changes=False),
     ],
+    "cancel_straight_through": [Case(*row) for row in bit_cases.CANCEL],
+    "recognise_sign": [Case(*row) for row in bit_cases.SIGN],
+    "binarize": [Case(*row) for row in bit_cases.BINARIZE],
 }  # fmt: skip
 
 

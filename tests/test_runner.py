@@ -203,7 +203,7 @@ DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uin
 
 
 @pytest.mark.parametrize(("dtype", "place"), list(itertools.product(DTYPES, [(7, 0, 0), (2**64 - 1, 3, 5), (5, ODD, 1)])))
-@pytest.mark.parametrize("span", [(-4.0, 4.0), (0.0, 0.25)])
+@pytest.mark.parametrize("span", [(-4.0, 4.0), (0.0, 0.25), (0.0, 5.0)])
 def test_test_vectors_are_the_same_in_c_and_numpy(dtype: str, place: tuple[int, int, int], span: tuple[float, float]) -> None:
     program = tiny.compiled("fill", (tiny.RUNTIME / "vectors.c", FIXTURES / "fill.c"))
     mine = vector(*place, (5, 7), dtype, span)

@@ -12,7 +12,7 @@ from edge.words.dtype import Dtype
 
 SCHEMA = 1
 MAX_BYTES = 32 << 20
-DTYPES = tuple(str(dtype) for dtype in Dtype)
+DTYPES = tuple(str(dtype) for dtype in Dtype if dtype != Dtype.B1)
 MAX_RANK, MAX_TENSOR_BYTES = 8, 1 << 34
 FOREIGN = "the file is damaged or not made by edge: copy or build it again"
 
@@ -45,6 +45,7 @@ class VectorsRecord:
 
     ranges: (low, high) of each input for the vector of odd values.  limits: in place of rtol, for each vector each output, where the model's own
     float32 answer is a quarter of that off its float64 answer; none where float32 is exact enough.
+    calls: a model with state is called so often from a reset, with the same inputs, and its last outputs are compared.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class VectorsRecord:
     generator: str = "splitmix64"
     ranges: tuple[tuple[float, float], ...] = ()
     limits: tuple[float, ...] = ()
+    calls: int = 1
 
     def span(self, index: int) -> tuple[float, float]:
         """The range of input `index`."""

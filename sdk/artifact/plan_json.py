@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
+from edge.words.dtype import Dtype
+from edge.words.layout import WORDS
 from edge.words.plan import Buffer, Constant, Level, Plan, State
 from edge.words.post import ACTIVATIONS, COSTS
+from edge.words.region import Region
 from edge.words.step import Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
@@ -49,6 +52,8 @@ class StoredPlan:
     delivered: tuple[str, ...] = ()
     levels: dict[str, Level] = field(default_factory=dict)
     block: int = 1
+    regions: tuple[Region, ...] = ()
+    state_bytes: int = 0
 
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:
@@ -85,11 +90,19 @@ def mistakes(plan: Plan) -> list[str]:
         blocked = buffer.layout.block != 0
         if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
             wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
+        if buffer.dtype == Dtype.B1 and buffer.layout != WORDS:
+            wrong.append(f"buffer '{name}' is {buffer.dtype} in layout {buffer.layout}")
+        if buffer.window is not None and not (0 <= buffer.window.region < len(plan.regions) and buffer.shares in plan.buffers):
+            wrong.append(f"buffer '{name}' is a window of nothing")
     for name, level in plan.levels.items():
         if not len(level.schedules) == len(level.code) == len(plan.steps):
             wrong.append(f"level '{name}' schedules {len(level.schedules)} of {len(plan.steps)} steps")
         figures = [(key, value) for s in level.schedules for key, value in (("chunks", s.chunks), *s.fields)]
         wrong += [f"level '{name}': {key} {n}" for key, n in figures if not isinstance(n, int) or not 0 < n <= MOST]
+    for region in plan.regions:
+        if not (0 <= region.first <= region.end <= len(plan.steps) and 0 < region.trips <= MOST):
+            wrong.append(f"region '{region.name}' runs steps {region.first} to {region.end} {region.trips} times")
+    wrong += [f"state '{state.input}' is not there" for state in plan.states if state.input not in plan.buffers]
     if not plan.levels:
         wrong.append("no levels")
     for step in plan.steps:

@@ -18,7 +18,7 @@ OPTIONS = {
         **dict.fromkeys(("--calib", "--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
         "--opset": "leave it out: .edge is the only format",
         "--fallback": "replace the operators that edge build names",
-        **dict.fromkeys(("--stateful", "--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
+        **dict.fromkeys(("--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
     },
     "inspect": {"--target": "edge predict MODEL --target T plans a model without building it"},
     "verify": {"--html": "--json prints every comparison"},

@@ -151,8 +151,13 @@ def _pointer(plan: Plan, name: str) -> tuple[str, str]:
         Place.ARENA: f"m->arena + {buffer.offset}",
         Place.INPUT: f"m->inputs[{buffer.index}]",
         Place.OUTPUT: f"m->outputs[{buffer.index}]",
+        Place.STATE: f"m->state + {buffer.offset}",
     }
-    return places[buffer.place], shape_text(buffer)
+    if buffer.window is None:
+        return places[buffer.place], shape_text(buffer)
+    base = f"(const unsigned char *){places[buffer.place]}" if buffer.place == Place.INPUT else places[buffer.place]
+    window = buffer.window
+    return f"{base} + {window.start} + m->trip[{window.region}] * {window.stride}", f"{shape_text(buffer)} of each trip"
 
 
 def _call(plan: Plan, index: int, function: str, name: str) -> str:
@@ -161,7 +166,7 @@ def _call(plan: Plan, index: int, function: str, name: str) -> str:
     lines = [
         f"/* {title} */",
         f"void {function}(const struct edge_memory *m, int begin, int end) {{",
-        f"    {name}(begin, end,{f' m->failed, {index + 1},' if step.loops is not None else ''}",
+        f"    {name}(begin, end,{f' m->fault, {index + 1},' if step.loops is not None else ''}",
     ]
     for position, operand in enumerate(step.operands):
         expression, shape = _pointer(plan, operand.buffer)
@@ -173,7 +178,8 @@ def _call(plan: Plan, index: int, function: str, name: str) -> str:
 def _row(plan: Plan, level: str, index: int) -> str:
     step, column = plan.steps[index], plan.levels[level]
     function = f"{column.code[index]}_step_{index}"
-    y = plan.buffers[step.output]
-    place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == Place.OUTPUT else ("EDGE_PLACE_ARENA", y.offset)
-    figures = (column.schedules[index].chunks, float(step.macs), float(step.bytes), place, offset, y.size)
+    y, trips = plan.buffers[step.output], plan.trips(index)
+    last = y.offset + (y.window.start + (plan.regions[y.window.region].trips - 1) * y.window.stride if y.window else 0)
+    place, offset = (f"EDGE_PLACE_{y.place.upper()}", y.index if y.place == Place.OUTPUT else last)
+    figures = (column.schedules[index].chunks, float(step.macs * trips), float(step.bytes * trips), place, offset, y.size)
     return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {', '.join(map(str, figures))}}},"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.graph.bits import BITS
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
@@ -31,7 +33,7 @@ BODIES = {
     f"{{ {LESS_ZEROS} pf = Cast <to = 1> (ps) qf = Cast <to = 1> (qs) l = Mul (pf, a_scale) r = Mul (qf, b_scale) v = Add (l, r) {SETTLE} }}",
     "QMul": f"QMul (a, b, a_zero, b_zero, scale, y_zero, low, high) => (y) {{ {LESS_ZEROS} t = Mul (ps, qs) {REQUANTIZE} }}",
     "QTable": "QTable (x, table) => (y) { i = Cast <to = 7> (x) y = Gather (table, i) }",  # table[x], negative x from the end
-}
+} | BITS
 
 
 def use(model: ir.Model, op: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import EdgeError
+from edge.graph.bodies import captured
 from edge.graph.rewrite import integer, is_op, shape
 from edge.graph.shapes import skeleton
 
@@ -94,7 +95,7 @@ def _values(model: ir.Model) -> list[ir.Value]:
 
 def _check_names(model: ir.Model, where: str) -> None:
     """Names present and single; every value made before it is read (so: acyclic)."""
-    known: set[int] = {id(v) for v in (*model.graph.inputs, *model.graph.initializers.values())}
+    known: set[int] = {id(v) for v in (*model.graph.inputs, *model.graph.initializers.values(), *captured(model.graph))}
     seen: set[str] = set(model.graph.initializers) | {v.name or "" for v in model.graph.inputs}
     if any(not value.name for value in model.graph.inputs):
         raise EdgeError(where, "an input has no name")

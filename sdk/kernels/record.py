@@ -92,6 +92,7 @@ class Kernel:
     generic: its C is printed for each step (edge.words.loops); reads are then x0, x1, …
     schedule: chooses tiles and chunks for a step on one level.
     work: its class in a profile's `efficiency`.  positions: fields whose product is how often each packed weight is used.
+    word: vector instructions a word of 32 weights that are bits; 0 where its multiply-adds are of numbers.
     instructions: vector instructions an element of its larger side (of_output: of its output), besides multiply-adds.
     """
 
@@ -106,6 +107,7 @@ class Kernel:
     of_output: bool = False
     schedule: Callable[[Task, Core], Schedule] = whole
     generic: bool = False
+    word: int = 0
 
     @property
     def numbers(self) -> tuple[Field, ...]:

@@ -17,11 +17,12 @@ from edge.kernels import kernels
 from edge.kernels.record import RESIDUAL
 from edge.ops.group import Group
 from edge.words.dtype import Dtype
-from edge.words.layout import PLANAR, Layout, Shape, channels_last
+from edge.words.layout import PLANAR, WORDS, Layout, Shape, channels_last
 from edge.words.loops import Instruction, Kind, Loops
 from edge.words.plan import Buffer, Constant, Place
 from edge.words.post import ADD, Post
 from edge.words.quant import Quant
+from edge.words.region import Region
 from edge.words.step import Access, Number, Operand, Step, View
 
 
@@ -38,6 +39,7 @@ class Builder:
         self.shapes: dict[str, Shape] = {}
         self.packed: dict[tuple[object, ...], str] = {}
         self.initializers: Mapping[str, NDArray[np.generic]] = {}
+        self.regions: list[Region] = []
         self.quants: Mapping[str, Quant] = {}
 
     @property
@@ -72,7 +74,7 @@ class Builder:
             return
         own = self.buffers[buffer]
         alias = self.buffer(value, shape, layout, own.place, own.index, own.dtype)
-        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, quant=self.quants.get(value, own.quant))
+        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, window=own.window, quant=self.quants.get(value, own.quant))
         self.hold(value, alias)
 
     def views_as_held(self, value: str) -> tuple[View, ...]:
@@ -109,10 +111,30 @@ class Builder:
             return first.name
         return self.forms.get((value, layout)) or self._gather(value, layout)
 
+    def bits(self, value: str) -> str:
+        """The buffer that holds `value` (-1 and 1) as words of channels: one that was made before, or its signs packed now."""
+        known = self.forms.get((value, WORDS))
+        if known is not None and self.buffers[known].dtype == Dtype.B1:
+            return known
+        x, shape = self.whole(value), self.shapes[value]
+        target = self.buffer(value, shape, WORDS, dtype=Dtype.B1)
+        operands = (self.read("x", x), Operand("y", target, Access.WRITE))
+        step = Step(target, "bits", "pack_b1", operands, tuple(self.packing(x).items()))
+        self.steps.append(replace(step, bytes=self.traffic(step)))
+        self.forms[value, WORDS] = target
+        return target
+
+    def packing(self, x: str, above: int = 0) -> dict[str, Number]:
+        """The numbers of `pack_b1` for a buffer of floats."""
+        held = self.buffers[x]
+        shape = held.shape
+        sizes = {"images": shape[0], "channels": shape[1], "pixels": prod(shape[2:]), "planar": int(not held.layout.block)}
+        return {**sizes, "above": above, "x_image": held.elements // shape[0]}
+
     def views(self, value: str, most: int = 2) -> tuple[View, ...]:
         """Up to `most` views that, one after the other, are the channels of `value` in blocked buffers."""
         views = self.views_as_held(value)
-        if len(views) <= most and all(self.buffers[v.buffer].layout.block for v in views):
+        if len(views) <= most and all(self.buffers[v.buffer].layout == self.blocked_layout for v in views):
             return views
         return (View(self.blocked(value), 0, self.shapes[value][1]),)
 
@@ -127,6 +149,8 @@ class Builder:
     def _gather(self, value: str, layout: Layout) -> str:
         """Copy the views of `value` into one new buffer.  Rank 4, or rank 2 and 3 between planar forms."""
         views, shape = self.held[value], self.shapes[value]
+        if self.buffers[views[0].buffer].dtype == Dtype.B1:
+            raise RuntimeError(f"'{value}' lies as bits, and something else than a binary layer reads it")
         target = self.buffer(value, shape, layout, dtype=self.buffers[views[0].buffer].dtype)
         at = 0
         for view in views:
@@ -291,6 +315,7 @@ class Builder:
             group.covers,
             group.source,
             macs,
+            scope=group.scope,
         )
         self.append(step)
         self.hold(group.output, y)

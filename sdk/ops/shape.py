@@ -74,7 +74,7 @@ def reshape(build: Builder, group: Group) -> None:
     single = whole.layout.block and prod(whole.shape[2:]) == 1 and (whole.shape[0] == 1 or whole.shape[1] % whole.layout.block == 0)
     if whole.layout.block and not single:
         whole = build.buffers[build.planar(input_name(group, 0))]
-    if len(shape) == 4 and shape[2:] == (1, 1) and whole.place == "arena" and (shape[0] == 1 or shape[1] % build.block == 0):
+    if len(shape) == 4 and shape[2:] == (1, 1) and whole.place == "arena" and whole.window is None and (shape[0] == 1 or shape[1] % build.block == 0):
         build.share(group.output, whole.name, shape, build.blocked_layout)
     else:
         build.share(group.output, whole.name, shape)
@@ -167,6 +167,9 @@ def pad(build: Builder, group: Group) -> None:
     mode = rewrite.text(group.node, "mode", "constant")
     pads, value = rewrite.constant(rewrite.operand(group.node, 1)), rewrite.scalar(rewrite.operand(group.node, 2))
     axes = rewrite.constant(rewrite.operand(group.node, 3))
+    computed = [i for i in (2, 3) if rewrite.operand(group.node, i) is not None and rewrite.constant(rewrite.operand(group.node, i)) is None]
+    if computed:
+        raise group.refused("its value or axes are computed", "pad with a constant")
     if mode != "constant" or pads is None:
         raise group.refused(f"mode '{mode}' has no kernel" if mode != "constant" else "its widths are computed", "pad with a constant")
     before = np.zeros(len(x), int)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ from edge.artifact.program import Place, here, program_json
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.artifact.vectors import vector
+from edge.converters.stateful import with_states
 from edge.errors import EdgeError, ToolFailed
 from edge.graph.exact import evaluate_exactly
 from edge.graph.integers import MIXED, TAKEN_OVER, after_islands
+from edge.graph.states import repeated, states_of
 from edge.verify.comparison import TOLERANCES, Comparison, Tolerance, compared, tolerance_for
 from edge.verify.digits import limit_of, loss
 from edge.verify.outcome import Outcome
@@ -81,6 +84,7 @@ def verify(
     whole += compare_all(GRAPH, outputs, graph, tolerance, art, exact=exact)
     layers = compare_all(GRAPH, {n: steps[n] for n in names}, graph, tolerance, art, exact=exact)
     if against is not None:
+        against = with_states(against, [(state.output, state.input) for state in art.plan.states])
         check_same_inputs(art, against)
         original = against.run(inputs)
         whole += compare_all(MODEL, outputs, original, tolerance, art)
@@ -97,7 +101,8 @@ def excused(
 ) -> tuple[list[Comparison], list[Comparison]]:
     """The same, judged again where the graph's own float32 value is off its float64 value; that is asked only where something differs."""
     names = list(dict.fromkeys(c.name for c in (*whole, *layers) if not c.good and c.link != OWN and c.name in graph))
-    exact = evaluate_exactly(graph_of(artifact), inputs, names) if names else None
+    model = graph_of(artifact) if names else None
+    exact = repeated(model, inputs, names, partial(evaluate_exactly, model), calls_of(artifact)) if model is not None else None
     if exact is None:
         return whole, layers
     limits = {name: limit for name in names if (limit := limit_of(loss([graph[name]], exact[name]), rtol)) > rtol}
@@ -152,7 +157,13 @@ def graph_values(artifact: Artifact, inputs: Mapping[str, Array], names: list[st
 
     model = graph_of(artifact)
     known = {value.name for node in model.graph for value in node.outputs}
-    return evaluate(model, inputs, [name for name in dict.fromkeys(names) if name in known])
+    asked = [name for name in dict.fromkeys(names) if name in known]
+    return repeated(model, inputs, asked, partial(evaluate, model), calls_of(artifact)) or {}
+
+
+def calls_of(artifact: Artifact) -> int:
+    """How often a test vector calls the model, from a reset."""
+    return artifact.manifest.vectors.calls
 
 
 def exact_names(artifact: Artifact, names: list[str]) -> set[str]:
@@ -186,6 +197,8 @@ def interleaved(artifact_side: list[Comparison], model_side: list[Comparison], o
 
 def check_same_inputs(artifact: Artifact, source: Source) -> None:
     wanted = {t.name: t.shape for t in artifact.manifest.inputs}
-    given = {v.name: tuple(v.shape) if v.shape is not None else None for v in source.model.graph.inputs if not v.is_initializer()}
+    kept = [given for _, given in states_of(source.model)]
+    inputs = [v for v in source.model.graph.inputs if not v.is_initializer() and v.name not in kept]
+    given = {v.name: tuple(v.shape) if v.shape is not None else None for v in inputs}
     if wanted != given:
         raise EdgeError(source.origin, f"takes {given}, the artifact takes {wanted}", "give the model it was built from, with the same --input-shape")

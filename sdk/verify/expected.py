@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from edge.codegen import Vectors
 from edge.converters import Source
 from edge.graph import evaluate
 from edge.graph.exact import evaluate_exactly
+from edge.graph.states import CALLS, repeated
 from edge.verify.digits import limit_of, loss
+from edge.verify.indices import index_counts
 from edge.words.plan import Plan
 
 Array = NDArray[np.generic]
@@ -46,7 +49,7 @@ class Answers:
     def record(self) -> VectorsRecord:
         """What the manifest says."""
         v = self.vectors
-        return VectorsRecord(v.seed, v.count, v.rtol, ranges=v.ranges, limits=self.limits)
+        return VectorsRecord(v.seed, v.count, v.rtol, ranges=v.ranges, limits=self.limits, calls=v.calls)
 
 
 def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = None) -> Answers:
@@ -56,8 +59,8 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
     that one is taken whose smallest output is largest beside the same output of the others, unless float32 loses digits there and fewer at another.
     A large network is run for one seed, and in float64 only when its check fails.
     """
-    small = sum(step.macs for step in best.steps) <= SMALL_MACS
-    plain = Vectors(ranges=ranges(source, best, recipe))
+    small = best.macs <= SMALL_MACS
+    plain = Vectors(ranges=ranges(source, best, recipe), calls=CALLS if best.states else 1)
     tried = [answers(source, best, replace(plain, seed=seed)) for seed in range(1, (SEEDS if small else 1) + 1)]
     sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in one.arrays] for one in tried])
     order = np.argsort(-(sizes / np.maximum(sizes.max(axis=0), 1e-30)).min(axis=1), kind="stable")
@@ -75,9 +78,13 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
 
 
 def ranges(source: Source, best: Plan, recipe: Preprocess | None = None) -> tuple[Range, ...]:
-    """For each input what the network is made for: by the picture's recipe, else by its example inputs, else -1 to 1."""
+    """For each input what the network is made for: an index inside its axis, the picture's recipe, else its example inputs, else -1 to 1."""
     found = []
+    counts = index_counts(best)
     for name in best.inputs:
+        if name in counts:
+            found.append((0.0, float(counts[name])))
+            continue
         example = source.example_inputs.get(name)
         if recipe is not None:
             ends = [(x / recipe.scale - m) / s for m, s in zip(recipe.mean, recipe.std, strict=False) for x in (0, 255)]
@@ -113,7 +120,7 @@ def judged(answers: Answers) -> Answers:
     names, rtol, losses, arrays = list(answers.plan.outputs), answers.vectors.rtol, [], list(answers.arrays)
     for number in range(answers.vectors.count):
         inputs = _inputs(answers.vectors, answers.plan, number)
-        exact = evaluate_exactly(answers.source.model, inputs, names)
+        exact = repeated(answers.source.model, inputs, names, partial(evaluate_exactly, answers.source.model))
         first = number * len(names)
         own = dict(zip(names, answers.arrays[first : first + len(names)], strict=True))
         losses += _losses(answers, inputs, own, exact, rtol)
@@ -137,7 +144,8 @@ def _losses(
     lost = [loss([answer], exact[name]) for name, answer in own.items()]
     if all(limit_of(x, rtol) <= rtol for x in lost):
         return lost
-    others = [evaluate(answers.source.model, inputs, list(own), engine="reference")]
+    by_reference = partial(evaluate, answers.source.model, engine="reference")
+    others = [repeated(answers.source.model, inputs, list(own), by_reference) or {}]
     others += [answers.source.run({name: shaken(a, k) for name, a in inputs.items()}) for k in range(SHAKEN)]
     return [max(x, loss([other[name] for other in others], exact[name])) for x, name in zip(lost, own, strict=True)]
 

@@ -45,6 +45,8 @@ class Layout:
 
 
 PLANAR = Layout()
+#: how bits (Dtype.B1) lie: words of 32 channels, (N, ceil(C/32), H, W); the bits past C in the last word are 0, unlike the lanes of other blocks
+WORDS = Layout(32)
 
 
 def channels_last(shape: Shape) -> Layout:

@@ -80,6 +80,8 @@ ACTIVATIONS = {
     "scale_shift": Activation(lambda x, a, b: a * x + b, 1),
     "log": Activation(lambda x, a, b: np.log(x), 200, long=True),
     "floor": Activation(lambda x, a, b: np.floor(x), 4),
+    "binarize": Activation(lambda x, a, b: np.where(x >= 0, 1.0, -1.0), 2),
+    "binarize_above": Activation(lambda x, a, b: np.where(x > 0, 1.0, -1.0), 2),
 }
 
 

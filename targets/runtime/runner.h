@@ -35,6 +35,7 @@ struct session {
     const void **inputs;
     void **outputs;
     uint64_t init_ns;
+    int result; /* of the latest run */
 };
 
 /* Returns 1, or 0 with the mistake printed. */
@@ -53,8 +54,15 @@ int run_mlperf(struct session *session, const struct options *options);
 /* The tensor a file is meant for: by its name, or the only one; -1 with the mistake printed. what: "input" or "output". */
 int find_tensor(const struct named_file *file, const struct edge_tensor *tensors, int count, const char *what);
 
+/* Runs the model once. Returns 1, or 0 with what is wrong with the data printed. */
+int run_once(struct session *session);
+int run_good(const struct session *session, int result); /* the same for what another run returned */
+
 /* Fills every input from test vector number `vector`. Returns 1, or 0 with the mistake printed. */
 int fill_inputs(struct session *session, int vector);
+
+/* The same, and all calls of that vector but the last one: a model with state is called several times from a reset. */
+int call_vector(struct session *session, int vector);
 
 /* Reads the files of --sample in a thread, from start to stop; *made is NULL where there are none, and all take NULL. start gives an exit code. */
 struct sampler;

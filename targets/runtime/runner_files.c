@@ -97,10 +97,11 @@ static int write_step(void *user, int step, const char *name, const void *data, 
 
 static int trace(struct session *session, const char *path) {
     FILE *file = fopen(path, "wb");
-    int good = file && edge_trace(session->model, session->inputs, session->outputs, write_step, file) == EDGE_OK;
+    const int result = file ? edge_trace(session->model, session->inputs, session->outputs, write_step, file) : EDGE_STOPPED;
+    int good = result != EDGE_STOPPED;
     if (file && fclose(file) != 0) good = 0;
     if (!good) complain("%s: %s", path, strerror(errno));
-    return good;
+    return good && run_good(session, result);
 }
 
 static int read_inputs(struct session *session, const struct options *options) {
@@ -121,10 +122,10 @@ static int read_inputs(struct session *session, const struct options *options) {
 
 int run_files(struct session *session, const struct options *options) {
     const struct edge_program *p = session->program;
-    if (options->vector >= 0 && !fill_inputs(session, (int)options->vector)) return EXIT_USAGE;
+    if (options->vector >= 0 && !call_vector(session, (int)options->vector)) return EXIT_USAGE;
     if (!read_inputs(session, options)) return EXIT_USAGE;
     if (options->trace && !trace(session, options->trace)) return EXIT_USAGE;
-    if (!options->trace) edge_run(session->model, session->inputs, session->outputs);
+    if (!options->trace && !run_once(session)) return EXIT_USAGE;
     for (int i = 0; i < options->n_outputs; i++) {
         const int at = find_tensor(&options->outputs[i], p->outputs, p->n_outputs, "output");
         if (at < 0 || !write_tensor(options->outputs[i].path, &p->outputs[at], session->outputs[at])) return EXIT_USAGE;

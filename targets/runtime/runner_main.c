@@ -33,6 +33,13 @@ static void close_session(struct session *s) {
     edge_destroy(s->model);
 }
 
+int run_good(const struct session *s, int result) {
+    if (result == EDGE_BAD_DATA) complain("%s", edge_failure(s->model));
+    return result == EDGE_OK;
+}
+
+int run_once(struct session *s) { return run_good(s, edge_run(s->model, s->inputs, s->outputs)); }
+
 int main(int count, char **words) {
     struct options options;
     struct session session = {0};

@@ -66,8 +66,9 @@ int run_stream(struct session *session, const struct options *options) {
             good = more == 0;
             break;
         }
-        edge_run(session->model, session->inputs, session->outputs);
-        good = write_all(session, out, options->n_outputs);
+        good = run_once(session);
+        if (!good) complain("input %ld of the stream cannot be used", done);
+        good = good && write_all(session, out, options->n_outputs);
         done++;
     }
     for (int i = 0; i < RUNNER_MAX_FILES; i++) {
