@@ -10,12 +10,14 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from quantized import FAMILIES, Drawn
 
 from compiled import LEVELS, planned, run_compiled
 from edge import graph, passes
 from edge.kernels import kernels
-from edge.ops.quantized import INTEGERS, LOWERINGS
+from edge.ops.quantized import LOWERINGS
 from edge.targets import host
 from edge.words.plan import Plan
 
@@ -38,19 +40,19 @@ def floats_in(plan: Plan) -> list[str]:
     return [step.name for step in plan.steps if plan.buffers[step.output].dtype not in EIGHT]
 
 
-def test_the_graph_computes_the_definition() -> None:
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(st.sampled_from(sorted(FAMILIES)), st.integers(0, 1 << 20))
+def test_the_graph_computes_the_definition(family: str, seed: int) -> None:
     """The bodies of our ops in standard ONNX, by ONNX Runtime or onnx.reference, are edge.words.quant bit for bit."""
-    wrong = []
-    for made in drawn(3):
-        (got,) = graph.evaluate(optimized(made), made.case.inputs).values()
-        if got.dtype != made.definition.dtype or not np.array_equal(got, made.definition):
-            wrong.append(f"{made.case.name}: {int(np.sum(got != made.definition))} of {got.size}")
-    assert wrong == []
+    made = FAMILIES[family](seed)
+    (got,) = graph.evaluate(optimized(made), made.case.inputs).values()
+    assert got.dtype == made.definition.dtype
+    np.testing.assert_array_equal(got, made.definition, made.case.name)
 
 
 def test_every_case_is_integers_from_end_to_end() -> None:
     """No float lies between two integers: what a plan computes of a drawn case has eight bits, and says what they stand for."""
-    plans = [(made, planned(made.case, LEVELS["v3"].core)) for made in drawn(2)]
+    plans = [(made, planned(made.case, LEVELS["v3"].core)) for made in drawn(3)]
     assert [made.case.name for made, plan in plans if floats_in(plan)] == []
     strange = [
         (made.case.name, buffer.name)
@@ -61,13 +63,13 @@ def test_every_case_is_integers_from_end_to_end() -> None:
     assert strange == []
     called = {step.kernel for _, plan in plans for step in plan.steps}
     assert {name for name in kernels() if name.endswith("_s8")} <= called
-    assert {*LOWERINGS, *INTEGERS} <= {step.op for _, plan in plans for step in plan.steps}
+    assert {*LOWERINGS, "MaxPool"} <= {step.op for _, plan in plans for step in plan.steps}
 
 
 def test_onnx_runtime_is_at_most_one_step_away() -> None:
     onnxruntime.set_default_logger_severity(4)
     far = []
-    for made in drawn(2):
+    for made in drawn(3):
         if made.case.name.startswith("chain"):
             continue  # a step in one layer is several in the next
         options = onnxruntime.SessionOptions()

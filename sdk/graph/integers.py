@@ -21,6 +21,16 @@ def precision_of(model: ir.Model) -> str:
     return MIXED if islands(model) else TAKEN_OVER
 
 
+def after_islands(model: ir.Model) -> set[str]:
+    """The names of all values that depend on an island."""
+    found: set[str] = set()
+    starts = set(islands(model))
+    for node in model.graph:
+        if node in starts or any(value is not None and value.name in found for value in node.inputs):
+            found.update(value.name for value in node.outputs if value.name)
+    return found
+
+
 def islands(model: ir.Model) -> list[ir.Node]:
     """The QuantizeLinear nodes that read what a float op makes: its last digit differs from level to level, so theirs may end one step beside."""
     return [node for node in model.graph if is_op(node, "QuantizeLinear") and node.inputs[0] is not None and node.inputs[0].producer() is not None]

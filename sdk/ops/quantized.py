@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge.graph import rewrite
 from edge.kernels.conv_s8 import LANES
+from edge.ops import shape
 from edge.ops.builder import Builder
 from edge.ops.generic.lowering import generic
 from edge.ops.group import Group, input_name
@@ -189,6 +190,14 @@ def max_pool(build: Builder, group: Group) -> None:
     build.step(group, "max_pool_s8", {"x": build.last(input_name(group, 0))}, numbers, shape=y, layout=channels_last(y), dtype=_dtype(group, -1))
 
 
+def concat(build: Builder, group: Group) -> None:
+    """Channels: the parts' views one after the other, copied once where a kernel wants them together.  Other axes by loops."""
+    if rewrite.integer(group.node, "axis", 0) % 4 == 1:
+        shape.concat(build, group)
+    else:
+        generic(build, group)
+
+
 LOWERINGS = {
     "QConv": Lowering(conv, ("conv_s8", "depthwise_s8")),
     "QGemm": Lowering(gemm, ("conv_s8",)),
@@ -196,4 +205,4 @@ LOWERINGS = {
     "QTable": Lowering(table),
 }
 #: ops of standard ONNX on 8-bit integers, where there is a kernel for them
-INTEGERS = {"MaxPool": Lowering(max_pool, ("max_pool_s8",))}
+INTEGERS = {"MaxPool": Lowering(max_pool, ("max_pool_s8",)), "Concat": Lowering(concat)}

@@ -38,7 +38,7 @@ TOLERANCES = {
     "fp16": Tolerance(1e-2, cosine=0.999),
     "bf16": Tolerance(5e-2, cosine=0.99),
     "int8": Tolerance(1e-1, cosine=0.99),
-    TAKEN_OVER: Tolerance(1e-6, steps=0),
+    TAKEN_OVER: Tolerance(1e-5, steps=0),
     MIXED: Tolerance(1e-1, cosine=0.999, steps=1),
 }
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from edge.graph.quantization import check
 from edge.graph.rewrite import is_op, sweep
-from edge.passes import canonicalise_pool, explicit_padding
+from edge.passes import canonicalise_pool, explicit_padding, fold_constants
 from edge.passes.absorb_quantization import elementwise, layers, moving
 from edge.passes.absorb_quantization.site import Site, note, site_of
 from edge.passes.absorb_quantization.spelling import as_integers, as_real, spelled_out
@@ -49,7 +49,10 @@ def run(model: ir.Model) -> int:
         site = site_of(model, node)
         count += site is not None and _absorbed(site)
     sweep(model)
-    return count + sum(as_real(model, node) for node in list(model.graph) if is_op(node, "DequantizeLinear"))
+    real = sum(as_real(model, node) for node in list(model.graph) if is_op(node, "DequantizeLinear"))
+    if real:
+        fold_constants.run(model)  # a weight may be turned or reshaped behind its DequantizeLinear
+    return count + real
 
 
 def _absorbed(site: Site) -> bool:

@@ -27,7 +27,7 @@ def spelled_out(model: ir.Model, node: ir.Node) -> bool:
 
     op, reads, (scale, zero), bias = FORMS[node.op_type]
     name, out = node.outputs[0].name or "y", shape(node.outputs[0])
-    if out is None or any(shape(node.inputs[i]) is None for i, *_ in reads):
+    if out is None or not _absorbable(node):
         return False
     real = ir.TensorType(ir.DataType.FLOAT)
     inputs = [_real(model, node, at, axis) for *at, axis in reads]
@@ -42,6 +42,13 @@ def spelled_out(model: ir.Model, node: ir.Node) -> bool:
         made.attributes[key] = attribute
     become(node, "QuantizeLinear", [middle, node.inputs[scale], node.inputs[zero]])
     return True
+
+
+def _absorbable(node: ir.Node) -> bool:
+    """Pictures or rows, weights and parameters that are constant; anything else keeps its own exact loops."""
+    x, w = shape(node.inputs[0]), constant(node.inputs[3])
+    known = all(constant(node.inputs[i]) is not None for i in (1, 2, 4, 5, 6, 7))
+    return known and x is not None and w is not None and w.ndim == (4 if node.op_type == "QLinearConv" else 2) and len(x) >= 2
 
 
 def _real(model: ir.Model, node: ir.Node, at: list[int], axis: int) -> ir.Value:
