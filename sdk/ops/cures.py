@@ -15,7 +15,6 @@ FORMULAS = {
 OUTSIDE = "end the network before it and compute it from the output with numpy"
 BEFORE = "compute it before the network and give the result as an input"
 INDICES = "make its indices constant"
-QUANTIZED = "quantize it with constant scales and zero points, as DequantizeLinear, the op, QuantizeLinear"
 SEQUENCE = "a list of tensors is not supported: keep its tensors apart or concatenate them"
 STATE = "write one step by matmul, sigmoid and tanh, with the state as an input and an output, and build it with --stateful"
 BRANCH = "export the model with a constant condition, or both branches and their weighted sum"
