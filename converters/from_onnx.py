@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge import graph, passes
 from edge.converters.inputs import fix_inputs
 from edge.converters.old_opsets import lifted_from_old
+from edge.converters.old_resizes import say_where_resizes_read
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError, spelled
@@ -85,6 +86,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
     _initializers_are_constants(new)
     _keep_metadata(model, new)
     new.metadata_props.update(model.metadata_props)
+    say_where_resizes_read(model, new, where)
     new.graph.name = model.graph.name
     return new
 
