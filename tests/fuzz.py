@@ -1,6 +1,6 @@
 """Mutants of every kind of file that comes from outside: only EdgeError comes out of its reader.
 
-    python tests/fuzz.py READER COUNT [--seed N] [--keep DIR]          READER: pt2, edge, arrays, pictures, profiles, onnx
+    python tests/fuzz.py READER COUNT [--seed N] [--keep DIR]          READER: pt2, edge, arrays, pictures, profiles, onnx, or all
     make fuzz ARGS="pt2 20000"
 
 Each mutant follows from its number and the seed.  Wrong is: another exception, more than 10 s of CPU or 2 GB, a file or folder that appears, and a
@@ -90,20 +90,24 @@ def _peak() -> int:
 
 @contextlib.contextmanager
 def _printed_to(descriptor: int) -> Iterator[None]:
-    """Libraries print past sys.stderr: the descriptors themselves are turned."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """Libraries print past sys.stderr: the descriptors themselves are turned, and Python's streams with them."""
     kept = os.dup(1), os.dup(2)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
     try:
-        yield
+        with open(os.dup(descriptor), "w", errors="surrogateescape") as stream:  # noqa: PTH123  a descriptor, not a path
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
+            with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+                yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
         for target, old in zip((1, 2), kept, strict=True):
             os.dup2(old, target)
             os.close(old)
+
+
+def place_of(reader: Reader, folder: Path) -> Path:
+    """The folder for its files, with what else they need."""
+    prepare = getattr(reader, "prepare", None)
+    return prepare(folder) if prepare else folder
 
 
 def load(name: str) -> Reader:
@@ -113,39 +117,44 @@ def load(name: str) -> Reader:
 
 def wrong(reader: Reader, indexes: range, folder: Path, seed: str) -> list[tuple[int, str]]:
     """The numbers of the mutants that are not taken or refused as they must be, and what came."""
-    found = []
-    with contextlib.chdir(folder):
+    found, place = [], place_of(reader, folder)
+    with contextlib.chdir(place):
         for index in indexes:
-            said = outcome(reader, reader.mutant(random.Random(f"{seed}/{index}")), folder)
+            said = outcome(reader, reader.mutant(random.Random(f"{seed}/{index}")), place)
             found += [(index, said)] if said.startswith("!") else []
     return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("reader", choices=READERS)
+    parser.add_argument("reader", choices=[*READERS, "all"])
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", default="0")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for one mutant of each kind that is wrong")
     args = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
-    reader, kinds, bad = load(args.reader), collections.Counter[str](), collections.Counter[str]()
     keep = args.keep.resolve() if args.keep else None
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
-        for index in range(args.first, args.first + args.count):
-            data = reader.mutant(random.Random(f"{args.seed}/{index}"))
-            said = outcome(reader, data, Path(name))
+    found = [run(name, range(args.first, args.first + args.count), args.seed, keep) for name in (READERS if args.reader == "all" else [args.reader])]
+    return sum(found) > 0
+
+
+def run(name: str, indexes: range, seed: str, keep: Path | None) -> int:
+    """Prints one mutant of each kind that is wrong, and how many were taken and refused; the number of wrong ones."""
+    reader, kinds, bad = load(name), collections.Counter[str](), collections.Counter[str]()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(place := place_of(reader, Path(folder))):
+        for index in indexes:
+            data = reader.mutant(random.Random(f"{seed}/{index}"))
+            said = outcome(reader, data, place)
             kinds["taken" if not said else "wrong" if said.startswith("!") else "refused"] += 1
-            if said.startswith("!"):
-                key = " ".join(said.split()[:2])
-                bad[key] += 1
-                if bad[key] == 1:
-                    print(index, said, flush=True)
-                    if keep:
-                        (keep / f"{args.reader}-{args.seed}-{index}{reader.ENDING}").write_bytes(data)
-    print(args.reader, dict(kinds), dict(bad))
-    return bool(bad)
+            key = " ".join(said.split()[:2])
+            if said.startswith("!") and not bad[key]:
+                print(index, said, flush=True)
+                if keep:
+                    (keep / f"{name}-{seed}-{index}{reader.ENDING}").write_bytes(data)
+            bad[key] += said.startswith("!")
+    print(name, dict(kinds), dict(+bad), flush=True)
+    return bad.total()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import random
+import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +16,15 @@ NUMBERS: tuple[Any, ...] = (
 )  # fmt: skip
 TEXTS = ("", "x", "y", "\0", "\n", "\x1b[31m", "\x9b31m", "\u202e", "\ud800", "../x", "/etc/passwd", "é" * 3, "n" * 5000, "<b>", "*/", "%s%n", "-rf")
 Place = tuple[Any, Any]  #: a dict or list, and the key or index in it
+
+
+def packed(parts: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip with these members, some of one name perhaps."""
+    file = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in parts:
+            archive.writestr(zipfile.ZipInfo(name), content, method)
+    return file.getvalue()
 
 
 def places(tree: Any) -> Iterator[Place]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mutants import NUMBERS, TEXTS, changed
+from mutants import NUMBERS, TEXTS, changed, packed
 
 from edge import converters
 
@@ -81,14 +81,6 @@ def seeds() -> tuple[bytes, ...]:
 def members(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
-
-
-def packed(parts: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in parts:
-            archive.writestr(zipfile.ZipInfo(name), content, method)
-    return file.getvalue()
 
 
 def mutant(draw: random.Random) -> bytes:

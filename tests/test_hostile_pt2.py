@@ -14,6 +14,7 @@ from typing import Any
 
 import fuzz
 import pytest
+from mutants import packed
 
 from edge import converters
 from edge.converters import pt2_archive, pt2_program
@@ -52,7 +53,7 @@ def named(good: bytes) -> dict[str, bytes]:
 
 
 def put(parts: dict[str, bytes]) -> bytes:
-    return pt2_mutants.packed([(f"net/{name}", content) for name, content in parts.items()])
+    return packed([(f"net/{name}", content) for name, content in parts.items()])
 
 
 def changed(good: bytes, change: Change, member: str = MODEL) -> bytes:
@@ -288,14 +289,12 @@ def test_a_member_that_no_program_has_is_refused(good: bytes, name: str, shown: 
 
 def test_a_member_twice(good: bytes) -> None:
     parts = [(f"net/{name}", content) for name, content in named(good).items()]
-    with pytest.warns(UserWarning, match="Duplicate name"):
-        data = pt2_mutants.packed([*parts, (f"net/{MODEL}", b"{}")])
-    assert refusal(data) == f"member 'net/{MODEL}' is in it twice {AGAIN}"
+    assert refusal(packed([*parts, (f"net/{MODEL}", b"{}")])) == f"member 'net/{MODEL}' is in it twice {AGAIN}"
 
 
 def test_members_in_two_folders(good: bytes) -> None:
     parts = [(f"net/{name}", content) for name, content in named(good).items()]
-    assert refusal(pt2_mutants.packed([*parts, ("other/x", b"")])) == f"its members do not lie in one folder but in 2 {EXPORT}"
+    assert refusal(packed([*parts, ("other/x", b"")])) == f"its members do not lie in one folder but in 2 {EXPORT}"
 
 
 def test_a_member_missing(good: bytes) -> None:
@@ -315,7 +314,7 @@ def test_what_follows_the_end_is_refused(good: bytes) -> None:
 
 
 def test_a_bomb() -> None:
-    data = pt2_mutants.packed([("a/big", b"\0" * 30_000_000)], zipfile.ZIP_DEFLATED)
+    data = packed([("a/big", b"\0" * 30_000_000)], zipfile.ZIP_DEFLATED)
     assert refusal(data) == f"unpacks {len(data)} bytes into 30000000 in 1 members (that is not a model)"
 
 
@@ -355,9 +354,9 @@ def test_example_inputs_that_hold_code(good: bytes) -> None:
 def test_example_inputs_that_are_a_bare_pickle(good: bytes) -> None:
     where = f"{pt2_archive.EXAMPLES}: "
     assert refusal(examples(good, pickle.dumps(Harm()))) == f"{where}is not a .pt2 archive, or a truncated one {AGAIN}"
-    script = pt2_mutants.packed([("a/data.pkl", b""), ("a/constants.pkl", b""), ("a/code/x.py", b"")])
+    script = packed([("a/data.pkl", b""), ("a/constants.pkl", b""), ("a/code/x.py", b"")])
     assert refusal(examples(good, script)) == f"{where}holds 'constants.pkl' {EXPORT}"
-    assert refusal(examples(good, pt2_mutants.packed([("a/version", b"3")]))) == f"{where}holds no 'data.pkl' {EXPORT}"
+    assert refusal(examples(good, packed([("a/version", b"3")]))) == f"{where}holds no 'data.pkl' {EXPORT}"
 
 
 @pytest.mark.parametrize("value", [((3,), {}), ((torch.zeros(1).expand(2**24),), {}), ((torch.eye(2).to_sparse(),), {})])

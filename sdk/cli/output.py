@@ -14,7 +14,7 @@ from contextvars import ContextVar
 
 import click
 
-from edge.errors import EdgeError, ToolFailed
+from edge.errors import EdgeError, ToolFailed, plain
 
 LOUDNESS = "edge.loudness"  #: in the meta of click's context
 QUIET, NORMAL, VERBOSE = -1, 0, 1
@@ -43,14 +43,14 @@ def loudness() -> int:
 def complain(text: str, end: str = "\n") -> None:
     """Writes a line to stderr; there is nowhere to report that stderr is full."""
     try:
-        print(text, end=end, file=sys.stderr, flush=True)
+        print(plain(text), end=end, file=sys.stderr, flush=True)
     except OSError:
         lead_to_nowhere(2)
 
 
 def write(text: str) -> None:
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(plain(text))
         sys.stdout.flush()
     except BrokenPipeError:
         lead_to_nowhere(1)
