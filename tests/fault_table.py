@@ -22,7 +22,8 @@ Every row is a test. The device has a version of a model installed; then the fau
 end in the one line on the right, and each test then looks whether the version from before is whole, is still the current one and still computes
 right, and, on the made-up faults, whether the next flash succeeds. *a faulty line*: this machine as the device, its connection made to fail
 (`tests/test_faults.py`); *a board*: a Raspberry Pi 3 played by QEMU, on which root does the damage (`tests/test_virtual_faults.py`). Faults of
-ssh's keys and hosts are in `tests/test_ssh.py`, of adb's server in `tests/test_adb.py`, of cards and images in `tests/test_hostile_images.py`;
+ssh's keys and hosts are in `tests/test_ssh.py`, of adb's server in `tests/test_adb.py`, of cards and images in `tests/test_hostile_images.py`, of
+models, artifacts and other files from outside in the rest of `tests/test_hostile_*.py` ([SECURITY.md](../SECURITY.md));
 `tests/test_power.py` cuts the power at every command of a flash and of a rollback, `tests/test_flash_virtual.py` kills the board in the middle
 of one. ROOT, JOB, NEW, NEW.EDGE, SIZE and PID stand for what differs from day to day."""
 
