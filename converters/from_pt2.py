@@ -73,11 +73,12 @@ def examples(program: torch.export.ExportedProgram, origin: str) -> tuple[torch.
     """The example inputs: plain tensors of the sizes that the program names, and no larger than what the file holds of them."""
     import torch
 
-    args, _ = program.example_inputs or ((), {})
-    if not args or not all(type(arg) is torch.Tensor for arg in args):
+    found = program.example_inputs
+    args, named = found if isinstance(found, tuple) and len(found) == 2 else ((), {})
+    if not isinstance(args, tuple) or not args or named or not all(type(arg) is torch.Tensor for arg in args):
         raise EdgeError(origin, "holds no example inputs of plain tensors", "export it with positional tensors")
     for arg in args:
-        dense = arg.layout == torch.strided and arg.device.type == "cpu"
+        dense = arg.layout == torch.strided and arg.device.type == "cpu" and arg.dtype not in (torch.bfloat16, torch.complex32)
         if not dense or arg.numel() > MAX_ELEMENTS or arg.numel() * arg.element_size() > arg.untyped_storage().nbytes() + 2**20:
             raise EdgeError(origin, "holds no example inputs of plain tensors", "export it with positional tensors")
     return tuple(args)

@@ -20,7 +20,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,999}")
 QUALIFIED = re.compile(r"(?!.*__class|.*__dict)[A-Za-z0-9_]{1,999}(\.[A-Za-z0-9_]{1,999}){0,99}")
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 ATEN = re.compile(r"torch\.ops\.aten\.([A-Za-z0-9_]+)\.([A-Za-z0-9_]+)")
-HIGHER = {f"torch.ops.higher_order.{name}" for name in ("cond", "scan", "while_loop", "wrap_with_autocast", "wrap_with_set_grad_enabled")}
+HIGHER = {f"torch.ops.higher_order.{name}" for name in ("cond", "wrap_with_autocast", "wrap_with_set_grad_enabled")}
 #: arguments of aten operators that may be texts; others name files
 TEXTS = {
     "approximate", "driver", "equation", "indexing", "mode", "ord", "pad_mode", "padding", "padding_mode", "reduce", "rounding_mode", "side", "UPLO",
@@ -51,9 +51,7 @@ def program(tree: Json) -> Json:
     module = _get(tree, "graph_module", dict)
     foreign = _foreign(_get(module, "graph", dict))
     if foreign:
-        raise Wrong(
-            f"calls what is not an operator of torch: {listed(sorted(foreign), 5)}", "write that part with torch's own operators, and export it again"
-        )
+        raise Wrong(f"calls what is not taken from a file: {listed(sorted(foreign))}", "write that part with aten operators, and export it again")
     calls = [entry for entry in _get(module, "module_call_graph", list) if isinstance(entry, dict) and entry.get("fqn") == ""]
     if len(calls) != 1:
         raise Wrong("does not say how it is called", AGAIN)
@@ -183,30 +181,30 @@ def _call(tree: Json) -> Json:
     return {
         "inputs": [],
         "outputs": [],
-        "in_spec": _spec(_get(tree, "in_spec", str)),
-        "out_spec": _spec(_get(tree, "out_spec", str)),
+        "in_spec": _spec(_get(tree, "in_spec", str), _name),  # names of keywords are printed into code
+        "out_spec": _spec(_get(tree, "out_spec", str), _text),
         "forward_arg_names": None if names is None else [_name(name) for name in _list(names)],
     }
 
 
-def _spec(text: str) -> str:
+def _spec(text: str, key: Callable[[Json], str]) -> str:
     """How inputs or outputs are nested.  Other kinds of nests import the modules that they name."""
     value = json.loads(text)
     if not isinstance(value, list) or len(value) != 2 or value[0] != 1:
         raise Wrong("nests its inputs or outputs in an unknown way", AGAIN)
-    return json.dumps([1, _nest(value[1], 0)])
+    return json.dumps([1, _nest(value[1], key, 0)])
 
 
-def _nest(tree: Json, depth: int) -> Json:
+def _nest(tree: Json, key: Callable[[Json], str], depth: int) -> Json:
     kind, children = _dict(tree).get("type"), _get(tree, "children_spec", list)
     if depth > MAX_DEPTH or (kind is not None and str(kind) not in NESTS):
         raise Wrong(f"its inputs or outputs are held in '{str(kind)[:80]}'", "give and return tensors, tuples, lists or dicts of them")
     if kind is None:
         return {"type": None, "context": None, "children_spec": []}
-    keys = [_text(key) for key in _list(json.loads(_get(tree, "context", str)))] if kind in KEYED else None
+    keys = [key(name) for name in _list(json.loads(_get(tree, "context", str)))] if kind in KEYED else None
     if keys is not None and len(keys) != len(children):
         raise Wrong("nests its inputs or outputs in an unknown way", AGAIN)
-    return {"type": kind, "context": json.dumps(keys), "children_spec": [_nest(item, depth + 1) for item in children]}
+    return {"type": kind, "context": json.dumps(keys), "children_spec": [_nest(item, key, depth + 1) for item in children]}
 
 
 def _argument(tree: Json, depth: int) -> Json:

@@ -141,15 +141,16 @@ def test_a_zip_with_two_directories_is_refused(good: bytes) -> None:
         ("torch.ops.aten.save.default", "torch.ops.aten.save.default"),
         ("torch.ops.aten.__class__.mro", "torch.ops.aten.__class__.mro"),
         ("torch.ops.torchvision.nms.default", "torch.ops.torchvision.nms.default"),
+        ("torch.ops.higher_order.while_loop", "torch.ops.higher_order.while_loop"),
         ("torch.ops.load_library", "torch.ops.load_library"),
         ("#ext:x", "#ext:x"),
         ("", "''"),
     ],
 )
 def test_a_target_that_is_not_an_operator_without_effects_is_refused(good: bytes, target: str, shown: str) -> None:
-    cure = "(write that part with torch's own operators, and export it again)"
+    cure = "(write that part with aten operators, and export it again)"
     found = refusal(changed(good, lambda tree: node_of(tree).update(target=target)))
-    assert found == f"calls what is not an operator of torch: {shown} {cure}"
+    assert found == f"calls what is not taken from a file: {shown} {cure}"
 
 
 def test_all_foreign_targets_are_named_at_once(good: bytes) -> None:
@@ -157,8 +158,8 @@ def test_all_foreign_targets_are_named_at_once(good: bytes) -> None:
         graph_of(tree)["nodes"] = [node_of(tree) | {"target": f"mine.{i}"} for i in range(7)]
 
     assert refusal(changed(good, change)) == (
-        "calls what is not an operator of torch: mine.0, mine.1, mine.2, mine.3, mine.4 and 2 more "
-        "(write that part with torch's own operators, and export it again)"
+        "calls what is not taken from a file: mine.0, mine.1, mine.2, mine.3, mine.4 and 2 more "
+        "(write that part with aten operators, and export it again)"
     )
 
 
@@ -173,6 +174,7 @@ def rename(old: str, new: str) -> Change:
     return change
 
 
+KEYWORD = json.dumps([1, {"type": "builtins.dict", "context": json.dumps([f"x={CODE}"]), "children_spec": [{"type": None, "children_spec": []}]}])
 ENUM = json.dumps([1, {"type": "builtins.tuple", "context": json.dumps({"__enum__": "harm:x"}), "children_spec": []}])
 FACTORY = json.dumps([1, {"type": "collections.defaultdict", "context": '{"default_factory_module": "harm"}', "children_spec": []}])
 
@@ -191,6 +193,7 @@ def call_of(tree: dict[str, Any]) -> Any:
          f"the name 'w\"); {CODE}; (\"' is not that of a weight {EXPORT}"),
         (lambda tree: call_of(tree).update(in_spec=FACTORY),
          "its inputs or outputs are held in 'collections.defaultdict' (give and return tensors, tuples, lists or dicts of them)"),
+        (lambda tree: call_of(tree).update(in_spec=KEYWORD), f"the name 'x={CODE}' is not an identifier {EXPORT}"),
         (lambda tree: call_of(tree).update(in_spec="[2, {}]"), f"nests its inputs or outputs in an unknown way {EXPORT}"),
         (lambda tree: tree["graph_module"]["module_call_graph"].clear(), f"does not say how it is called {EXPORT}"),
         (lambda tree: graph_of(tree)["tensor_values"]["input"]["sizes"].append({"as_expr": {"expr_str": CODE}}),
@@ -359,9 +362,27 @@ def test_example_inputs_that_are_a_bare_pickle(good: bytes) -> None:
     assert refusal(examples(good, packed([("a/version", b"3")]))) == f"{where}holds no 'data.pkl' {EXPORT}"
 
 
-@pytest.mark.parametrize("value", [((3,), {}), ((torch.zeros(1).expand(2**24),), {}), ((torch.eye(2).to_sparse(),), {})])
+@pytest.mark.parametrize(
+    "value",
+    [
+        ((torch.zeros(1, 3, dtype=torch.bfloat16),), {}),
+        ((3,), {}),
+        ((torch.zeros(1).expand(2**24),), {}),
+        ((torch.eye(2).to_sparse(),), {}),
+    ],
+)
 def test_example_inputs_that_are_not_plain(good: bytes, value: object) -> None:
     assert refusal(examples(good, saved(value))) == "holds no example inputs of plain tensors (export it with positional tensors)"
+
+
+def test_inputs_by_keyword_are_refused() -> None:
+    class Two(torch.nn.Module):
+        def forward(self, x: Any, more: Any) -> Any:
+            return x + more
+
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(Two(), (torch.zeros(1, 3),), {"more": torch.zeros(1, 3)}), file)
+    assert refusal(file.getvalue()) == "holds no example inputs of plain tensors (export it with positional tensors)"
 
 
 def test_options_that_do_not_apply() -> None:
