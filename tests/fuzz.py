@@ -142,7 +142,7 @@ def main() -> int:
 def run(name: str, indexes: range, seed: str, keep: Path | None) -> int:
     """Prints one mutant of each kind that is wrong, and how many were taken and refused; the number of wrong ones."""
     reader, kinds, bad = load(name), collections.Counter[str](), collections.Counter[str]()
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(place := place_of(reader, Path(folder))):
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(place := place_of(reader, Path(folder))), contextlib.suppress(KeyboardInterrupt):
         for index in indexes:
             data = reader.mutant(random.Random(f"{seed}/{index}"))
             said = outcome(reader, data, place)
