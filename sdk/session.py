@@ -29,7 +29,10 @@ LIBRARY = "lib/libmodel.so"
 
 
 def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
-    """Opens an artifact for calling.  threads: 0 for one a CPU.  check: compare its hashes first."""
+    """Opens an artifact for calling.  threads: 0 for one a CPU.  check: compare its hashes first.
+
+    To replace a file that is loaded, rename the new one over it: what is written into it changes or crashes the model that runs.
+    """
     try:
         file = Path(path).open("rb")  # noqa: SIM115  one file for code and weights, whatever the path comes to name
     except OSError:
