@@ -42,7 +42,7 @@ def work():
     while not stop.is_set(): net(x)
 thread = threading.Thread(target=work); thread.start()
 wrong = 0
-for _ in range(30):
+for _ in range(10):
     child = os.fork()
     if child == 0:
         import signal; signal.alarm(20)
