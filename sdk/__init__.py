@@ -11,6 +11,7 @@ milliseconds and needs neither numpy nor onnx.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["CheckFailed", "DeviceFailed", "EdgeError", "ToolFailed", "build", "load", "predict", "profile"]
+
+# ONNX Runtime from 1.32 on keeps a device id and a database of events in the user's home. It looks at this when it is imported, by edge, by torch's
+# exporter or by the user, and in the programs that edge starts.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 PUBLIC = {
     "build": "edge.api",

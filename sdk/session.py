@@ -132,12 +132,17 @@ def run_at(artifact: Artifact, place: Place, inputs: Mapping[str, Array], thread
 
 def in_order(inputs: Mapping[str, Array], tensors: tuple[Tensor, ...], path: Path) -> list[Array]:
     """The inputs as the model wants them: all there, none else, each of its dtype and shape."""
+    require_names(inputs, tensors, path)
+    return [np.ascontiguousarray(checked(inputs[t.name], t)) for t in tensors]
+
+
+def require_names(inputs: Mapping[str, object], tensors: tuple[Tensor, ...], path: Path) -> None:
+    """EdgeError when an input is missing or unknown."""
     for name in inputs:
         known(name, tensors, "input", path)
     missing = [t.name for t in tensors if t.name not in inputs]
     if missing:
         raise EdgeError(str(path), f"no value for input {', '.join(repr(n) for n in missing)}", described(tensors))
-    return [np.ascontiguousarray(checked(inputs[t.name], t)) for t in tensors]
 
 
 def known(name: str, tensors: tuple[Tensor, ...], what: str, path: Path) -> None:
@@ -153,12 +158,17 @@ def described(tensors: tuple[Tensor, ...]) -> str:
 def checked(array: Array, tensor: Tensor) -> Array:
     if not isinstance(array, np.ndarray):
         raise EdgeError(tensor.name, f"a {type(array).__name__} is not a numpy array", f"numpy.asarray(x, '{tensor.dtype}')")
-    if array.dtype != np.dtype(tensor.dtype):
-        raise EdgeError(tensor.name, f"{array.dtype} instead of {tensor.dtype}", f"x.astype('{tensor.dtype}')")
-    if array.shape != tensor.shape:
-        cure = f"x.reshape{tensor.shape}" if array.size == int(np.prod(tensor.shape)) else "build it for another --input-shape"
-        raise EdgeError(tensor.name, f"shape {array.shape} instead of {tensor.shape}", cure)
+    require_fit(array.dtype, array.shape, tensor)
     return array
+
+
+def require_fit(dtype: np.dtype[np.generic], shape: tuple[int, ...], tensor: Tensor) -> None:
+    """EdgeError when an array of that dtype and shape is not what the tensor takes."""
+    if dtype != np.dtype(tensor.dtype):
+        raise EdgeError(tensor.name, f"{dtype} instead of {tensor.dtype}", f"x.astype('{tensor.dtype}')")
+    if shape != tensor.shape:
+        cure = f"x.reshape{tensor.shape}" if math.prod(shape) == math.prod(tensor.shape) else "build it for another --input-shape"
+        raise EdgeError(tensor.name, f"shape {shape} instead of {tensor.shape}", cure)
 
 
 def writable(array: Array, tensor: Tensor) -> Array:

@@ -12,14 +12,7 @@ from pathlib import Path
 import numpy as np
 from mutants import packed
 
-try:
-    from edge.artifact.arrays import read_arrays
-except ImportError:  # before the one reader of arrays
-    from edge.artifact.npz import from_npz
-
-    def read_arrays(path: Path, alone: str, check: object) -> object:  # type: ignore[misc]
-        return from_npz(path)
-
+from edge.artifact.arrays import read_arrays
 
 ENDING = ".npz"
 MAGIC = b"\x93NUMPY"

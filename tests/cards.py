@@ -20,14 +20,17 @@ BOOT_AT, BOOT_MB, ROOT_MB = 1 * MB, 8, 12
 ROOT_AT = BOOT_AT + BOOT_MB * MB
 SIZE = ROOT_AT + (ROOT_MB + 1) * MB
 TOOLS = {"mcopy": "mtools", "mkfs.fat": "dosfstools", "mke2fs": "e2fsprogs", "debugfs": "e2fsprogs", "sfdisk": "fdisk"}
-MBR = f"label: dos\nstart={BOOT_AT // 512}, size={BOOT_MB * 2048}, type=c\nstart={ROOT_AT // 512}, size={ROOT_MB * 2048}, type=83\n"
+MBR = "label: dos\nlabel-id: 0x00000001\n"
+MBR += f"start={BOOT_AT // 512}, size={BOOT_MB * 2048}, type=c\nstart={ROOT_AT // 512}, size={ROOT_MB * 2048}, type=83\n"
 GPT = f"label: gpt\nstart={BOOT_AT // 512}, size={BOOT_MB * 2048}, type=U\nstart={ROOT_AT // 512}, size={ROOT_MB * 2048}, type=L\n"
-CMDLINE = "console=serial0,115200 console=tty1 root=PARTUUID=1-02 rootfstype=ext4 rootwait quiet"
-FSTAB = "proc /proc proc defaults 0 0\nPARTUUID=1-01 /boot/firmware vfat defaults 0 2\nPARTUUID=1-02 / ext4 defaults 0 1\n"
+CMDLINE = "console=serial0,115200 console=tty1 root=PARTUUID=00000001-02 rootfstype=ext4 rootwait quiet"
+FSTAB = "proc /proc proc defaults 0 0\nPARTUUID=00000001-01 /boot/firmware vfat defaults 0 2\nPARTUUID=00000001-02 / ext4 defaults 0 1\n"
 PLAIN = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "MTOOLS_SKIP_CHECK": "1"}
 
 
 Flash = Callable[..., str]
+#: what tells a system from data
+SYSTEM = {"/etc/os-release": "ID=debian\n"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def run(*argv: object, text: str = "") -> str:
 
 
 def card(path: Path, boot: Mapping[str, str] | None = None, root: Mapping[str, str] | None = None, table: str = MBR) -> Path:
-    """An image with these files; a value that begins with `->` is a link."""
+    """An image with these files, and those of SYSTEM; a value that begins with `->` is a link."""
     work = path.with_suffix(".work")
     fat, tree = work / "boot.fat", work / "root"
     tree.mkdir(parents=True)
@@ -74,7 +77,7 @@ def card(path: Path, boot: Mapping[str, str] | None = None, root: Mapping[str, s
     with path.open("r+b") as file:
         file.seek(BOOT_AT)
         file.write(fat.read_bytes())
-    for name, content in (root or {}).items():
+    for name, content in {**SYSTEM, **(root or {})}.items():
         place = tree / name.removeprefix("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         if content.startswith("->"):
@@ -98,3 +101,44 @@ def root_file(path: Path, name: str, aside: Path, at: int = ROOT_AT) -> bytes:
 
 def debugfs(path: Path, command: str, at: int = ROOT_AT) -> str:
     return run("debugfs", "-R", command, f"{path}?offset={at}")
+
+
+def part(kind: str, files: Mapping[str, str] | None = None, size: int = 10, *options: str) -> tuple[str, Mapping[str, str], int, tuple[str, ...]]:
+    """A partition of `disk`: kind "fat" or "ext4", its files, megabytes, options of mke2fs."""
+    return kind, files or {}, size, options
+
+
+def disk(path: Path, label: str, *parts: tuple[str, Mapping[str, str], int, tuple[str, ...]], types: Mapping[int, str] | None = None) -> Path:
+    """An image with any partitions, a megabyte apart.  label: "dos" or "gpt".  types: of sfdisk, by number; an "e" before 5 is an extended one."""
+    kinds = {"fat": {"dos": "c", "gpt": "U"}[label], "ext4": {"dos": "83", "gpt": "L"}[label]}
+    at, lines, places = 1, [f"label: {label}", *(["label-id: 0x00000001"] if label == "dos" else [])], []
+    work = path.with_suffix(".work")
+    for number, (kind, files, size, options) in enumerate(parts, 1):
+        if number == 4 and len(parts) > 4:
+            lines.append(f"start={at * 2048}, type=5")
+            at += 1
+        lines.append(f"start={at * 2048}, size={size * 2048}, type={(types or {}).get(number, kinds[kind])}")
+        places.append((at, kind, files, size, options))
+        at += size + 1
+    with path.open("wb") as file:
+        file.truncate((at + 1) * MB)
+    run("sfdisk", "-q", path, text="\n".join(lines) + "\n")
+    for start, kind, files, size, options in places:
+        tree = work / str(start)
+        for name, content in files.items():
+            (tree / name.removeprefix("/")).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name.removeprefix("/")).write_text(content)
+        tree.mkdir(parents=True, exist_ok=True)
+        if kind == "ext4":
+            run("mke2fs", "-q", "-F", "-t", "ext4", *options, "-d", tree, "-E", f"offset={start * MB}", path, f"{size * 1024}k")
+            continue
+        fat = work / f"{start}.fat"
+        with fat.open("wb") as file:
+            file.truncate(size * MB)
+        run("mkfs.fat", fat)
+        for name in files:
+            run("mcopy", "-i", fat, tree / name, f"::/{name}")
+        with path.open("r+b") as file:
+            file.seek(start * MB)
+            file.write(fat.read_bytes())
+    return path

@@ -1,21 +1,28 @@
-"""Skips are counted: `--skips-allowed FILE` prints every skip and fails the run on one that FILE does not expect.
+"""A missing program is a skip, never an error.
+
+Skips are counted: `--skips-allowed FILE` prints every skip and fails the run on one that FILE does not expect.
 
 FILE has one `TEST: REASON` a line, both with shell wildcards; `#` begins a comment.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edge.debian import needed
+from edge.debian.tools import Missing
+
 if TYPE_CHECKING:
     from instrument_players import Plug
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests import onnxruntime before edge, which sets it too
+os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{needed.SYSTEM_FOLDERS}"
 SKIPS = pytest.StashKey[list[tuple[str, str]]]()
 
 
@@ -24,12 +31,42 @@ def tool() -> Callable[[str, str], str]:
     """tool("qemu-x86_64", "apt-get install qemu-user") is its path; without it the test is skipped with that cure."""
 
     def find(name: str, cure: str) -> str:
-        path = shutil.which(name)
+        path = needed.there(name)
         if path is None:
             pytest.skip(f"{name} is not installed ({cure})")
         return path
 
     return find
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    return (yield from skipping())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    return (yield from skipping())
+
+
+def skipping() -> Generator[None, object, object]:
+    """A program of the list that cannot be started because it is not installed is a reason to skip; everything else stays what it is."""
+    try:
+        return (yield)
+    except Missing as error:
+        pytest.skip(str(error))
+    except FileNotFoundError as error:
+        name = Path(str(error.filename)).name
+        package = needed.package_of(name)
+        if not package or needed.there(name):
+            raise
+        pytest.skip(f"{name} is not installed (apt-get install {package})")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine adds no lines of progress to what a test compares; tests/test_progress.py sets its own."""
+    monkeypatch.setattr("edge.cli.progress.PATIENCE", float("inf"))
 
 
 @pytest.fixture
@@ -49,6 +86,7 @@ def plug() -> Iterator[Plug]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden C of tests/golden anew")
     parser.addoption("--skips-allowed", metavar="FILE", type=Path, help="print every skip; fail on one this file does not expect")
 
 

@@ -254,7 +254,7 @@ def attention(draw: Draw) -> Drawn:
 STRATEGIES: dict[str, tuple[Callable[[], st.SearchStrategy[Drawn]], float]] = {
     "LayerNormalization": (layer_norm, 1e-4),
     "RMSNormalization": (rms_norm, 1e-5),
-    "InstanceNormalization": (instance_norm, 1e-4),
+    "InstanceNormalization": (instance_norm, 1e-5),
     "GroupNormalization": (group_norm, 1e-4),
     "LpNormalization": (lp_norm, 1e-5),
     "activations": (activation, 1e-5),

@@ -262,4 +262,8 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], Size]] = {
     "autoencoder": (AutoEncoder, (1, 1, 8, 8)),
     "super-resolution": (SuperResolution, (1, 1, 4, 5)),
     "decoder block": (Decoder, (1, 5, 8)),
+    "ViT": (lambda: ViT(own=False), (1, 3, 8, 8)),
+    "ViT, attention by hand": (lambda: ViT(own=True), (1, 3, 8, 8)),
+    "M5": (M5, (1, 1, 128)),
+    "TCN": (Tcn, (1, 2, 12)),
 }

@@ -34,7 +34,7 @@ def square(t: float) -> float:
 
 
 SHAPES = {
-    "constant": Shape(lambda t: 5.0, lambda t: 5 * t),
+    "nearly constant": Shape(lambda t: 5 + 0.002 * math.sin(20 * t), lambda t: 5 * t + 0.002 / 20 * (1 - math.cos(20 * t))),
     "ramp": Shape(lambda t: 1 + 0.8 * t, lambda t: t + 0.4 * t * t),
     "square wave": Shape(lambda t: 2.0 if t % 1.0 < 0.5 else 8.0, square),
     "sine": Shape(lambda t: 5 + 3 * math.sin(20 * t), lambda t: 5 * t + 3 / 20 * (1 - math.cos(20 * t))),
@@ -56,6 +56,11 @@ def thinned(hz: float, seconds: float) -> Instants:
     """A tenth of the readings is missing."""
     t = jittered(hz, seconds)
     return t[np.random.default_rng(2).random(t.size) > 0.1]
+
+
+def live(watts: np.ndarray[tuple[int], np.dtype[np.float64]], step: float = 1e-6) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Flickers by `step`, as all real readings do: a gauge that shows 2 and 8 alone may be one that knows multiples of 2 only."""
+    return watts + step * np.where(np.arange(watts.size) % 2, 1.0, -1.0)
 
 
 SAMPLINGS = {"even": even, "jittered": jittered, "with readings missing": thinned}

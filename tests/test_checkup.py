@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,10 @@ def findings() -> list[tuple[Finding, str]]:
             "missing cpu           no target for mips with these features  ->  edge targets lists what there is",
         ),
         (checks.folder(PI, told()), "ok      folder        /home/pi, 8.6 GB free"),
+        (
+            checks.folder(PI, told(base="/tmp", fleeting="/tmp is emptied by it")),
+            "note    folder        /tmp, 8.6 GB free, but a restart loses what is flashed there: /tmp is emptied by it  ->  edge flash --folder PATH",
+        ),
         (
             checks.folder(replace(PI, free_bytes=9 << 20), told()),
             "note    folder        /home/pi, 9.4 MB free  ->  sudo apt-get clean there; df -h shows the rest",
@@ -169,7 +173,8 @@ def test_a_device_that_dies_meanwhile(device: Device) -> None:
     assert str(error.value) == "local: looking around failed: sh: strange (edge doctor DEVICE looks for the cause)"
 
 
-def test_a_device_that_cannot_be_reached(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_device_that_cannot_be_reached(tool: Callable[[str, str], str], capsys: pytest.CaptureFixture[str]) -> None:
+    tool("ssh", "apt-get install openssh-client")
     assert cli.main(["doctor", "ssh://127.0.0.1:1"]) == 3
     line = "edge: ssh://127.0.0.1:1: refuses ssh (does sshd run there? sudo systemctl enable --now ssh)\n"
     assert capsys.readouterr() == ("", line)

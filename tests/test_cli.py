@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from edge import __version__, cli
 from edge.cli import help_page
 from edge.cli.commands import VERBS
 from edge.cli.group import command_of
+from edge.cli.signals import Interrupted
 from edge.errors import CheckFailed, EdgeError, ToolFailed
 
 HEAVY = {"numpy", "onnx", "onnx_ir", "torch", "onnxruntime", "ml_dtypes", "PIL", "serial"}
@@ -116,6 +118,9 @@ def test_version(word: str, capsys: Out) -> None:
             3,
             "edge: temporary files: cannot be written: No space left on device (make room in /tmp, or set TMPDIR to a folder that has some)\n",
         ),
+        (Interrupted(signal.SIGINT), 130, "edge: interrupted\n"),
+        (Interrupted(signal.SIGTERM), 143, "edge: ended by SIGTERM\n"),
+        (Interrupted(signal.SIGHUP), 129, "edge: ended by SIGHUP\n"),
     ],
 )
 def test_errors_become_exit_codes(error: BaseException, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:

@@ -28,6 +28,7 @@ NOT_VERBS = {
     "profile_mlperf",
     "reference",
     "shells",
+    "signals",
     "verb",
     "words",
 }

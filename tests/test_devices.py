@@ -20,6 +20,7 @@ from edge.devices.device import Device, Found, Ran
 from edge.devices.facts import facts_over
 from edge.devices.moments import LOOK, Moment, busy_between, look, moments_of, throttling, watch_words
 from edge.devices.scripts import BASE, failed, script
+from edge.devices.zones import Zone
 from edge.errors import DeviceFailed
 from house import ROOT
 
@@ -35,15 +36,65 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     [
         ({"EDGE_HOME": "/e", "HOME": "/h"}, "/e"),
         ({"EDGE_HOME": "", "HOME": "/no/such"}, "/no/such"),
-        ({"HOME": "/"}, "/tmp"),
-        ({}, "/tmp"),
+        ({"HOME": "/"}, f"/tmp/edge-{os.getuid()}"),
+        ({}, f"/tmp/edge-{os.getuid()}"),
     ],
 )
-def test_where_artifacts_lie(variables: dict[str, str], base: str) -> None:
+def test_where_artifacts_lie(variables: dict[str, str], base: str, tmp_path: Path) -> None:
     if Path("/data/local/tmp").is_dir():
         pytest.skip("this is a phone")
-    done = subprocess.run(["/bin/sh", "-c", BASE + 'echo "$base"'], env=variables, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{base}\n"
+    text = BASE.replace("/tmp/", f"{tmp_path}/tmp/")
+    (tmp_path / "tmp").mkdir()
+    variables = variables | {"PATH": os.environ["PATH"]}
+    done = subprocess.run(["/bin/sh", "-c", text + 'echo "$base"'], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.replace(str(tmp_path), "") == f"{base}\n"
+
+
+def theirs(folder: Path) -> None:
+    """Of another user: only root can make it so."""
+    folder.mkdir(mode=0o755)
+    try:
+        os.chown(folder, 12345, 12345)
+    except PermissionError:
+        pytest.skip("only root can give a folder away")
+
+
+def linked(folder: Path) -> None:
+    folder.with_name("elsewhere").mkdir()
+    folder.symlink_to("elsewhere")
+
+
+def writable(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+def of_a_group(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o770)
+
+
+@pytest.mark.parametrize("shell", [["sh"], ["busybox", "sh"]], ids=" ".join)
+@pytest.mark.parametrize("made", [theirs, linked, writable, of_a_group, Path.touch])
+def test_a_folder_in_tmp_that_another_could_have_made_is_refused(made: Callable[[Path], None], shell: list[str], tmp_path: Path) -> None:
+    """Or its programs would run as us."""
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed (apt-get install {shell[0]})")
+    folder = tmp_path / f"edge-{os.getuid()}"
+    made(folder)
+    text = BASE.replace("/tmp/", f"{tmp_path}/").replace("/data/local", "/none")
+    done = subprocess.run([*shell, "-c", text + "echo gone on"], env={"PATH": os.environ["PATH"]}, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    what = f"b: {folder} is not a folder of this user alone: programs in it could be another's"
+    assert str(failed("b", Ran(1, b"", done.stderr), "x")) == f"{what} (remove it there, or log in as a user with a home folder)"
+
+
+def test_our_own_folder_in_tmp_is_taken_again(tmp_path: Path) -> None:
+    text = BASE.replace("/tmp/", f"{tmp_path}/").replace("/data/local", "/none") + "echo gone on"
+    for _ in range(2):
+        done = subprocess.run(["sh", "-c", text], env={"PATH": os.environ["PATH"]}, capture_output=True, check=False)
+        assert done.stdout == b"gone on\n"
+    assert (tmp_path / f"edge-{os.getuid()}").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_program_that_the_kernel_killed() -> None:
@@ -167,9 +218,12 @@ def test_the_clock_is_that_of_the_fastest_core(tmp_path: Path) -> None:
 
 
 def test_a_moment_that_is_hostile() -> None:
-    line = "@edge-moment during used=x idle=5 load=nan governor=\x1b[2J clock=1e9 limit=-1 heat=51234 throttled=0x50005 extra=1\n"
+    line = (
+        "@edge-moment during used=x idle=5 load=nan policies=policy0;\x1b[2J;1;2;3;0|policy1;a;1e9;-1;;0|policy2;;9;;;x throttled=0x50005"
+        " zones=\x1b;5|cpu;51234|x;99999999999 quota=1/0|x/2|max/3 allowed=\x1b extra=1\n"
+    )
     moments, rest = moments_of(line + "other\n")
-    assert moments == [Moment("during", 0, 5, None, "[2J", None, -0.001, 51.234, 0x50005)]
+    assert moments == [Moment("during", 0, 5, None, None, None, None, 51.234, 0x50005, zones=(Zone("cpu", 51.234),))]
     assert rest == "other\n"
     assert throttling(0x50005) == ("under-voltage", "throttled")
     assert throttling(0x50005, since_boot=True) == ("under-voltage", "throttled")
@@ -236,7 +290,7 @@ WHERE = "edge flash A.edge --to ssh://pi@board, or --image card.img"
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", f"flash: says nowhere to put it ({WHERE})"),
+        ("", f"flash: needs --to or --image ({WHERE})"),
         ("--to local --image card.img", f"flash: takes --to or --image, not both ({WHERE})"),
         ("--to local --yes", "flash: --yes: belongs to --image (a device that runs has been configured already)"),
         ("--to local --max-size 1GB", "flash: --max-size: belongs to --image (a device that runs has been configured already)"),

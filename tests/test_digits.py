@@ -21,7 +21,7 @@ from edge.verify.digits import limit_of, lost_digits
 from edge.verify.expected import Answers, expected_outputs, ranges
 from graphs import proto, small
 
-CORE = Core(16, 16, 32)
+CORE = {"v4": Core(16, 16, 32)}
 VARIANCE = """(float[2, 64] x) => (float[2, 1] y) {
     v = Add (x, far)  vv = Mul (v, v)  q = ReduceMean (vv, axes)  mean = ReduceMean (v, axes)  mm = Mul (mean, mean)  y = Sub (q, mm) }"""
 CONSTANTS = {"far": np.float32([100]), "axes": np.int64([1])}

@@ -13,6 +13,7 @@ import pytest
 from edge import cli
 from edge.cli import doctor
 from edge.cli.doctor import GOVERNOR, MISSING, NOTE, OK, Finding
+from edge.debian import needed
 from edge.errors import EdgeError
 from edge.meters import Here
 from edge.targets import toolchain
@@ -37,6 +38,7 @@ def test_what_stops_a_build_and_what_is_an_extra(versions: Callable[[dict[str, s
         "ok      numpy         2.4.6, for arrays",
         "missing onnx          not installed, for the graph  ->  pip install onnx",
         "missing onnx-ir       not installed, for the graph  ->  pip install onnx-ir",
+        "note    ruamel.yaml   not installed, for first-boot files of cards  ->  pip install ruamel.yaml",
         "note    torch         not installed, for PyTorch models and the zoo  ->  pip install -e '.[torch]'",
         "note    onnxscript    not installed, for PyTorch models  ->  pip install -e '.[torch]'",
         "note    onnxruntime   not installed, for a faster second opinion in verify  ->  pip install -e '.[peers]'",
@@ -152,8 +154,21 @@ def test_a_board_that_throttles_says_so_of_itself(tmp_path: Path, monkeypatch: p
 def test_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     assert doctor.qemu() == Finding(
-        NOTE, "qemu", "not installed, runs here what is built for another CPU: verify, run, inspect --count", "apt-get install qemu-user"
+        NOTE,
+        "qemu",
+        "not installed, runs here what is built for another CPU: build's check, verify, run, inspect --count",
+        "sudo apt-get install qemu-user",
     )
+
+
+def test_the_tools_of_a_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needed, "there", lambda program: None if program in ("ssh", "mke2fs", "qemu-system-aarch64") else program)
+    ssh, boards, cards = (str(doctor.tools(use)) for use in ("ssh", "boards", "cards"))
+    assert ssh == "note    ssh           not installed: ssh, for devices on the network, ssh://USER@HOST  ->  sudo apt-get install openssh-client"
+    assert boards.endswith("for virtual boards, --on virtual://rpi4  ->  sudo apt-get install qemu-system-arm openssh-client e2fsprogs")
+    assert cards == "note    cards         not installed: mke2fs, for SD cards, edge flash --image  ->  sudo apt-get install e2fsprogs"
+    monkeypatch.setattr(needed, "there", lambda program: program)
+    assert str(doctor.tools("ssh")) == "ok      ssh           ssh, ssh-keygen, for devices on the network, ssh://USER@HOST"
 
 
 @pytest.mark.parametrize(
@@ -195,4 +210,19 @@ def test_the_real_answer_has_every_line(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     packages = [row[0] for row in doctor.PACKAGES]
     meters = ["meter"] * max(1, len(lines) - lines.index(next(line for line in lines if line.split()[1] == "meter")))
-    assert [line.split()[1] for line in lines] == ["python", *packages, "edge", "zig", "cache", "cpu", "qemu", "governor", "load", *WEATHER, *meters]
+    assert [line.split()[1] for line in lines] == [
+        "python",
+        *packages,
+        "edge",
+        "zig",
+        "cache",
+        "cpu",
+        "qemu",
+        "boards",
+        "ssh",
+        "cards",
+        "governor",
+        "load",
+        *WEATHER,
+        *meters,
+    ]

@@ -103,11 +103,11 @@ def clock_steps(device: Device) -> Device:
     return Scripted(device, answer)
 
 
-def few_tools(device: Device) -> Device:
+def few_tools(device: Device, *without: str) -> Device:
     """A board without python, gzip and sha256sum: its PATH has nothing else."""
     folder = Path(os.environ["EDGE_HOME"], "few")
     folder.mkdir()
-    for name in FEW:
+    for name in set(FEW) - set(without):
         (folder / name).symlink_to(str(shutil.which(name)))
 
     @dataclass
@@ -129,6 +129,7 @@ FEW = ("sh", "mkdir", "rm", "mv", "ln", "cat", "chmod", "wc", "cksum", "df", "un
 CURE = "edge doctor DEVICE looks for the cause"
 ELSEWHERE = "is for x86_64, ssh://pi is aarch64 (build it for that device: edge targets lists what there is)"
 LOCKED = "root=/x\nboot=b\nup=5\nheld=b,4,ann@desk,9\n"
+NO_SUM = "local: has none of sha256sum, shasum and cksum: a file cannot be checked there (sudo apt-get install coreutils there)"
 NO_ENTRY = "local: does not let this user write there (choose another --folder, or another user)"
 #: name, the device with its fault, what is done meanwhile, how it ends
 FAULTS = [
@@ -219,6 +220,8 @@ FAULTS = [
         ("clock steps by years while it is measured", clock_steps, "profile", ""),
         ("no python, gzip and sha256sum on the board", few_tools, "flash", ""),
         ("no python, gzip and sha256sum on the board to measure", few_tools, "profile", ""),
+        ("nothing to check a file with", lambda d: few_tools(d, "cksum"), "flash", NO_SUM),
+        ("nothing to check a file with, to measure", lambda d: few_tools(d, "cksum"), "profile", NO_SUM),
         ("somebody breaks our lock", when("current/previous previous", 31), "flash", "local: somebody else took over ROOT (flash again)"),
     )
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from edge.images.boot_kinds import SIGNS, WRITERS, Image, configure, kind_of
 from edge.images.first_boot import LOCKED, FirstBoot, Wifi, first_boot, read_keys
 from edge.images.passwords import ALPHABET, new_salt, sha512_crypt, wpa_key
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7J0c you@desk"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKiJYjQF0CPLSTvVgXMgsbEAJYO0jPvVXeUwfTSTeREi you@desk"
 NASTY = "a'b\"; $(touch pwned) `touch pwned` \\ ;=#:[x]"
 HASH = "$6$salt$hash"
 
@@ -183,7 +184,7 @@ KEY_ONLY = FirstBoot(user="ann", keys=(KEY,))
 
 
 def test_cloud_init_is_json_and_so_yaml() -> None:
-    files = cloud_init.files(FULL)
+    files, _ = cloud_init.files(FULL)
     assert list(files) == ["user-data", "network-config", "meta-data"]
     head, data = files["user-data"].split(b"\n", 1)
     assert head == b"#cloud-config"
@@ -200,11 +201,11 @@ def test_cloud_init_is_json_and_so_yaml() -> None:
     }
     wlan = json.loads(files["network-config"])["network"]["wifis"]["wlan0"]
     assert wlan == {"dhcp4": True, "optional": True, "access-points": {NASTY: {"password": "ab" * 32}}, "regulatory-domain": "DE"}
-    assert cloud_init.files(FirstBoot("other"))["meta-data"] != files["meta-data"] == cloud_init.files(FULL)["meta-data"]
+    assert cloud_init.files(FirstBoot("other"))[0]["meta-data"] != files["meta-data"] == cloud_init.files(FULL)[0]["meta-data"]
 
 
 def test_a_user_without_a_password_may_use_sudo() -> None:
-    user = json.loads(cloud_init.files(KEY_ONLY)["user-data"].split(b"\n", 1)[1])["users"][0]
+    user = json.loads(cloud_init.files(KEY_ONLY)[0]["user-data"].split(b"\n", 1)[1])["users"][0]
     assert (user["lock_passwd"], user["sudo"], "passwd" in user) == (True, "ALL=(ALL) NOPASSWD:ALL", False)
 
 
@@ -261,7 +262,7 @@ def test_the_script_does_it_where_the_system_has_no_helpers(tmp_path: Path) -> N
 
 def test_the_script_writes_a_profile_for_network_manager(tmp_path: Path) -> None:
     root, _ = first_start(tmp_path, FULL, "etc/NetworkManager/system-connections")
-    profile = root / "etc/NetworkManager/system-connections/edge.nmconnection"
+    profile = root / "etc/NetworkManager/system-connections" / f"edge-{hashlib.sha256(NASTY.encode()).hexdigest()[:8]}.nmconnection"
     assert profile.stat().st_mode & 0o777 == 0o600
     escaped = NASTY.replace("\\", "\\\\").replace(";", "\\;")
     assert f"ssid={escaped}" in profile.read_text().splitlines() and f"psk={'ab' * 32}" in profile.read_text().splitlines()

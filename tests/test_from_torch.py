@@ -324,7 +324,7 @@ def test_weights_are_loaded_and_checked(tmp_path: Path) -> None:
 def test_what_is_no_module_is_refused() -> None:
     with pytest.raises(EdgeError) as error:
         converters.read(5)  # type: ignore[arg-type]
-    assert str(error.value) == "int: is no torch module (give an nn.Module, or a function in file.py:callable that returns one)"
+    assert str(error.value) == "int: is not a model (give a path, an nn.Module, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model)"
 
 
 @pytest.mark.slow

@@ -21,11 +21,11 @@ from cards import card_tools as card_tools
 from cards import edge_file as edge_file  # fixtures
 from cards import flash as flash
 from edge.artifact.elf import arch_of
-from edge.debian import tools
+from edge.debian import needed, tools
 from edge.errors import EdgeError, ToolFailed
 from edge.images import copies, ext4, fat, flashing, injecting
 from edge.images.first_boot import FirstBoot
-from edge.images.partitions import FAT, LINUX, SECTOR, Partition, boot_and_root, read_partitions
+from edge.images.partitions import FAT, LINUX, SECTOR, Partition, read_partitions
 from edge.images.payload import Payload
 from edge.images.volumes import Volume, copy_part
 
@@ -70,7 +70,6 @@ DAMAGE = [
         put(446 + 8, struct.pack("<I", 0)),
         f"partition 1 reaches from 0 to {8 * MB} in an image of {SIZE} bytes (it is cut short or damaged)",
     ),
-    ("no FAT", put(446 + 4, b"\x82"), f"has no FAT partition ({UNCOMPRESSED})"),
     ("no Linux", put(446 + 16 + 4, b"\x82"), f"has no Linux partition ({UNCOMPRESSED})"),
     ("boot sector", put(BOOT_AT, bytes(512)), f"its boot partition holds no FAT file system that fits ({FRESH})"),
     ("FAT too large", put(BOOT_AT + 19, b"\xff\xff"), f"its boot partition holds no FAT file system that fits ({FRESH})"),
@@ -110,17 +109,27 @@ def test_what_fsck_finds_is_told(tmp_path: Path, flash: Flash) -> None:
     assert str(caught.value).startswith(f"{again}: fsck.fat finds fault with its boot partition: FATs differ")
 
 
-@pytest.mark.parametrize(
-    ("where", "what"),
-    [(512, b"EFI PARD"), (512 + 16, b"\0\0\0\0"), (512 + 80, b"\xff\xff\xff\xff"), (1024, b"\1"), (512 + 72, b"\xff" * 8), (512 + 12, b"\x08\0\0\0")],
-    ids=["sign", "checksum", "count", "entries", "place", "length"],
-)
-def test_a_damaged_gpt_is_refused(where: int, what: bytes, tmp_path: Path) -> None:
+GPT_DAMAGE = {
+    "sign": (512, b"EFI PARD"),
+    "checksum": (512 + 16, b"\0\0\0\0"),
+    "count": (512 + 80, b"\xff\xff\xff\xff"),
+    "entries": (1024, b"\1"),
+    "place": (512 + 72, b"\xff" * 8),
+    "length": (512 + 12, b"\x08\0\0\0"),
+}
+
+
+@pytest.mark.parametrize(("where", "what"), list(GPT_DAMAGE.values()), ids=list(GPT_DAMAGE))
+@pytest.mark.parametrize("second", [True, False], ids=["second good", "second lost"])
+def test_a_damaged_gpt_is_refused(where: int, what: bytes, second: bool, tmp_path: Path) -> None:
     image = card(tmp_path / "card.img", table=GPT)
     put(where, what)(image)
+    if not second:
+        put(SIZE - 512, bytes(512))(image)
     with pytest.raises(EdgeError) as caught:
         read_partitions(image)
-    assert str(caught.value) == f"{image}: its GPT is damaged ({UNCOMPRESSED})"
+    good = f"its first GPT is damaged; the second, at its end, is good (echo w | fdisk {image} writes the first one again)"
+    assert str(caught.value) == f"{image}: " + (good if second else f"its GPT is damaged ({UNCOMPRESSED})")
 
 
 @pytest.mark.parametrize("table", [MBR, GPT])
@@ -128,7 +137,6 @@ def test_a_table_is_read_as_sfdisk_wrote_it(table: str, tmp_path: Path) -> None:
     image = card(tmp_path / "card.img", table=table)
     found = read_partitions(image)
     assert found == (Partition(1, FAT, BOOT_AT, 8 * MB), Partition(2, LINUX, ROOT_AT, ROOT_MB * MB))
-    assert boot_and_root(found, "x") == found
 
 
 @given(which=st.integers(0, 1), changes=st.lists(st.tuples(st.integers(0, 1023), st.integers(0, 255)), min_size=1, max_size=8))
@@ -330,7 +338,7 @@ def test_no_room_for_the_copy(number: int, said: str, tmp_path: Path, flash: Fla
 
 
 def test_missing_tools_are_named_together_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setattr(needed, "SYSTEM_FOLDERS", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolFailed) as caught:
         injecting.inject(tmp_path, "x", "card.img", Payload("m", b""), FirstBoot(), lambda text: None)
@@ -384,7 +392,7 @@ def test_what_is_in_the_way_on_the_card(root: dict[str, str], message: str, tmp_
 def test_a_file_that_claims_terabytes_is_not_read(tmp_path: Path) -> None:
     image = card(tmp_path / "card.img", {"cmdline.txt": "x" * (2 * MB)}, {"/etc/fstab": "x"})
     run("debugfs", "-w", "-R", f"sif /etc/fstab size {1 << 40}", f"{image}?offset={ROOT_AT}")
-    boot, root = boot_and_root(read_partitions(image), "x")
+    boot, root = read_partitions(image)
     with pytest.raises(EdgeError) as caught:
         ext4.read(Volume(tmp_path, "card.img", root, "card.img"), "/etc/fstab")
     assert str(caught.value) == f"card.img: its /etc/fstab has {1 << 40} bytes ({FRESH})"
@@ -395,7 +403,7 @@ def test_a_file_that_claims_terabytes_is_not_read(tmp_path: Path) -> None:
 
 def test_what_does_not_read_back_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = card(tmp_path / "card.img")
-    boot, root = boot_and_root(read_partitions(image), "x")
+    boot, root = read_partitions(image)
     monkeypatch.setattr(ext4, "read", lambda *_: b"other")
     with pytest.raises(ToolFailed) as caught:
         ext4.write(Volume(tmp_path, image.name, root, "card.img"), {"/a/b": ext4.File(b"data")})
@@ -404,3 +412,12 @@ def test_what_does_not_read_back_is_an_error(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ToolFailed) as caught:
         fat.write(Volume(tmp_path, image.name, boot, "card.img"), {"a.txt": b"data"})
     assert str(caught.value) == "card.img: 'a.txt' does not read back as it was written (is the disk full?)"
+
+
+def test_a_root_that_fills_up_while_it_is_written(tmp_path: Path) -> None:
+    image = card(tmp_path / "card.img")
+    _, root = read_partitions(image)
+    with pytest.raises(EdgeError) as caught:
+        ext4.write(Volume(tmp_path, image.name, root, "card.img"), {"/a": ext4.File(bytes([1]) * (ROOT_MB * MB))})
+    what = "its root partition has no room: write: Could not allocate block in ext2 filesystem"
+    assert str(caught.value) == f"card.img: {what} (use a larger image, or delete something in it)"

@@ -19,7 +19,7 @@ from edge.measure.figures import Energy, measured, modelled, no_energy
 from edge.meters import Timeline, Trace, energy_of, trace_of
 from edge.meters.clock import Clock, align, between, compare, device_clock
 from edge.meters.energy import idle_power, integral
-from edge.meters.trace import Channel, Probe
+from edge.meters.trace import UNIT, Channel, Probe
 
 POWER = Probe("bench supply", (Channel((0,), 1e-3),), 1000, 0.0, 1e-3, 0.0, paths=("/power",))
 COUNTER = Probe("counter", (Channel((0,), 1e-6, wrap=float(trees.WRAP)),), 1000, 0.0, 61e-6, 0.0, paths=("/energy_uj",))
@@ -29,7 +29,8 @@ LOOP, SECONDS, RUNS = (1.2, 9.9), 11.0, 100
 def powers(shape: str, sampling: str, hz: float = 1000) -> Trace:
     """A meter that tells milliwatts."""
     t = trees.SAMPLINGS[sampling](hz, SECONDS)
-    return trace_of(POWER, Timeline(t, np.array([[round(1e3 * trees.SHAPES[shape].watts(x))] for x in t])))
+    watts = np.array([round(1e3 * trees.SHAPES[shape].watts(x)) for x in t], np.float64)
+    return trace_of(POWER, Timeline(t, trees.live(watts, 1)[:, None]))
 
 
 def counted(shape: str, sampling: str, hz: float = 1000) -> Trace:
@@ -65,7 +66,7 @@ def test_the_band_widens_with_slow_readings_and_still_holds_the_truth(shape: str
 def test_a_hole_in_the_powers_widens_the_band_and_one_in_a_counter_does_not() -> None:
     t = np.concatenate([np.arange(0, 4, 0.001), np.arange(6, 11, 0.001)])
     watts = np.where(t % 1 < 0.5, 2.0, 8.0)
-    energy = energy_of(trace_of(POWER, Timeline(t, watts[:, None] * 1e3)), LOOP, RUNS)
+    energy = energy_of(trace_of(POWER, Timeline(t, trees.live(watts * 1e3, 1)[:, None])), LOOP, RUNS)
     assert (energy.high or 0) - (energy.low or 0) >= 2 * 2 * 3 * 1e3 / RUNS  # ± half of 6 W for 2 s
     raw = np.array([[round(1e6 * trees.SHAPES["square wave"].joules(x))] for x in t], np.float64)
     energy = energy_of(trace_of(COUNTER, Timeline(t, raw)), LOOP, RUNS)
@@ -75,7 +76,7 @@ def test_a_hole_in_the_powers_widens_the_band_and_one_in_a_counter_does_not() ->
 def steps(before: float, after: float) -> Trace:
     """5 W from 2 to 8 s; less outside."""
     t = trees.even(1000, 10)
-    return trace_of(POWER, Timeline(t, 1e3 * np.where(t < 2, before, np.where(t < 8, 5.0, after))[:, None]))
+    return trace_of(POWER, Timeline(t, trees.live(1e3 * np.where(t < 2, before, np.where(t < 8, 5.0, after)), 1)[:, None]))
 
 
 def test_idle_is_taken_off_and_told() -> None:
@@ -111,7 +112,7 @@ def test_the_band_of_a_power_that_scatters_holds_the_truth() -> None:
         watts = np.random.default_rng(seed).choice([2.0, 8.0], size=400_001)
         truth = float(watts[100_000:300_001].sum() - (watts[100_000] + watts[300_000]) / 2) * 2e-5 * 1e3
         t = np.arange(0, 8, 0.01)
-        energy = energy_of(Trace("x", t, watts[(t / 2e-5).round().astype(int)], False, 0.0, 0.0, 0.0), (2.0, 6.0), 1)
+        energy = energy_of(Trace("x", t, trees.live(watts[(t / 2e-5).round().astype(int)]), False, 0.0, 0.0, 0.0), (2.0, 6.0), 1)
         held += (energy.low or 0) <= truth <= (energy.high or 0)
     assert held >= 90
 
@@ -168,8 +169,20 @@ def timelines() -> list[tuple[str, Probe, list[float], list[list[float]], str]]:
         ("times", POWER, [0, 1, 1], [[1]] * 3, "bench supply: gave times that do not rise"),
         ("endless time", POWER, [0, math.inf], [[1]] * 2, "bench supply: gave times that do not rise"),
         ("not a number", POWER, [0, 1], [[1], [math.nan]], "bench supply: gave a reading that is not finite"),
-        ("huge power", POWER, [0, 1], [[1], [1e18]], "bench supply: gave 1e+15 W, which cannot be"),
-        ("huge negative power", POWER, [0, 1], [[1], [-1e18]], "bench supply: gave 1e+15 W, which cannot be"),
+        (
+            "huge power",
+            POWER,
+            [0, 1],
+            [[1], [1e18]],
+            f"bench supply: gave 1e+15 W, which cannot be ({UNIT})",
+        ),
+        (
+            "huge negative power",
+            POWER,
+            [0, 1],
+            [[1], [-1e18]],
+            f"bench supply: gave 1e+15 W, which cannot be ({UNIT})",
+        ),
         ("beyond its range", COUNTER, [0, 1], [[1], [3e11]], "counter: its counter said 3e+11, beyond 0 to 2.62143e+11"),
         ("negative counter", COUNTER, [0, 1], [[1], [-5]], "counter: its counter said -5, beyond 0 to 2.62143e+11"),
         ("set back", COUNTER, [0, 1], [[1e9], [5]], "counter: its counter jumped (it was set back during the run: measure again)"),

@@ -20,7 +20,7 @@ from house import ROOT, members
 
 FILES = {"rapl", "ina2xx", "ina3221", "pi5_pmic", "battery"}
 INSTRUMENTS = {"ppk2", "joulescope", "lpm01a"}
-CORE = {"clock", "discovery", "energy", "listening", "meter", "place", "sampling", "snapshot", "trace", "watching"}
+CORE = {"clock", "discovery", "energy", "listening", "meter", "place", "response", "sampling", "snapshot", "trace", "watching"}
 
 
 def test_every_file_of_the_folder_is_core_or_a_meter() -> None:
@@ -144,7 +144,7 @@ def simulated(shape: str, meter: str) -> trees.Acted:
         first = trees.WRAP - int(1e6 * joules(5))
         files = trees.still(trees.rapl())
         files[f"{trees.PACKAGE}/energy_uj"] = lambda t: str((first + int(1e6 * joules(t))) % trees.WRAP)
-        files["/sys/class/powercap/intel-rapl:0:1/energy_uj"] = lambda t: str(int(1e6 * joules(t)))
+        files["/sys/class/powercap/intel-rapl:0:1/energy_uj"] = lambda t: str(1 + int(1e6 * joules(t)))
         return trees.Acted(files, cost=20e-6)
     files = trees.still(trees.ina2xx())
     files["/sys/class/hwmon/hwmon2/power1_input"] = lambda t: str(round(1e6 * watts(t)))

@@ -71,8 +71,8 @@ def test_a_long_record_is_decoded_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_samples_that_a_ppk2_lost_are_a_gap_in_time() -> None:
     """5 W; 40 samples are missing at each of 20 places, which is less than a lap of the counter."""
-    stream = words([1.0 * LSB / R[4] * 900] * 100_000)
-    amps = LSB / R[4] * 900
+    stream = words([LSB / R[4] * (900 + n % 2) for n in range(100_000)])
+    amps = LSB / R[4] * 900.5
     kept = [word for i, word in enumerate(stream) if i % 5000 >= 40]
     index = ppk2.positions(np.frombuffer(b"".join(kept), "<u4"), "ppk2 X")
     assert (index[-1], index.size) == (99_999 - 40, 99_200)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.debian import initramfs, packages, tools
+from edge.debian import initramfs, needed, packages, tools
 from edge.errors import EdgeError, ToolFailed
 from edge.images import debian_image
 
@@ -33,7 +33,7 @@ def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
         return b""
 
     monkeypatch.setattr(tools, "run", run)
-    monkeypatch.setattr(tools, "there", lambda program: program)
+    monkeypatch.setattr(needed, "there", lambda program: program)
     monkeypatch.setattr(packages, "KEYRING", tmp_path)
     monkeypatch.setattr(Path, "is_file", lambda path: path.exists())
     return asked
@@ -90,7 +90,7 @@ def test_what_cannot_be_fetched(archive: list[list[str]], tmp_path: Path, monkey
     with pytest.raises(ToolFailed) as failed:
         packages.fetch(["other"], tmp_path)
     assert str(failed.value) == "/none.gpg: is missing: packages could not be checked (sudo apt-get install debian-archive-keyring)"
-    monkeypatch.setattr(tools, "there", lambda program: None)
+    monkeypatch.setattr(needed, "there", lambda program: None)
     with pytest.raises(ToolFailed) as failed:
         packages.fetch(["other"], tmp_path)
     elsewhere = f"(use Debian or Ubuntu, or copy {tmp_path} from there)"

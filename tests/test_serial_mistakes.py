@@ -34,6 +34,7 @@ SHORT = (
     (login, "BOOT_SECONDS", 2.0),
     (login, "WAKE_SECONDS", 0.3),
     (login, "PATIENCE_SECONDS", 0.3),
+    (login, "CHATTER_SECONDS", 0.8),
     (login, "QUIET", 0.15),
     (shell, "ACCEPT_SECONDS", 0.5),
 )

@@ -112,12 +112,17 @@ def wrongs() -> list[tuple[str, Callable[[str, Path], str], str]]:
     def without(file: str) -> Callable[[str, Path], str]:
         def change(config: str, folder: Path) -> str:
             (folder / "empty").write_text("")
+            (folder / "empty").chmod(0o600)
             return config.replace(f"{folder}/{file}", f"{folder}/empty")
 
         return change
 
     return [
-        ("no key", without("user"), "does not let this user in (ssh-copy-id USER@HOST gives it your key; edge asks for no password)"),
+        (
+            "no key",
+            lambda config, folder: config.replace(f"{folder}/user", f"{folder}/no-such-key"),
+            "does not let this user in (ssh-copy-id USER@HOST gives it your key; edge asks for no password)",
+        ),
         ("unknown host", without("known_hosts"), "is a host not known here (ssh to it once by hand and compare its key)"),
     ]
 

@@ -85,8 +85,12 @@ def test_a_device_that_cannot_check(device: Device, file: Path, tmp_path: Path, 
     monkeypatch.setenv("PATH", only(tmp_path / "bin", *BARE))
     with pytest.raises(DeviceFailed) as error:
         device.push(file, str(tmp_path / "there"))
-    assert str(error.value) == f"local: {tmp_path}/there did not arrive as it was sent (the line or the disk damages data; send it again)"
+    cure = "sudo apt-get install coreutils there"
+    assert str(error.value) == f"local: has none of sha256sum, shasum and cksum: a file cannot be checked there ({cure})"
     assert not (tmp_path / "there").exists()
+    with pytest.raises(DeviceFailed) as error:
+        device.pull(str(file), tmp_path / "back")
+    assert str(error.value).startswith("local: has none of sha256sum, ")
 
 
 def test_a_byte_that_arrives_wrong(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge import targets
-from edge.debian import packages, tools
+from edge.debian import needed, packages, tools
 from edge.devices import open_device, virtual
 from edge.devices.boards import machine, parts, recipe, state
 from edge.devices.boards.machine import Board
@@ -141,7 +141,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "tools"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setattr(tools, "SYSTEM_FOLDERS", str(folder))
+    monkeypatch.setattr(needed, "SYSTEM_FOLDERS", str(folder))
     return folder
 
 
@@ -277,8 +277,20 @@ def test_a_note_that_says_nothing(text: str, states: Path) -> None:
 def test_boards_are_found_and_stopped(states: Path) -> None:
     process = pretender(states, "rpi4", "import time; print(1, flush=True); time.sleep(100)")
     threading.Thread(target=process.wait).start()
-    assert list(virtual.find()) == [Found("virtual://rpi4", "virtual board, switched on")]
-    assert (virtual.stop(), virtual.stop(), list(virtual.find())) == (["rpi4"], [], [])
+    assert next(virtual.find()) == Found("virtual://rpi4", "virtual board, switched on")
+    assert (virtual.stop(), virtual.stop()) == (["rpi4"], [])
+
+
+@pytest.mark.parametrize(
+    ("absent", "text"),
+    [
+        ([], "virtual board, off; the first command starts it"),
+        ([needed.Package("qemu-system-arm", ("boards",))], "virtual board, off; to start it: sudo apt-get install qemu-system-arm"),
+    ],
+)
+def test_boards_that_could_be_started_are_found(absent: list[needed.Package], text: str, states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needed, "missing", lambda use: absent if use == "boards" else [])
+    assert list(virtual.find()) == [Found(f"virtual://{name}", text) for name in ("rpi-zero2w", "rpi3", "rpi4", "rpi5")]
 
 
 def test_a_board_that_does_not_stop(states: Path) -> None:

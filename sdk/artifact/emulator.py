@@ -20,8 +20,13 @@ def emulator(path: Path) -> list[str]:
     arch = arch_of(path)
     if arch in ("", platform.machine()):
         return []
-    found = shutil.which(f"qemu-{arch}") or shutil.which(f"qemu-{arch}-static")
+    found = program_of(arch)
     if found is None:
         here = f"is a program for {arch}, this machine is {platform.machine()}"
         raise ToolFailed(str(path), here, "apt-get install qemu-user to run it here all the same, slowly; or --on DEVICE")
     return [found]
+
+
+def program_of(arch: str) -> str | None:
+    """QEMU's user emulation of that architecture, where it is installed."""
+    return shutil.which(f"qemu-{arch}") or shutil.which(f"qemu-{arch}-static")

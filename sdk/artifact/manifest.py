@@ -66,6 +66,15 @@ class VectorsRecord:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """How the build has checked the file.  by: "this CPU", or QEMU with its version and CPU.  levels: that were run, with `vectors` test vectors."""
+
+    by: str
+    levels: tuple[str, ...]
+    vectors: int
+
+
+@dataclass(frozen=True)
 class Program:
     """The ELF in front of the zip, with the zeros that align weights.bin."""
 
@@ -78,6 +87,7 @@ class Manifest:
     """profile: sha256 of the hardware profile.  plan: see plan_json.  preprocess: see preprocess.  labels: a file in the zip.
 
     files: sha256 of every entry but this one.  options: what was asked of `edge build`.  signatures: room for later.
+    checked: None when the build has not run it; unchecked: which levels it has not run, and why.
     """
 
     name: str
@@ -97,11 +107,18 @@ class Manifest:
     options: dict[str, object] = field(default_factory=dict)
     preprocess: dict[str, object] | None = None
     labels: str | None = None
+    checked: tuple[Checked, ...] | None = None
+    unchecked: str = ""
     schema: int = SCHEMA
     weights_bytes: int = 0
     files: dict[str, str] = field(default_factory=dict)
     elf: Program = field(default_factory=Program)
     signatures: tuple[str, ...] = ()
+
+    @property
+    def never_run(self) -> bool:
+        """Does the build say that it has not run the file at all?"""
+        return bool(self.unchecked) and not self.checked
 
 
 def manifest_from(value: object, where: str) -> Manifest:

@@ -61,8 +61,13 @@ class Place(Protocol):
 
 def here(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
     """On this machine; another architecture's program under an emulator."""
+    return behind(emulator(path), path, words, environment, watch)
+
+
+def behind(front: Sequence[str], path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
+    """On this machine.  front: the words of an emulator, or none."""
     spelled = [word if isinstance(word, str) else f"{word.prefix}{word.path}" for word in words]
-    argv = [*watch, *emulator(path), str(path.resolve()), *spelled]
+    argv = [*watch, *front, str(path.resolve()), *spelled]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", env={**os.environ, **environment}, check=False)
     except PermissionError:

@@ -16,11 +16,12 @@ from contextlib import suppress
 
 from edge.cli.commands import VERBS as VERBS
 from edge.cli.output import SHOWN, as_json, complain, open_streams, wants_json, write
+from edge.cli.signals import Interrupted, ending_on_signals
 from edge.errors import FULL, EdgeError, ToolFailed
 
 GC_THRESHOLD = 200_000  #: new objects before the collector looks; Python's default is 700
 COMPLETE = "_EDGE_COMPLETE"  #: a shell sets it; [click, Shell Completion]
-INTERRUPTED, BROKEN_PIPE = 130, 141  #: as shells report SIGINT and SIGPIPE
+BROKEN_PIPE = 141  #: as shells report SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,11 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     SHOWN.set(False)
     try:
         open_streams()
-        return dispatch(words)
+        with ending_on_signals():
+            return dispatch(words)
     except EdgeError as error:
         return answer(words, error)
-    except KeyboardInterrupt:
-        return answer(words, Interrupted("edge", "interrupted"))
+    except KeyboardInterrupt as interrupt:
+        ended = interrupt if isinstance(interrupt, Interrupted) else Interrupted()
+        return answer(words, Stopped(ended))
     except BrokenPipeError:
         return BROKEN_PIPE
     except OSError as error:
@@ -46,10 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return answer(words, ToolFailed("temporary files", f"cannot be written: {error.strerror}", cure))
 
 
-class Interrupted(EdgeError):
-    """Ctrl-C."""
+class Stopped(EdgeError):
+    """Ctrl-C, or another signal that ends the command."""
 
-    exit_code = INTERRUPTED
+    def __init__(self, ended: Interrupted) -> None:
+        super().__init__("edge", str(ended))
+        self.exit_code = ended.code
 
     def __str__(self) -> str:
         return self.what

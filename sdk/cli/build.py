@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from edge.cli import not_yet, options
 from edge.cli.output import complain, hint, put
 from edge.cli.verb import verb
 from edge.errors import EdgeError, did_you_mean
+
+if TYPE_CHECKING:
+    from edge.artifact import Artifact
 
 
 @verb
@@ -26,7 +30,7 @@ from edge.errors import EdgeError, did_you_mean
     metavar="RECIPE",
     help="how edge run --image prepares a picture: imagenet, or resize=256,crop=224,mean=…,std=…,color=rgb",
 )
-@click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, stored for edge run --image")
+@click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, in the order of the output: edge run prints them")
 @click.option("--emit", type=click.Choice(["c"]), help="also write the C sources into a folder beside the artifact")
 @click.option("--dump", type=options.FOLDER, metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
 @click.option("--format", "formats", default="native", hidden=True)
@@ -49,6 +53,7 @@ def command(
     """Build, then say what came out."""
     known_formats(formats)
     from edge import converters, pipeline
+    from edge.artifact.typed_json import encode
     from edge.cli.progress import Progress
     from edge.verify.digits import lost_digits
 
@@ -76,16 +81,34 @@ def command(
         "macs": made.manifest.macs,
         "levels": list(made.manifest.levels),
         "limits": list(made.manifest.vectors.limits),
+        "checked": encode(made.manifest.checked),
+        "unchecked": made.manifest.unchecked,
     }
+    if made.manifest.unchecked:
+        complain(f"{made.path}: {made.manifest.unchecked}")
     if as_json:
         put(json.dumps(facts))
         return 0
-    whole, constants, arena, macs = (int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs"))
-    put(f"{made.path}: {whole:.2f} MB ({constants:.2f} MB weights), arena {arena:.2f} MB, {macs:.1f} MMAC, {', '.join(made.manifest.levels)}")
+    put(summary(made))
     if made.manifest.vectors.limits:
         complain(f"edge: {made.path}: {lost_digits(made.manifest.vectors.limits)}")
-    hint(f"next: {' '.join(following(made.path))}")
+    hint("\n".join(["next:", *(f"  {line}" for line in following(made.path))]))
     return 0
+
+
+def summary(made: Artifact) -> str:
+    """What came out: its size, its work, and for which CPUs."""
+    from edge.report.table import amount, size
+
+    m = made.manifest
+    levels = f"instruction sets {', '.join(m.levels)}: the best one is taken at start" if len(m.levels) > 1 else f"instruction set {m.levels[0]}"
+    return "\n".join(
+        [
+            f"{made.path}: {size(made.path.stat().st_size)} for {m.target}, of which {size(m.weights_bytes)} are weights",
+            f"  an inference: {amount(m.macs)} multiply-adds in {size(m.arena_bytes)} of working memory",
+            f"  {levels}",
+        ]
+    )
 
 
 def following(path: Path) -> list[str]:
@@ -93,8 +116,8 @@ def following(path: Path) -> list[str]:
     from edge.artifact.elf import arch_of
 
     if arch_of(path) == platform.machine():
-        return [f"edge verify {path}  ", f"edge profile {path}"]
-    return [f"edge verify {path} (runs it under QEMU)  ", f"edge predict {path}  ", f"edge flash {path} --to ssh://pi@board"]
+        return [f"edge verify {path}", f"edge profile {path}"]
+    return [f"edge verify {path}   (under QEMU)", f"edge predict {path}", f"edge flash {path} --to ssh://pi@board"]
 
 
 def known_formats(formats: str) -> None:

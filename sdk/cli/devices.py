@@ -1,4 +1,4 @@
-"""edge devices: what is attached to this machine, and the URI that opens it; --stop switches virtual boards off."""
+"""edge devices: what is attached to this machine or played by it, and the URI that opens it; --stop switches virtual boards off."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from edge import targets
 from edge.cli import options
 from edge.cli.output import put
 from edge.cli.verb import verb
+from edge.debian import needed
 from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.errors import EdgeError
 from edge.targets import host, toolchain
@@ -33,6 +34,7 @@ PACKAGES = (
     ("numpy", "arrays", MISSING, "pip install numpy"),
     ("onnx", "the graph", MISSING, "pip install onnx"),
     ("onnx-ir", "the graph", MISSING, "pip install onnx-ir"),
+    ("ruamel.yaml", "first-boot files of cards", NOTE, "pip install ruamel.yaml"),
     ("torch", "PyTorch models and the zoo", NOTE, "pip install -e '.[torch]'"),
     ("onnxscript", "PyTorch models", NOTE, "pip install -e '.[torch]'"),
     ("onnxruntime", "a faster second opinion in verify", NOTE, "pip install -e '.[peers]'"),
@@ -73,6 +75,7 @@ def findings() -> Iterator[Finding]:
     yield cache()
     yield instruction_set()
     yield qemu()
+    yield from (tools(use) for use in needed.uses() if use != "qemu")
     yield clock()
     yield load()
     if all(version_of(name) for name, _, absence, _ in PACKAGES if absence == MISSING):  # else there is no reading of meters
@@ -142,12 +145,21 @@ def instruction_set() -> Finding:
 
 def qemu() -> Finding:
     """User emulation, for programs of the other architecture and for CPUs this one is not."""
-    use = "runs here what is built for another CPU: verify, run, inspect --count"
+    use = needed.uses()["qemu"]
     other = next(arch for arch in ("aarch64", "x86_64") if arch != platform.machine())
     path = shutil.which(f"qemu-{other}") or shutil.which(f"qemu-{other}-static")
     if path:
         return Finding(OK, "qemu", f"{path}, {use}")
-    return Finding(NOTE, "qemu", f"not installed, {use}", "apt-get install qemu-user")
+    return Finding(NOTE, "qemu", f"not installed, {use}", f"sudo apt-get install {needed.package_of(f'qemu-{other}')}")
+
+
+def tools(use: str) -> Finding:
+    """The programs of one use, from the list that `make test` installs from."""
+    absent, purpose = needed.missing(use), needed.uses()[use]
+    if absent:
+        things = ", ".join(thing for package in absent for thing in package.missing())
+        return Finding(NOTE, use, f"not installed: {things}, for {purpose}", needed.install_line(absent))
+    return Finding(OK, use, f"{', '.join(program for p in needed.packages() if use in p.uses for program in p.programs)}, for {purpose}")
 
 
 def clock() -> Finding:
@@ -170,6 +182,10 @@ def weather() -> Iterator[Finding]:
 
     device = open_device("local")
     now = moments.look(device)[-1]
+    clocks = checkup.governor(device.facts(), now)
+    if clocks.status != OK and clock().status == OK:  # the first core's governor is well; another's, or a cap, is not
+        yield clocks
+    yield from checkup.quota(device.facts(), now)
     yield checkup.throttled(device.facts(), now)
     yield checkup.heat(now)
 

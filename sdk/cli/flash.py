@@ -41,7 +41,7 @@ OF_IMAGE = {
 @click.option("--wifi", default="", metavar="SSID", help="the network to join; the password is asked for, or in EDGE_WIFI_PASSWORD")
 @click.option("--wifi-country", default="", metavar="XX", help="where the radio is used: DE, GB, US, …")
 @click.option("--max-size", default="256GB", metavar="SIZE", help="refuse a card larger than this")
-@click.option("--yes", is_flag=True, help="overwrite the card without asking")
+@click.option("--yes", is_flag=True, help="overwrite the card, or the image file that --from replaces, without asking")
 def command(artifact: Path, to: str | None, folder: str, service: bool, image: Path | None, **of_image: Any) -> int:
     if bool(to) == bool(image):
         what = "takes --to or --image, not both" if to else "needs --to or --image"
@@ -64,9 +64,13 @@ def to_device(path: Path, to: str, folder: str, service: bool) -> int:
     file = open_artifact(path)
     with Progress() as say, opened(to, say) as device:
         made = flash(device, file, folder, say)
+    first = " for the first time: the build had not run it" if file.manifest.never_run else ""
     before = f"; before: {made.previous}" if made.previous else ""
     sent = f"; {made.sent / 1e6:.1f} of {made.size / 1e6:.1f} MB sent, the rest was there" if made.sent < made.size else ""
-    put(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{before}{sent}")
+    put(f"{made.uri}: {made.folder}/current is {made.name} {made.version}, checked there{first}{before}{sent}")
+    if made.fleeting:
+        note = f"note: a restart of the device undoes this: {made.fleeting} (--folder PATH on a disk keeps it)"
+        complain(f"{made.uri}: {note}")
     if service:
         with Progress() as say, opened(to, say) as device:
             unit = install_service(device, made, say)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge.cli import completion, options
-from edge.cli.output import put
+from edge.cli.output import put, shown
 from edge.cli.verb import verb
+from edge.stage import Stage
+
+if TYPE_CHECKING:
+    from edge.artifact import Artifact
+
+SORTS = ("order", "error")
 
 
 @verb
@@ -22,6 +29,7 @@ from edge.cli.verb import verb
 @click.option("--atol", type=float, metavar="A", help="difference that is good whatever the reference (0)")
 @options.threads()
 @options.as_json()
+@options.tables(SORTS)
 def command(
     artifact: Path,
     against: str | None,
@@ -33,23 +41,41 @@ def command(
     atol: float | None,
     threads: int,
     as_json: bool,
+    top: int | None,
+    sort: str | None,
+    wide: bool,
 ) -> int:
     from edge import report
     from edge.artifact.emulator import emulator
+    from edge.artifact.reader import open_artifact
     from edge.cli.progress import Progress
     from edge.devices import opened
     from edge.devices.remote import place_of
     from edge.verify import require_good, verify
 
-    source = None
+    view, source = shown(top, sort, wide, SORTS), None
     if against:
         from edge.converters import parse_input_shape, read
 
         source = read(against, input_shapes=dict(map(parse_input_shape, input_shape)), weights=weights)
     with Progress() as say, opened(on, say) as device:
-        outcome = verify(artifact, source, per_layer, rtol, atol, threads, place_of(device, say))
-    put(outcome.to_json() if as_json else report.verify_text(outcome))
+        opened_file = open_artifact(artifact)
+        say(Stage(f"running {artifact.name} and comparing", seconds=usual(opened_file, on)))
+        outcome = verify(opened_file, source, per_layer or bool(top or sort), rtol, atol, threads, place_of(device, say))
+    scopes = {step.name: step.scope for step in opened_file.plan.steps}
+    put(outcome.to_json() if as_json else report.verify_text(outcome, scopes, view))
     if on == "local" and not as_json and (words := emulator(artifact)):
-        put(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
+        put(f"computed under {Path(words[0]).name}: the answers are the device's, the time is not")
     require_good(outcome)
+    if not as_json and open_artifact(artifact, check=False).manifest.never_run:
+        put("this was its first check: the build had not run it")
     return 0
+
+
+def usual(opened: Artifact, on: str) -> float | None:
+    """Seconds that it takes where an emulator computes; elsewhere it is quick."""
+    from edge.artifact.emulator import emulator
+    from edge.measure.benchmark import EMULATED_MACS
+
+    slow = on.startswith("virtual:") or (on == "local" and emulator(opened.path))
+    return (opened.manifest.vectors.count + 1) * opened.manifest.macs / EMULATED_MACS if slow else None

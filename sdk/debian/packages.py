@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.debian import tools
+from edge.debian import needed, tools
 from edge.errors import EdgeError, ToolFailed
 from edge.targets.host import user_folder
 
@@ -112,7 +112,7 @@ def intact(entry: list[str] | None, folder: Path) -> bool:
 
 def download(names: Sequence[str], folder: Path) -> dict[str, list[str]]:
     """Fetches the newest of each; gives what `recorded` gives."""
-    if not tools.there("apt-get"):
+    if not needed.there("apt-get"):
         raise tools.Missing("apt-get", "is not installed: it fetches Debian's packages", f"use Debian or Ubuntu, or copy {folder} from there")
     if not KEYRING.is_file():
         raise ToolFailed(str(KEYRING), "is missing: packages could not be checked", "sudo apt-get install debian-archive-keyring")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -18,23 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from edge.debian.needed import package_of, there
 from edge.errors import ToolFailed
 
-#: program -> the Debian package that has it
-PACKAGES = {
-    "mcopy": "mtools",
-    "mdir": "mtools",
-    "mtype": "mtools",
-    "mkfs.fat": "dosfstools",
-    "fsck.fat": "dosfstools",
-    "mke2fs": "e2fsprogs",
-    "e2fsck": "e2fsprogs",
-    "debugfs": "e2fsprogs",
-    "dpkg-deb": "dpkg",
-    "ssh-keygen": "openssh-client",
-    "qemu-system-aarch64": "qemu-system-arm",
-}
-SYSTEM_FOLDERS = "/usr/sbin:/sbin"  #: Debian leaves them out of a user's PATH, and mke2fs lives there
 CHECKERS = ("e2fsck", "fsck.fat")
 CHATTER = re.compile(r"(debugfs|e2fsck|mke2fs|fsck\.fat|mkfs\.fat) [0-9][^ ]* \(|Pass [0-9]")
 SECONDS = 600
@@ -51,20 +36,15 @@ def path_of(program: str) -> str:
     """Where the program lies; ToolFailed with the command that installs it otherwise."""
     path = there(program)
     if path is None:
-        raise Missing(program, "is not installed", f"sudo apt-get install {PACKAGES[program]}")
+        raise Missing(program, "is not installed", f"sudo apt-get install {package_of(program)}")
     return path
-
-
-def there(program: str) -> str | None:
-    """The same, or None."""
-    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")
 
 
 def need(*programs: str) -> None:
     """ToolFailed that names every missing program's package at once, before any work is done."""
     missing = [program for program in programs if not there(program)]
     if missing:
-        packages = sorted({PACKAGES[program] for program in missing})
+        packages = sorted({package_of(program) for program in missing})
         raise Missing(", ".join(missing), "not installed", f"sudo apt-get install {' '.join(packages)}")
 
 
@@ -74,8 +54,12 @@ def run(
     *,
     limit: int = MAX_OUTPUT,
     extra: Mapping[str, str] | None = None,
+    good: Sequence[int] = (0,),
 ) -> bytes:
-    """Runs a program in `folder` and gives its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr."""
+    """Runs a program in `folder` and returns its stdout, at most `limit` bytes.  ToolFailed carries its last line on stderr.
+
+    good: the exit codes that are no failure.
+    """
     end = time.monotonic() + SECONDS
     with tempfile.TemporaryFile() as errors:
         with process_of(argv, folder, errors, extra) as process:
@@ -90,7 +74,7 @@ def run(
         code = code or int(bool(complaints))
     if code < 0 and time.monotonic() >= end:
         raise ToolFailed(argv[0], f"took more than {SECONDS:g} s")
-    if code:
+    if code not in good:
         found = findings(said)
         first = 0 if argv[0] in CHECKERS else -1  # a checker ends with a summary
         raise ToolFailed(argv[0], complaints[-1] if complaints else found[first] if found else f"ended with {code}")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from edge.devices.checksum import SUM, Sums, crc_of, finish
+from edge.devices.checksum import SUM, Sums, crc_of, finish, require_sum
 from edge.devices.device import MAX_PULL_BYTES, Say
 from edge.devices.scripts import failed, remote_path, script
 from edge.devices.transfer import Stream
@@ -18,7 +18,7 @@ from edge.errors import DeviceFailed, unwritable
 
 MAX_HEADER_BYTES = 200
 #: file -> "SIZE SUM-LINE\n"; with SEND, then the file
-HEADER = SUM + '[ -f "$1" ] || { echo "$1: No such file" >&2; exit 1; }; echo "$(($(wc -c <"$1"))) $(edge_sum "$1")"'
+HEADER = SUM + 'edge_can_sum; [ -f "$1" ] || { echo "$1: No such file" >&2; exit 1; }; echo "$(($(wc -c <"$1"))) $(edge_sum "$1")"'
 SEND = HEADER + '; cat "$1"'
 
 
@@ -30,6 +30,7 @@ def pull_over(stream: Stream, uri: str, remote: str, local: Path, say: Say) -> N
             with os.fdopen(fd, "wb") as file:
                 arrival = Arrival(file, uri, remote, local)
                 ran = stream(script(SEND, remote_path(remote)), keep=arrival)
+                require_sum(ran.code, uri)
                 if ran.code:
                     raise failed(uri, ran, f"fetching {remote}")
                 arrival.check()

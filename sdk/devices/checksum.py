@@ -7,10 +7,14 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import EdgeError
+from edge.errors import DeviceFailed, EdgeError
 
-#: a shell function: `edge_sum FILE` prints "sha256 HEX", else "cksum CRC SIZE", else nothing
+#: shell functions: `edge_sum FILE` prints "sha256 HEX", else "cksum CRC SIZE"; `edge_can_sum` ends the script where there is nothing to do it with
 SUM = """
+edge_can_sum() {
+  command -v sha256sum >/dev/null 2>&1 || command -v shasum >/dev/null 2>&1 || command -v cksum >/dev/null 2>&1 && return 0
+  exit 24
+}
 edge_sum() (
   if command -v sha256sum >/dev/null 2>&1; then set -- $(sha256sum <"$1") && echo "sha256 $1"
   elif command -v shasum >/dev/null 2>&1; then set -- $(shasum -a 256 <"$1") && echo "sha256 $1"
@@ -18,6 +22,15 @@ edge_sum() (
   fi
 )
 """
+NO_SUM = 24
+
+
+def require_sum(code: int, uri: str) -> None:
+    """DeviceFailed when `edge_can_sum` has ended a script."""
+    if code == NO_SUM:
+        raise DeviceFailed(uri, "has none of sha256sum, shasum and cksum: a file cannot be checked there", "sudo apt-get install coreutils there")
+
+
 REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 

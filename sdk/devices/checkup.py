@@ -11,13 +11,13 @@ from edge.devices.device import Device, Facts
 from edge.devices.findings import GOVERNOR, MISSING, NOTE, OK, Finding
 from edge.devices.fit import arch_named
 from edge.devices.moments import Moment, busy_between, look, throttling
-from edge.devices.scripts import BASE, failed, key_values, script
+from edge.devices.policies import Policy
+from edge.devices.scripts import BASE, FLEETING, failed, key_values, script
 
 LEAST_BYTES, FEW_BYTES = 4 << 20, 100 << 20  #: free for one small artifact; for several
 WARM, HOT = 65.0, 80.0  #: degrees Celsius: nearing, and where Raspberry Pis slow down
 CLOCK_SECONDS = 120  #: that the device's time of day may be off
-UNCAP = "cat /sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"
-HELD_DOWN = 0.7  #: of its highest clock, on Arm, where `performance` means that one; PCs turn theirs down when they idle
+UNCAP = "for c in /sys/devices/system/cpu/cpufreq/policy*; do sudo sh -c 'cat $0/cpuinfo_max_freq >$0/scaling_max_freq' $c; done"
 ELSEWHERE = "edge flash --folder PATH"
 ROOM = "sudo apt-get clean there; df -h shows the rest"
 #: what shells say who cannot write -> what it means, what helps.  dash says of a full disk no more than I/O error.
@@ -28,14 +28,16 @@ UNWRITABLE = (
     (r"no such|nonexistent", "{base} is not there", f"sudo install -d -o $USER {{base}} there, or {ELSEWHERE}"),
     (r"", "{base} cannot be written to", ELSEWHERE),
 )
+QUOTA = "no more threads than that (--threads 0 counts it), or lift the container's limit: docker run --cpus, CPUQuota="
 SUPPLY = "a supply of 5 V and 3 A (Pi 5: 5 A) and a short cable"
 COOLING = "a heat sink or a fan, and let it cool down"
 
 #: -> where artifacts would lie, whether programs run there, the time of day
 EXTRAS = (
     BASE
+    + FLEETING
     + """
-echo "base=$base"; echo "time=$(date +%s)"
+edge_fleeting "$base"; echo "base=$base"; echo "time=$(date +%s)"
 file=$base/.edge-checkup-$$
 if why=$({ echo '#!/bin/sh' >"$file" && chmod 755 "$file"; } 2>&1); then
   echo writable=yes; "$file" 2>/dev/null && echo runs=yes
@@ -64,6 +66,7 @@ def checkup(device: Device) -> Iterator[Finding]:
     yield throttled(facts, moments[-1])
     yield heat(moments[-1])
     yield load(facts, moments)
+    yield from quota(facts, moments[-1])
     yield time_of_day(told, time.time())
 
 
@@ -96,6 +99,9 @@ def folder(facts: Facts, told: dict[str, str]) -> Finding:
         return Finding(MISSING, "folder", f"{base} lets no program run", f"sudo mount -o remount,exec {base} there, or {ELSEWHERE}")
     if free < FEW_BYTES:
         return Finding(MISSING if free < LEAST_BYTES else NOTE, "folder", f"{base}, {free / 1e6:.1f} MB free", ROOM)
+    if "fleeting" in told:
+        what = f"{base}, {free / 1e9:.1f} GB free, but a restart loses what is flashed there: {told['fleeting']}"
+        return Finding(NOTE, "folder", what, ELSEWHERE)
     return Finding(OK, "folder", f"{base}, {free / 1e9:.1f} GB free")
 
 
@@ -108,13 +114,22 @@ def tools(facts: Facts) -> Finding:
 
 
 def governor(facts: Facts, now: Moment) -> Finding:
-    clock = f" at {now.clock:.0f} of {now.limit:.0f} MHz" if now.clock and now.limit else ""
-    slow = now.clock and now.limit and now.clock < HELD_DOWN * now.limit and facts.machine != "x86_64"
-    if now.governor == "performance" and slow:
-        return Finding(NOTE, "governor", f"{now.governor}{clock}: something holds the clock down", UNCAP)
-    if now.governor in (None, "performance"):
-        return Finding(OK, "governor", f"{now.governor}{clock}" if now.governor else "not readable there (usual in a virtual machine)")
-    return Finding(NOTE, "governor", f"{now.governor}{clock}: the clock moves while you measure", GOVERNOR)
+    """The worst of the policies whose cores may be used; a machine with one clock for all names no policy."""
+    whole = Policy("", now.governor, now.clock, None, now.limit, frozenset())
+    found = [of_policy(policy, facts.machine, len(now.policies) > 1) for policy in now.policies or (whole,)]
+    return next((finding for finding in found if finding.status != OK), found[0])
+
+
+def of_policy(policy: Policy, machine: str, several: bool) -> Finding:
+    which = f" of {policy}" if several else ""
+    said = f"{policy.governor}{which}" + (f" at {policy.clock:.0f} of {policy.limit:.0f} MHz" if policy.clock and policy.limit else "")
+    if policy.capped:
+        return Finding(NOTE, "governor", f"{policy.governor}{which}: capped at {policy.cap:.0f} of {policy.limit:.0f} MHz", UNCAP)
+    if policy.held_down(machine):
+        return Finding(NOTE, "governor", f"{said}: something holds the clock down", UNCAP)
+    if policy.governor in (None, "performance"):
+        return Finding(OK, "governor", said if policy.governor else "not readable there (usual in a virtual machine)")
+    return Finding(NOTE, "governor", f"{said}: the clock moves while you measure", GOVERNOR)
 
 
 def throttled(facts: Facts, now: Moment) -> Finding:
@@ -131,11 +146,13 @@ def throttled(facts: Facts, now: Moment) -> Finding:
 
 
 def heat(now: Moment) -> Finding:
+    bogus = ", ".join(str(zone) for zone in now.zones if zone.bogus)
+    aside = f"; not believed: {bogus[:100]}" if bogus else ""
     if now.heat is None:
-        return Finding(OK, "temperature", "not readable there")
+        return Finding(OK, "temperature", f"not readable there{aside}")
     if now.heat >= WARM:
-        return Finding(NOTE, "temperature", f"{now.heat:.0f} degrees; it slows down at {HOT:.0f}", COOLING)
-    return Finding(OK, "temperature", f"{now.heat:.0f} degrees")
+        return Finding(NOTE, "temperature", f"{now.heat:.0f} degrees; it slows down at {HOT:.0f}{aside}", COOLING)
+    return Finding(OK, "temperature", f"{now.heat:.0f} degrees{aside}")
 
 
 def load(facts: Facts, moments: Sequence[Moment]) -> Finding:
@@ -143,6 +160,12 @@ def load(facts: Facts, moments: Sequence[Moment]) -> Finding:
     if busy > 0.25:
         return Finding(NOTE, "load", f"{busy:.1f} of {facts.cores} cores busy", "top there shows with what; figures will be noisy")
     return Finding(OK, "load", f"{busy:.1f} of {facts.cores} cores busy")
+
+
+def quota(facts: Facts, now: Moment) -> Iterator[Finding]:
+    """Nothing where no control group gives less than all cores."""
+    if now.quota is not None and now.quota < facts.cores:
+        yield Finding(NOTE, "quota", f"the control group allows {now.quota:g} of {facts.cores} CPUs", QUOTA)
 
 
 def time_of_day(told: dict[str, str], here: float) -> Finding:

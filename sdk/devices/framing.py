@@ -15,9 +15,10 @@ MOST_CHATTER = 64 << 10  #: bytes, on each stream
 QUIET = "make what runs at a login there quiet: ~/.bashrc, ForceCommand"
 CALL = "ssh HOST uname must answer: look at ~/.bashrc, ForceCommand and the login shell there"
 #: as `sh -c FRAME TOKEN argv`: the marks are put together there, so that a login that shows the command line (set -x) shows none of them.
-#: A 255 that is the program's own is marked, for ssh ends so when the line breaks; a signal becomes 128 + N.
+#: LC_ALL: what tools complain of is read.  A 255 that is the program's own is marked, for ssh ends so when the line breaks; a signal becomes
+#: 128 + N.
 FRAME = (
-    'printf "edge-begin-%s\\n" "$0"; printf "edge-begin-%s\\n" "$0" >&2; '
+    'LC_ALL=C; export LC_ALL; printf "edge-begin-%s\\n" "$0"; printf "edge-begin-%s\\n" "$0" >&2; '
     '"$@"; code=$?; [ "$code" != 255 ] || printf "edge-end-%s" "$0" >&2; exit "$code"'
 )
 

@@ -24,7 +24,7 @@ SYNC_SECONDS = 300.0  #: a slow card that has much to write
 class Installed:
     """folder: of this model on the device; the program is folder/current/model.edge.  previous: what `edge rollback` goes back to, '' for nothing.
 
-    sent: how many of the artifact's bytes, `size`, had to be sent.
+    sent: how many of the artifact's bytes, `size`, had to be sent.  fleeting: why a restart of the device undoes it, '' where it does not.
     """
 
     uri: str
@@ -34,6 +34,7 @@ class Installed:
     previous: str
     size: int = field(default=0, compare=False)  # how it came there is not what is there
     sent: int = field(default=0, compare=False)
+    fleeting: str = field(default="", compare=False)
 
 
 def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silent) -> Installed:
@@ -47,18 +48,22 @@ def flash(device: Device, artifact: Artifact, folder: str = "", say: Say = silen
             raise DeviceFailed(device.uri, what, "free some space there: df -h")
         program = f"{place.root}/versions/{version}/model.edge"
         sent = device.push(artifact.path, program, say)
-        say(f"letting {device.uri} check it")
+        first = ", the first time that it runs" if artifact.manifest.never_run else ""
+        say(f"letting {device.uri} check it{first}")
         require_health(device, program, artifact.path.name)
         say("switching")
         told = done(device, place, scripts.SWITCH, version)
-    return Installed(device.uri, name, place.root, version, one_line(told.get("previous", "")), artifact.size, sent)
+    previous = one_line(told.get("previous", ""))
+    return Installed(device.uri, name, place.root, version, previous, artifact.size, sent, one_line(place.fleeting))
 
 
 def rollback(device: Device, name: str = "", folder: str = "") -> Installed:
-    """Back to the version before.  name: which model, where several are installed."""
+    """Back to the version before, when that is whole and computes right there.  name: which model, where several are installed."""
     name = chosen(device, name, folder)
     with held(device, folder, name, "", silent) as place:
-        told = done(device, place, scripts.BACK)
+        to = one_line(done(device, place, scripts.LOOK_BACK).get("to", ""))
+        require_health(device, f"{place.root}/versions/{to}/model.edge", f"version {to}")
+        told = done(device, place, scripts.BACK, to)
     return Installed(device.uri, name, place.root, one_line(told.get("current", "")), one_line(told.get("left", "")))
 
 
@@ -80,6 +85,10 @@ def done(device: Device, place: Held, text: str, *more: str) -> dict[str, str]:
         raise DeviceFailed(device.uri, f"somebody else took over {place.root}", "flash again")
     if ran.code == scripts.NOTHING_BEFORE:
         raise EdgeError(device.uri, f"has no earlier version in {place.root}", "edge flash puts one there")
+    if ran.code == scripts.DAMAGED_BEFORE:
+        version = one_line(key_values(ran.stdout).get("to", ""))
+        what = f"the earlier version {version} in {place.root} is damaged, and the current one was left as it is"
+        raise CheckFailed(device.uri, what, "edge flash A.edge --to DEVICE puts a good one there")
     if ran.code:
         raise failed(device.uri, ran, "switching")
     return key_values(ran.stdout)

@@ -31,7 +31,8 @@ class Local(Piped):
     ) -> Ran:
         """As a shell would answer: 127 for a program that is not there, 126 for one that cannot be run."""
         try:
-            return run_limited(self.uri, argv, feed=feed, keep=keep, timeout=timeout, stall=stall)
+            environment = {**os.environ, "LC_ALL": "C"}  # what tools complain of is read by `scripts.failed`
+            return run_limited(self.uri, argv, feed=feed, keep=keep, timeout=timeout, stall=stall, environment=environment)
         except FileNotFoundError as error:
             return Ran(127, b"", f"{argv[0]}: {error.strerror}".encode())
         except OSError as error:

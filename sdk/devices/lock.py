@@ -23,12 +23,16 @@ LOCK_SECONDS = 3600  #: after that nobody can still be at work: 40 MB over a ser
 
 @dataclass(frozen=True)
 class Held:
-    """The folder while its lock is ours.  there: is the new version's file there already?  room_bytes: for it, what has arrived of it included."""
+    """The folder while its lock is ours.  there: is the new version's file there already?  room_bytes: for it, what has arrived of it included.
+
+    fleeting: why a restart of the device empties the folder, '' where it does not.
+    """
 
     root: str
     lock: str
     there: bool
     room_bytes: int
+    fleeting: str = ""
 
 
 @contextmanager
@@ -57,7 +61,8 @@ def begin(device: Device, folder: str, name: str, version: str, say: Say) -> Hel
         if ran.code or not told.get("root", "").startswith("/") or not told["root"].isprintable():
             raise failed(device.uri, ran, "preparing")
         if "lock" in told:
-            return Held(told["root"], told["lock"], "there" in told, (number(told.get("free_kb", "")) << 10) + number(told.get("part", "")))
+            room = (number(told.get("free_kb", "")) << 10) + number(told.get("part", ""))
+            return Held(told["root"], told["lock"], "there" in told, room, told.get("fleeting", ""))
         seen = told.get("held", "")
         if attempt == 2 or not stale(seen, told):
             raise DeviceFailed(

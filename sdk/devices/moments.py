@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 
 from edge.devices.device import Device
+from edge.devices.policies import Policy, policies_of
 from edge.devices.scripts import failed, script
-from edge.errors import one_line
+from edge.devices.zones import Zone, heat_of, zones_of
 
-SYSTEM = "/sys/devices/system/cpu/cpu0/cpufreq"
 MARK = "@edge-moment "
 #: bit -> what the Raspberry Pi firmware means by it  [Raspberry Pi documentation, vcgencmd get_throttled]
 THROTTLED = {0: "under-voltage", 1: "clock capped", 2: "throttled", 3: "soft temperature limit"}
@@ -21,21 +21,49 @@ SINCE_BOOT = 16  #: the same bits, this much higher: has it happened since the b
 MOST_MOMENTS = 4000
 
 MOMENT = """
+quota_() {  # CPUs that a control group allows, in both versions: a limit of any group above holds too
+  while IFS=: read -r group list path; do
+    base=/sys/fs/cgroup
+    case ",$list," in
+      ,,) [ ! -d $base/unified ] || base=$base/unified;;
+      *,cpu,*) if [ -d "$base/$list" ]; then base=$base/$list; else base=$base/cpu; fi;;
+      *) continue;;
+    esac
+    while :; do
+      most= unit= rest=; [ "$path" != / ] || path=
+      if [ -r "$base$path/cpu.max" ]; then read -r most unit rest <"$base$path/cpu.max"
+      elif [ -r "$base$path/cpu.cfs_quota_us" ]; then
+        read -r most rest <"$base$path/cpu.cfs_quota_us"; read -r unit rest <"$base$path/cpu.cfs_period_us"
+      fi
+      [ "${most:-0}" -gt 0 ] && [ "${unit:-0}" -gt 0 ] && quota="$quota${quota:+|}$most/$unit"
+      [ -n "$path" ] || break
+      path=${path%/*}
+    done
+  done </proc/self/cgroup
+}
 moment() {
-  user=0 nice=0 system=0 idle=0 wait=0 irq=0 soft=0 stolen=0 load= governor= clock= limit= heat= throttled= unit= now=
+  user=0 nice=0 system=0 idle=0 wait=0 irq=0 soft=0 stolen=0 load=
+  policies= allowed= zones= throttled= quota= modern= now= kind= governor= cap= limit= cpus=
   { read -r name user nice system idle wait irq soft stolen rest </proc/stat; read -r load rest </proc/loadavg; } 2>/dev/null
-  c=/sys/devices/system/cpu/cpu0/cpufreq
-  [ -r $c/scaling_governor ] && read -r governor <$c/scaling_governor
-  for c in /sys/devices/system/cpu/cpufreq/policy*; do  # the fastest: which cores the model runs on is not known, and one that idles is slow
-    [ -r "$c/scaling_cur_freq" ] && read -r now <"$c/scaling_cur_freq" && [ "${now:-0}" -gt "${clock:-0}" ] 2>/dev/null && clock=$now
-    [ -r "$c/cpuinfo_max_freq" ] && read -r now <"$c/cpuinfo_max_freq" && [ "${now:-0}" -gt "${limit:-0}" ] 2>/dev/null && limit=$now
+  while read -r name rest; do [ "$name" = Cpus_allowed_list: ] && allowed=$rest; done 2>/dev/null </proc/self/status
+  for c in /sys/devices/system/cpu/cpufreq/policy* /sys/devices/system/cpu/cpu[0-9]*/cpufreq; do
+    [ -d "$c" ] || continue
+    case "$c" in */cpufreq) [ -z "$modern" ] || break; name=${c%/cpufreq}; name=${name##*/};; *) modern=yes name=${c##*/};; esac
+    governor= now= cap= limit= cpus=
+    { read -r governor <"$c/scaling_governor"; read -r now <"$c/scaling_cur_freq"; read -r cap <"$c/scaling_max_freq"
+      read -r limit <"$c/cpuinfo_max_freq"; read -r cpus <"$c/affected_cpus"; } 2>/dev/null
+    line=; for cpu in $cpus; do line="$line${line:+,}$cpu"; done
+    policies="$policies$name;$governor;$now;$cap;$limit;$line|"
   done
-  for zone in /sys/class/thermal/thermal_zone*/temp; do
-    [ -r "$zone" ] && read -r now <"$zone" 2>/dev/null && [ "${now:-0}" -gt "${heat:--999999}" ] 2>/dev/null && heat=$now
+  for zone in /sys/class/thermal/thermal_zone*; do
+    kind= now=
+    { read -r kind rest <"$zone/type"; read -r now <"$zone/temp"; } 2>/dev/null
+    [ -z "$now" ] || zones="$zones$kind;$now|"
   done
+  [ "$1" = during ] || quota_ 2>/dev/null
   command -v vcgencmd >/dev/null 2>&1 && throttled=$(vcgencmd get_throttled 2>/dev/null)
-  echo "@edge-moment $1 used=$((user + nice + system + irq + soft + stolen)) idle=$((idle + wait)) load=$load" \\
-    "governor=$governor clock=$clock limit=$limit heat=$heat throttled=${throttled#*=}" >&2
+  echo "@edge-moment $1 used=$((user + nice + system + irq + soft + stolen)) idle=$((idle + wait)) load=$load allowed=$allowed quota=$quota" \\
+    "throttled=${throttled#*=} zones=$zones policies=$policies" >&2
 }
 """
 #: two moments, so that the second can say how busy the machine is
@@ -57,10 +85,11 @@ exit $code
 
 @dataclass(frozen=True)
 class Moment:
-    """when: rest, before, during, after.  used, idle: CPU ticks since the start.  clock, limit: MHz of the fastest core, now and at most.  heat:
-    degrees Celsius.
+    """when: rest, before, during, after.  used, idle: CPU ticks since the start.  governor: the slowest of those in use.  clock, limit: MHz of the
+    fastest core that may be used, now and at most.  heat: degrees Celsius of the CPU.
 
-    throttled: the firmware's bits.  None where the machine does not say.
+    throttled: the firmware's bits.  None where the machine does not say.  policies: those of which a thread may use a core.
+    zones: all thermal ones.  quota: CPUs that the control group allows, None without a limit.
     """
 
     when: str
@@ -72,6 +101,9 @@ class Moment:
     limit: float | None
     heat: float | None
     throttled: int | None
+    policies: tuple[Policy, ...] = ()
+    zones: tuple[Zone, ...] = ()
+    quota: float | None = None
 
 
 def watch_words() -> list[str]:
@@ -91,21 +123,27 @@ def moment_of(line: str) -> Moment:
     when, _, rest = line.strip().partition(" ")
     said = dict(re.findall(r"([a-z]+)=(\S*)", rest))
 
-    def number(key: str, scale: float = 1.0) -> float | None:
+    def number(key: str) -> float | None:
         text = said.get(key, "")
-        return float(text) * scale if re.fullmatch(r"-?\d{1,15}(\.\d{1,6})?", text) and math.isfinite(float(text)) else None
+        return float(text) if re.fullmatch(r"-?\d{1,15}(\.\d{1,6})?", text) and math.isfinite(float(text)) else None
 
     bits = said.get("throttled", "")
+    policies, zones = policies_of(said.get("policies", ""), said.get("allowed", "")), zones_of(said.get("zones", ""))
+    governors = [policy.governor for policy in policies if policy.slow] or [policy.governor for policy in policies]
+    quotas = re.findall(r"(\d{1,15})/([1-9]\d{0,14})", said.get("quota", ""))
     return Moment(
         when if when in ("rest", "before", "during", "after") else "during",
         int(number("used") or 0),
         int(number("idle") or 0),
         number("load"),
-        one_line(said.get("governor", ""))[:40] or None,
-        number("clock", 1e-3),
-        number("limit", 1e-3),
-        number("heat", 1e-3),
+        governors[0] if governors else None,
+        max((policy.clock for policy in policies if policy.clock), default=None),
+        max((policy.limit for policy in policies if policy.limit), default=None),
+        heat_of(zones),
         int(bits, 16) if re.fullmatch(r"0x[0-9a-fA-F]{1,8}", bits) else None,
+        policies,
+        zones,
+        min((int(most) / int(unit) for most, unit in quotas), default=None),
     )
 
 

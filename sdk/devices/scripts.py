@@ -12,12 +12,51 @@ from edge.artifact.program import SIGNALS
 from edge.devices.device import Ran
 from edge.errors import DeviceFailed, EdgeError
 
+#: edge_own FOLDER: makes it, or ends the script: it must be a folder of ours where nobody else may write, or its programs could be another's
+OWN = """
+edge_own() {
+  mkdir -m 700 "$1" 2>/dev/null
+  case $(ls -ldn "$1" 2>/dev/null) in d????-??-*) set -- "$1" $(ls -ldn "$1"); [ "$4" = "$(id -u)" ] && return 0;; esac
+  echo "$1: is not a folder of this user alone" >&2; exit 1
+}
+"""
 #: sets $base: where artifacts may lie and run.  A phone's shell has no home of its own.  A read-only home stays the home: the user shall know.
-BASE = """
+#: Where there is none, it is a folder in /tmp, where others could have made one.
+BASE = (
+    OWN
+    + """
 if [ -n "$EDGE_HOME" ]; then base=$EDGE_HOME
 elif [ -d /data/local/tmp ]; then base=/data/local/tmp
 elif [ -n "$HOME" ] && [ "$HOME" != / ]; then base=$HOME
-else base=/tmp; fi
+else base=/tmp/edge-$(id -u); edge_own "$base"; fi
+"""
+)
+SHARED = re.compile(r"^(/\S{1,200}): is not a folder of this user alone$", re.MULTILINE)
+#: edge_fleeting FOLDER -> fleeting=WHY when a restart of the device empties it.  EDGE_HOME is somebody's own choice.
+#: An overlay lies where its upper folder lies; some are laid before the root is there and show in the kernel's command line only.
+FLEETING = """
+edge_mount() {
+  at=; kind=; with=
+  while read -r what place type options rest; do
+    case "$1/" in "${place%/}"/*) [ ${#place} -ge ${#at} ] && at=$place && kind=$type && with=$options;; esac
+  done </proc/mounts
+}
+edge_fleeting() {
+  [ -z "$EDGE_HOME" ] || return 0
+  edge_mount "$1"
+  case "$kind" in
+    tmpfs|ramfs|rootfs) echo "fleeting=$at is $kind, in memory"; return 0;;
+    overlay|overlayfs|aufs)
+      upper=; case "$with" in *upperdir=*) upper=${with##*upperdir=}; upper=${upper%%,*};; esac
+      [ -z "$upper" ] || edge_mount "$upper"
+      read -r words </proc/cmdline
+      case "$kind, $words " in
+        tmpfs,*|ramfs,*|*" boot=overlay "*|*" overlayroot=tmpfs"*|*" boot=live "*|*" boot=casper "*)
+          echo "fleeting=its root is an overlay in memory"; return 0;;
+      esac;;
+  esac
+  case "$1" in /tmp|/tmp/edge|/tmp/edge/*|/tmp/edge-*) echo "fleeting=/tmp is emptied by it";; esac  # where BASE goes for want of a home
+}
 """
 #: what a device's tools say -> what it means, what helps
 SAYINGS = (
@@ -42,6 +81,9 @@ def failed(where: str, ran: Ran, doing: str) -> DeviceFailed:
     said = ran.stderr.decode("utf-8", "replace").strip()
     if ran.code == NOT_EXECUTED and "permission denied" in said.lower():
         return DeviceFailed(where, f"{doing} failed: programs may not run there", "another --folder, or sudo mount -o remount,exec there")
+    if shared := SHARED.search(said):
+        what = f"{shared[1]} is not a folder of this user alone: programs in it could be another's"
+        return DeviceFailed(where, what, "remove it there, or log in as a user with a home folder")
     for phrase, what, cure in SAYINGS:
         if phrase.lower() in said.lower():
             return DeviceFailed(where, what, cure)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from edge.devices.device import Device, Found, Ran, Say, silent
@@ -20,6 +22,7 @@ from edge.devices.moments import MARK
 from edge.devices.piped import Piped
 from edge.devices.process import run_limited
 from edge.devices.quoting import sh_line
+from edge.devices.ssh_keys import key_trouble
 from edge.devices.uri import Uri, parse_uri
 from edge.errors import DeviceFailed
 
@@ -37,11 +40,22 @@ OPTIONS = {
     "RequestTTY": "no",
     "RemoteCommand": "none",
     "ForwardAgent": "no",
+    "ClearAllForwardings": "yes",  # of ~/.ssh/config: a second connection cannot have the ports of the first
+    "PermitLocalCommand": "no",
+    "Tunnel": "no",
 }
+#: what OpenSSH knows since 8.7 and an older one would refuse: a user's ~/.ssh/config may leave us without stdin, program or process
+NEWER = (8, 7), {"StdinNull": "no", "SessionType": "default", "ForkAfterAuthentication": "no"}
+VERSION = re.compile(r"OpenSSH\D{0,20}(\d{1,3})\.(\d{1,3})")
 LONGEST_SOCKET = 80  #: a Unix socket's path may have 108 bytes, and ssh adds some while it connects
+DENIED = "permission denied"
+EXPIRED = "wants a new password of this user first", "ssh to it once by hand and set one"
 #: what ssh says -> what it means, what helps
 SAYINGS = (
-    ("permission denied", "does not let this user in", "ssh-copy-id USER@HOST gives it your key; edge asks for no password"),
+    ("password has expired", *EXPIRED),
+    ("password change required", *EXPIRED),
+    ("account has expired", "has an account for this user that has expired", "sudo chage -E -1 USER there"),
+    (DENIED, "does not let this user in", "ssh-copy-id USER@HOST gives it your key; edge asks for no password"),
     ("too many authentication", "does not let this user in", "name the key in ~/.ssh/config: IdentityFile and IdentitiesOnly yes"),
     ("remote host identification has changed", "has another host key than before", "if the board was set up anew: ssh-keygen -R HOST"),
     ("host key verification failed", "is a host not known here", "ssh to it once by hand and compare its key"),
@@ -59,7 +73,8 @@ class Ssh(Piped):
 
     def __init__(self, uri: Uri, binary: str, folder: Path, config: str) -> None:
         self.uri, self.folder = uri.text, folder
-        words = [binary, *(["-F", config] if config else []), *(word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}"))]
+        options = OPTIONS | (NEWER[1] if version_of(binary) >= NEWER[0] else {})
+        words = [binary, *(["-F", config] if config else []), *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
         words += ["-o", f"ControlPath={folder}/c", *(["-p", str(uri.port)] if uri.port else []), *(["-l", uri.user] if uri.user else [])]
         self.ssh, self.host, self.marks = words, uri.host, Marks()
 
@@ -87,7 +102,7 @@ class Ssh(Piped):
             raise refused(self.uri, stderr)
         program(ran.stdout)
         if not program.begun:
-            raise program.never(stderr)
+            raise known(self.uri, ran.stderr, SAYINGS[:3]) or program.never(stderr)
         return replace(ran, stdout=bytes(kept), stderr=stderr)
 
     def close(self) -> None:
@@ -102,11 +117,31 @@ def refused(uri: str, stderr: bytes) -> DeviceFailed:
     """In our words where we know ssh's complaint, else its last line."""
     lines = stderr.decode("utf-8", "replace").splitlines()
     said = "\n".join(line for line in lines if not line.startswith(MARK)).strip()  # what watched the run speaks on the same stderr
-    for phrase, what, cure in SAYINGS:
-        if phrase in said.lower():
-            return DeviceFailed(uri, what, cure)
+    if found := known(uri, said.encode(), SAYINGS):
+        return found
     last = said.splitlines()[-1][:200] if said else "the connection broke"
     return DeviceFailed(uri, last, "is it on, and on this network?")
+
+
+def known(uri: str, stderr: bytes, sayings: Iterable[tuple[str, str, str]]) -> DeviceFailed | None:
+    """What ssh says in our words, a key that it could not use before all else."""
+    said = stderr.decode("utf-8", "replace")
+    for phrase, what, cure in sayings:
+        if phrase in said.lower():
+            trouble = key_trouble(said) if phrase == DENIED else None
+            return DeviceFailed(uri, f"{what}: {trouble[0]}", trouble[1]) if trouble else DeviceFailed(uri, what, cure)
+    return None
+
+
+@cache
+def version_of(binary: str) -> tuple[int, int]:
+    """Of OpenSSH; (0, 0) for what is something else."""
+    try:
+        done = subprocess.run([binary, "-V"], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0, 0
+    found = VERSION.search(done.stderr + done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def open(uri: str, say: Say = silent, config: str = "") -> Device:

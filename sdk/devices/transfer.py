@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from edge.devices.checksum import SUM, Sums, sums_of
+from edge.devices.checksum import SUM, Sums, require_sum, sums_of
 from edge.devices.device import Ran, Say
 from edge.devices.scripts import failed, key_values, number, remote_path, script
 from edge.errors import DeviceFailed
@@ -22,7 +22,7 @@ SAMPLE, WORTH = 1 << 18, 0.9  #: bytes looked at, and the ratio from which packi
 LOOK = (
     SUM
     + """
-mkdir -p "$1" || exit 1
+edge_can_sum; mkdir -p "$1" || exit 1
 case "$(edge_sum "$2" 2>/dev/null)" in "$5"|"$6") echo have=same; exit 0;; esac
 [ -d "$2" ] && { echo "$2: Is a directory" >&2; exit 1; }
 size=0; [ -f "$3" ] && size=$(wc -c <"$3"); [ "$size" -le "$4" ] || { rm -f "$3"; size=0; }
@@ -74,6 +74,7 @@ def look(stream: Stream, uri: str, local: Path, remote: str) -> Wanted | None:
     part = f"{folder or '.'}/.{name}.{sums.sha256[:12]}.part"
     ran = stream(script(LOOK, folder or ".", remote, part, str(sums.size), *sums.lines))
     found = key_values(ran.stdout)
+    require_sum(ran.code, uri)
     if ran.code or "have" not in found:
         raise failed(uri, ran, f"looking at {remote}")
     if found["have"] == "same":
@@ -120,7 +121,8 @@ def pieces(local: Path, have: int, packed: bool, say: Say, size: int) -> Iterato
             yield pack.compress(chunk) if pack else chunk
             sent += len(chunk)
             rate = sent / max(time.monotonic() - began, 1e-6)
-            say(f"sending {local.name}: {(have + sent) / size:.0%}, {rate / 1e6:.1f} MB/s, {(size - have - sent) / rate:.0f} s left")
+            done = f"{(have + sent) / 1e6:.1f} of {size / 1e6:.1f} MB"
+            say(f"sending {local.name}: {(have + sent) / size:.0%}, {done}, {rate / 1e6:.1f} MB/s, {(size - have - sent) / rate:.0f} s left")
     if pack:
         yield pack.flush()
 

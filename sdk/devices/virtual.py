@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge import targets
+from edge.debian import needed
 from edge.devices import serial, ssh
 from edge.devices.boards import machine, recipe, state
 from edge.devices.boards.machine import Board
@@ -21,10 +22,12 @@ from edge.devices.console.port import Port
 from edge.devices.device import Device, Facts, Found, Ran, Say, silent
 from edge.devices.uri import Uri, parse_uri, where
 from edge.errors import DeviceFailed, EdgeError
+from edge.stage import Stage
 
 SCHEMES = ("virtual",)
 ARCH = "aarch64"  #: of the boards made here
 BOOT_SECONDS = 120.0
+USUAL_SECONDS = 25.0  #: of a boot on a quiet machine
 CONFIGURATION = """Host board
   HostName 127.0.0.1
   Port {port}
@@ -86,7 +89,7 @@ def board_of(uri: Uri) -> Board:
 
 def over_ssh(uri: str, name: str, found: state.Running, say: Say) -> Device:
     folder = state.folder_of(name)
-    say(f"waiting for {name}'s ssh")
+    say(Stage(f"waiting for {name}'s ssh", seconds=USUAL_SECONDS))
     wait_for_ssh(name, found)
     configuration = folder / "ssh_config"
     with state.writing(name):
@@ -115,7 +118,7 @@ def wait_for_ssh(name: str, found: state.Running) -> None:
 def over_serial(uri: str, name: str, found: state.Running, say: Say) -> Device:
     port = Port(parse_uri(f"serial+socket://127.0.0.1:{found.serial}"))
     port.name = uri
-    say(f"logging in on {name}'s console")
+    say(Stage(f"logging in on {name}'s console", seconds=USUAL_SECONDS))
     return serial.on_port(uri, port, Account(recipe.USER, recipe.PASSWORD))
 
 
@@ -128,5 +131,15 @@ def stop(name: str = "") -> list[str]:
 
 
 def find() -> Iterator[Found]:
-    """The boards that are on."""
-    return (Found(f"virtual://{name}", "virtual board, switched on") for name in state.all_running())
+    """The boards that are on, and those that a first command would start."""
+    running = list(state.all_running())
+    yield from (Found(f"virtual://{name}", "virtual board, switched on") for name in running)
+    absent = needed.missing("boards")
+    off = f"virtual board, off; to start it: {needed.install_line(absent)}" if absent else "virtual board, off; the first command starts it"
+    yield from (Found(f"virtual://{name}", off) for name in playable() if name not in running)
+
+
+def playable() -> list[str]:
+    """The profiles of boards, not of families, that QEMU plays here."""
+    profiles = map(targets.load, (name for name in targets.names() if name != "cpu"))
+    return [p.name for p in profiles if p.boards and p.arch == ARCH and any(level.qemu_cpu for level in p.levels)]

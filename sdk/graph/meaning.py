@@ -68,7 +68,6 @@ def _check_inputs(model: ir.Model, inputs: Mapping[str, Array]) -> None:
 def _by_onnxruntime(model: ir.Model, inputs: dict[str, Array], names: list[str]) -> dict[str, Array]:
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

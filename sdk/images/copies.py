@@ -6,6 +6,7 @@ import errno
 import fcntl
 import lzma
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,16 @@ from edge.images.volumes import CHUNK, ZEROS, copy_part
 
 CLONE_FILE = 0x40049409  #: ioctl FICLONE: the copy shares its blocks where the file system can
 UNPACK_BYTES = 512 << 20  #: of memory that xz may want; `xz -9` wants 65 MiB
+#: how a packed file begins -> what unpacks it
+PACKED = (
+    (b"\x1f\x8b", "gzip", "gunzip --keep {file}"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstd --decompress {file}"),
+    (b"BZh", "bzip2", "bunzip2 --keep {file}"),
+    (b"PK\x03\x04", "zip", "unzip {file}"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip", "7z x {file}"),
+    (b"\x04\x22\x4d\x18", "LZ4", "lz4 -d {file}"),
+)
+ENDINGS = (".xz", ".gz", ".zst", ".bz2", ".zip", ".7z", ".lz4")
 #: what a disk does, that is no bug of ours
 OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 Say = Callable[[str], None]
@@ -48,6 +59,23 @@ def opened(image: Path) -> BinaryIO:
         raise EdgeError(str(image), error.strerror or "cannot be read", "give the path of an image file") from None
 
 
+def require_unpacked(target: Path, source: Path | None) -> None:
+    """What edge writes is not packed, so its name must not say so."""
+    if target.suffix.lower() in ENDINGS:
+        plain = target.with_suffix("")
+        cure = f"--image {shlex.quote(str(plain))}" + ("" if source else f" --from {shlex.quote(str(target))}")
+        raise EdgeError(str(target), f"is the name of a packed file ({target.suffix}), and edge writes images unpacked", cure)
+
+
+def require_unattached(target: Path, sysfs: Path) -> None:
+    """A loop device keeps the file that it was given: a new one in its place would not be seen there."""
+    for backing in sorted((sysfs / "block").glob("loop*/loop/backing_file")):
+        with suppress(OSError):
+            if Path(backing.read_text().rstrip("\n")).samefile(target):
+                node = f"/dev/{backing.parts[-3]}"
+                raise EdgeError(str(target), f"is attached to {node}", f"sudo losetup --detach {node}, after unmounting what is on it")
+
+
 @contextmanager
 def alone(image: Path) -> Iterator[None]:
     """Of two that change one image at once the second would undo what the first did."""
@@ -64,8 +92,12 @@ def alone(image: Path) -> Iterator[None]:
 def working_copy(source: Path, target: Path, say: Say) -> None:
     """A copy that shares blocks with the source where it can; `.img.xz` is unpacked on the way."""
     with opened(source) as old:
-        packed, size = old.read(6) == b"\xfd7zXZ\0", old.seek(0, 2)
-    if packed:
+        first, size = old.read(6), old.seek(0, 2)
+    for sign, what, cure in PACKED:
+        if first.startswith(sign):
+            unpack = cure.format(file=shlex.quote(str(source)))
+            raise EdgeError(str(source), f"is packed by {what}, and edge unpacks .xz only", f"{unpack}, and give what comes out of it")
+    if first == b"\xfd7zXZ\0":
         say(f"unpacking {source.name}")
         return unpack_xz(source, target)
     if size > MAX_IMAGE:

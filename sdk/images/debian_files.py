@@ -6,6 +6,8 @@ enough to see a model run on a Pi 3, Zero 2 W or 4 without installing anything. 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge.errors import EdgeError
 from edge.images.ext4 import File
 from edge.images.first_boot import FirstBoot
@@ -81,8 +83,8 @@ def root_files(busybox: bytes) -> dict[str, File]:
     }
 
 
-def configured(config: FirstBoot) -> dict[str, File]:
-    """First boot of this image is a few files of its root; it has neither ssh nor Wi-Fi."""
+def configured(config: FirstBoot, old: Callable[[str], str] = lambda path: "") -> dict[str, File]:
+    """First boot of this image is a few files of its root; it has neither ssh nor Wi-Fi.  old: the text of a file that is there."""
     for word, wanted in (("--ssh-key", config.keys), ("--wifi", config.wifi)):
         if wanted:
             raise EdgeError(word, "the small Debian image has no network", "give an image of Raspberry Pi OS with --from")
@@ -90,10 +92,15 @@ def configured(config: FirstBoot) -> dict[str, File]:
     if config.host_name:
         files["/etc/hostname"] = File(f"{config.host_name}\n".encode())
     if config.user:
-        name = config.user
-        files |= {
-            "/etc/passwd": File(f"root:x:0:0:root:/:/bin/sh\n{name}:x:1000:1000:{name}:/tmp:/bin/sh\n".encode()),
-            "/etc/group": File(f"root:x:0:\n{name}:x:1000:\n".encode()),
-            "/etc/shadow": File(f"{ROOT_LOCKED}{name}:{config.password}:19000:0:99999:7:::\n".encode(), 0o600),
-        }
+        name, passwd = config.user, old("/etc/passwd") or "root:x:0:0:root:/:/bin/sh\n"
+        numbers = {int(words[2]) for line in passwd.splitlines() if len(words := line.split(":")) > 2 and words[2].isdecimal()}
+        number = next(n for n in range(1000, 60000) if n not in numbers)
+        known = any(line.startswith(f"{name}:") for line in passwd.splitlines())
+        if not known:
+            group = old("/etc/group") or "root:x:0:\n"
+            files["/etc/passwd"] = File(f"{passwd}{name}:x:{number}:{number}:{name}:/tmp:/bin/sh\n".encode())
+            files["/etc/group"] = File(f"{group}{name}:x:{number}:\n".encode())
+        others = [line for line in (old("/etc/shadow") or ROOT_LOCKED).splitlines() if not line.startswith(f"{name}:")]
+        shadow = "\n".join([*others, f"{name}:{config.password}:19000:0:99999:7:::"])
+        files["/etc/shadow"] = File(f"{shadow}\n".encode(), 0o600)
     return files

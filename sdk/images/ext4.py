@@ -20,8 +20,11 @@ TOOLS = ("debugfs", "e2fsck")
 MAX_TEXT = 1 << 20
 PLAIN = re.compile(r"(/[A-Za-z0-9@_][A-Za-z0-9@_.-]*)+")
 NEEDS_RECOVERY, WIDE = 0x4, 0x80  #: of the incompatible features: a full journal, 64-bit numbers
+QUOTA = 0x100  #: of those that an old kernel may only read
+CORRECTED = 1  #: e2fsck's exit code
 DAMAGED = "it is damaged: write a fresh copy of the image"
 ANOTHER = "use a fresh copy of the image"
+NO_ROOM = re.compile(r"Could not allocate|No free space|no space", re.IGNORECASE)
 KINDS = {"regular": "regular file", "character": "device", "block": "device"}  #: debugfs' words, whose second word is left out
 
 
@@ -34,12 +37,22 @@ class File:
     link: str = ""
 
 
-def check(volume: Volume) -> int:
-    """The superblock fits the partition, the journal is empty, e2fsck finds nothing wrong.  Gives the free bytes."""
+def is_there(volume: Volume) -> bool:
+    return volume.read(1024 + 56, 2) == b"\x53\xef"
+
+
+def superblock(volume: Volume) -> tuple[int, ...]:
+    """Its first kilobyte as numbers of 32 bits."""
     block = volume.read(1024, 1024)
-    if len(block) < 1024 or block[56:58] != b"\x53\xef":
+    if len(block) < 1024 or not is_there(volume):
         raise EdgeError(volume.shown, "its Linux partition holds no ext4 file system", "give an image of Raspberry Pi OS, Ubuntu or Debian")
     words: tuple[int, ...] = struct.unpack("<256I", block)
+    return words
+
+
+def check(volume: Volume) -> int:
+    """The superblock fits the partition, the journal is empty, e2fsck finds nothing wrong.  Gives the free bytes."""
+    words = superblock(volume)
     incompatible = words[24]
     high, free_high = (words[84], words[86]) if incompatible & WIDE else (0, 0)
     blocks, reserved, free = high << 32 | words[1], words[2], free_high << 32 | words[3]
@@ -48,13 +61,36 @@ def check(volume: Volume) -> int:
         raise EdgeError(volume.shown, "its file system is larger than its partition", DAMAGED)
     if incompatible & NEEDS_RECOVERY:
         raise EdgeError(volume.shown, "its root file system was not unmounted cleanly", "boot it once and shut it down, or use a fresh image")
+    require_sound(volume)
+    return max(0, free - reserved) * size
+
+
+def require_sound(volume: Volume, counted: bool = False) -> None:
+    """e2fsck finds nothing wrong.  Quotas that were never counted (`mke2fs -d`) are no damage: they are counted first."""
     try:
         tools.run(["e2fsck", "-f", "-n", device(volume)], volume.folder)
     except tools.Missing:
         raise
     except ToolFailed as error:
-        raise EdgeError(volume.shown, f"e2fsck finds fault with its root partition: {error.what}", DAMAGED) from None
-    return max(0, free - reserved) * size
+        if "[QUOTA WARNING]" in error.what and not counted:
+            settle(volume)
+            require_sound(volume, counted=True)
+        elif re.search(r"unsupported feature|newer version of e2fsck", error.what):
+            what = "its root partition has a feature of ext4 that the e2fsck of this machine does not know"
+            raise EdgeError(volume.shown, what, "install a newer e2fsprogs on this machine") from None
+        else:
+            raise EdgeError(volume.shown, f"e2fsck finds fault with its root partition: {error.what}", DAMAGED) from None
+
+
+def free_inodes(volume: Volume) -> int:
+    """How many files and folders more it can hold."""
+    return superblock(volume)[4]
+
+
+def settle(volume: Volume) -> None:
+    """After a change: debugfs does not count a user's quota, so that e2fsck does.  The file system was sound before, so it has no more to do."""
+    if superblock(volume)[25] & QUOTA:
+        tools.run(["e2fsck", "-f", "-p", device(volume)], volume.folder, good=(0, CORRECTED))
 
 
 def exists(volume: Volume, path: str) -> bool:
@@ -110,9 +146,14 @@ def write(volume: Volume, files: Mapping[str, File]) -> None:
         parts.append(script)
         script.write_text("".join(f"{line}\n" for line in commands(volume, files)))
         tools.run(["debugfs", "-w", "-f", script.name, device(volume)], volume.folder)
+    except ToolFailed as error:
+        if not NO_ROOM.search(error.what):
+            raise
+        raise EdgeError(volume.shown, f"its root partition has no room: {error.what}", "use a larger image, or delete something in it") from None
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+    settle(volume)
     for path, file in files.items():
         if not file.link and not same(read(volume, path, len(file.data)), file.data):
             raise ToolFailed(volume.shown, f"{path} does not read back as it was written", "is the root partition full?")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import EdgeError
+from edge.images.keys import whole
 from edge.images.passwords import new_salt, sha512_crypt, wpa_key
 
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -22,7 +23,11 @@ KEY = re.compile(
 )
 MAX_KEY_FILE = 1 << 16
 USER_PASSWORD, WIFI_PASSWORD = "EDGE_USER_PASSWORD", "EDGE_WIFI_PASSWORD"
-SYSTEM_USERS = ("root", "daemon", "nobody", "bin", "sys", "sync", "mail", "backup")
+#: that every Debian has; those of the image at hand are in its /etc/passwd
+SYSTEM_USERS = re.compile(
+    "root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|_apt|nobody|sshd|messagebus|avahi|rtkit"
+    "|dnsmasq|systemd-(network|resolve|timesync)|polkitd|tss|uuidd"
+)
 LOCKED = "!"
 
 #: asks for a secret without showing it; None where there is nobody to ask
@@ -61,7 +66,7 @@ def first_boot(host_name: str, user: str, key_file: Path | None, ssid: str, coun
     """Checked words and their secrets; '' or None is what was not asked for."""
     if host_name and not HOST_NAME.fullmatch(host_name):
         raise EdgeError("--host-name", f"'{host_name}' is not a host name", "small letters, digits and hyphens, at most 63")
-    if user and (not USER.fullmatch(user) or user in SYSTEM_USERS):
+    if user and (not USER.fullmatch(user) or SYSTEM_USERS.fullmatch(user)):
         raise EdgeError("--user", f"'{user}' cannot be the name of a user", "small letters, digits, _ and -, at most 32, and none of the system's")
     keys = read_keys(key_file) if key_file else ()
     if keys and not user:
@@ -84,6 +89,10 @@ def read_keys(path: Path) -> tuple[str, ...]:
     keys = tuple(line for line in lines if line and not line.startswith("#"))
     if not keys or len(data) > MAX_KEY_FILE or not all(KEY.fullmatch(key) and key.isprintable() for key in keys):
         raise EdgeError(where, "is not a file of public ssh keys", "give the .pub file of your key")
+    for number, key in enumerate(keys, 1):
+        if not whole(key):
+            what = f"its key {number} is cut short, damaged or of another type than it says"
+            raise EdgeError(where, what, "ssh-keygen -y -f PRIVATE_KEY prints the public key again")
     return keys
 
 

@@ -14,7 +14,7 @@ from edge.debian import packages
 from edge.devices.lock import safe_name
 from edge.errors import EdgeError, did_you_mean
 from edge.images import card, debian_image, disks, refusals
-from edge.images.copies import Say, alone, put_in_place, workbench, working_copy
+from edge.images.copies import Say, alone, opened, put_in_place, require_unattached, require_unpacked, workbench, working_copy
 from edge.images.first_boot import AskSecret, FirstBoot, first_boot
 from edge.images.injecting import Injected, inject
 from edge.images.payload import Payload
@@ -68,7 +68,7 @@ def flash_image(words: FlashImage, say: Say = lambda text: None, ask: Asker | No
     payload = payload_of(words)
     if is_device(words.image):
         return to_card(words, payload, max_size, say, ask, host)
-    return to_file(words, payload, say, ask)
+    return to_file(words, payload, say, ask, host)
 
 
 def payload_of(words: FlashImage) -> Payload:
@@ -81,21 +81,37 @@ def configuration(words: FlashImage, ask: Asker) -> FirstBoot:
     return first_boot(words.host_name, words.user, words.ssh_key, words.wifi, words.wifi_country, ask.secret)
 
 
-def to_file(words: FlashImage, payload: Payload, say: Say, ask: Asker) -> str:
+def to_file(words: FlashImage, payload: Payload, say: Say, ask: Asker, host: disks.Host) -> str:
     """Into words.image: changed in a copy that takes its place, or made."""
     there = words.image.exists()
     if there and not words.image.is_file():
         raise EdgeError(str(words.image), "is not a file", "name an image file or a card's device")
     if there and words.base:
         raise EdgeError(str(words.image), "is there already", "leave out --base to put the model into it, or name a new file")
+    require_unpacked(words.image, words.source)
     config = configuration(words, ask)
+    if there:
+        require_unattached(words.image, host.sysfs)
+    if there and words.source:
+        may_be_replaced(words, ask)
     target = words.image.resolve()
     with alone(words.image) if there else nullcontext(), workbench(target.parent) as folder:
         source = words.source or (words.image if there else None)
         done = prepared(folder, source, str(words.image), payload, config, say)
         size = (folder / IMAGE).stat().st_size
+        if there:  # it may have taken minutes
+            require_unattached(words.image, host.sysfs)
         put_in_place(folder / IMAGE, target, config.secret)
     return "\n".join(report(f"{words.image}: {size / 1e6:.0f} MB", payload, done, config))
+
+
+def may_be_replaced(words: FlashImage, ask: Asker) -> None:
+    """Another image is the beginning, so all that this file holds is lost: asked, as for a card."""
+    with opened(words.source or words.image):  # what cannot be read is told before anything is asked
+        same = words.source is not None and words.image.samefile(words.source)
+    if same:
+        raise EdgeError(str(words.image), "is what --from names too, and --from is not changed", "leave out --from to put the model into it")
+    confirm(f"{words.image} is there already, and everything in it will be lost. Write over it?", words.yes, ask)
 
 
 IMAGE = "card.img"  #: the working copy's name
@@ -145,6 +161,7 @@ def report(first: str, payload: Payload, done: Injected, config: FirstBoot) -> l
     lines = [first, f"model {payload.name}: {done.path}, {len(payload.data) / 1e6:.1f} MB, read back and compared"]
     if done.removed:
         lines.append(f"{done.removed} older versions removed" if done.removed > 1 else "an older version removed")
+    lines += [f"note: {note}" for note in done.notes]
     if done.kind:
         told = {
             "host name": config.host_name,

@@ -35,6 +35,7 @@ def remove(volume: Volume, folders: Mapping[str, Sequence[str]]) -> None:
         tools.run(["debugfs", "-w", "-f", script.name, ext4.device(volume)], volume.folder)
     finally:
         script.unlink(missing_ok=True)
+    ext4.settle(volume)
 
 
 def removal(folder: PurePosixPath, names: Sequence[str]) -> Iterator[str]:

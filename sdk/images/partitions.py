@@ -1,17 +1,19 @@
-"""The partition table of a card: MBR, and GPT behind a protective MBR.  An image is hostile until its table has been checked.
+"""The partition table of a card: MBR with its logical partitions, and GPT behind a protective MBR.  An image is hostile until it has been checked.
 
 [UEFI 2.10, section 5; the MBR is its table 5.1]  Sizes and starts are in bytes; sectors have 512.
 """
 
 from __future__ import annotations
 
+import shlex
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
+from uuid import UUID
 
 from edge.errors import EdgeError
 
@@ -19,26 +21,37 @@ SECTOR = 512
 MAX_IMAGE = 256 << 30
 MAX_GPT_ENTRIES = 256
 MBR_ENTRY, GPT_HEADER, GPT_ENTRY = struct.Struct("<B3sB3sII"), struct.Struct("<8s4sIIIQQQQ16sQIII"), struct.Struct("<16s16sQQQ72s")
-PROTECTIVE = 0xEE
-FAT, LINUX, OTHER = "FAT", "Linux", "other"
+PROTECTIVE, CONTAINERS = 0xEE, (0x05, 0x0F, 0x85)
+MAX_LOGICAL = 60  #: as many as Linux reads
+LARGE_SECTOR = 4096
+GPT_SIGN = b"EFI PART"
+FAT, LINUX, EXTENDED, OTHER = "FAT", "Linux", "extended", "other"
 MBR_KINDS = {0x06: FAT, 0x0B: FAT, 0x0C: FAT, 0x0E: FAT, 0xEF: FAT, 0x83: LINUX}
 FAT_LBA, EXT = 0x0C, 0x83  #: what our own images carry
 GPT_KINDS = {
-    bytes.fromhex("28732ac11ff8d211ba4b00a0c93ec93b"): FAT,  # EFI system partition
-    bytes.fromhex("a2a0d0ebe5b9334487c068b6b72699c7"): FAT,  # Microsoft basic data
-    bytes.fromhex("af3dc60f838472478e793d69d8477de4"): LINUX,
+    "c12a7328-f81f-11d2-ba4b-00a0c93ec93b": FAT,  # EFI system partition
+    "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7": FAT,  # Microsoft basic data
+    "0fc63daf-8483-4772-8e79-3d69d8477de4": LINUX,
+    # the root of a system for one processor [Discoverable Partitions Specification]
+    "b921b045-1df0-41c3-af44-4c6f280d3fae": LINUX,  # arm64
+    "69dad710-2ce4-4e3c-b16c-21a1d49abed3": LINUX,  # arm
+    "4f68bce3-e8cd-4db1-96e7-fbcaf984b709": LINUX,  # x86-64
+    "44479540-f297-41b2-9af7-d131d5f0458a": LINUX,  # x86
+    "72ec70a6-cf74-40e6-bd49-4bda08e8f224": LINUX,  # riscv64
 }
 NOT_A_CARD = "give an uncompressed image of a whole card, as Raspberry Pi OS comes"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """number: as Linux counts.  kind: FAT, LINUX or OTHER."""
+    """number: as Linux counts.  kind: FAT, LINUX, EXTENDED or OTHER.  uuid: what the kernel calls PARTUUID.  label: of a GPT."""
 
     number: int
     kind: str
     start: int
     size: int
+    uuid: str = field(default="", compare=False)
+    label: str = field(default="", compare=False)
 
     @property
     def end(self) -> int:
@@ -61,34 +74,78 @@ def read_partitions(path: Path) -> tuple[Partition, ...]:
 
 
 def table_of(file: BinaryIO, size: int, where: str) -> Iterator[Partition]:
-    file.seek(0)
-    sector = file.read(SECTOR)
+    sector = sector_at(file, 0)
     if sector[510:] != b"\x55\xaa":
         raise EdgeError(where, "holds no partition table", NOT_A_CARD)
-    entries = list(MBR_ENTRY.iter_unpack(sector[446:510]))
-    if any(entry[2] == PROTECTIVE for entry in entries):
+    (disk,) = struct.unpack_from("<I", sector, 440)
+    entries = entries_of(sector)
+    if any(kind == PROTECTIVE for kind, _, _ in entries):
         yield from gpt_of(file, size, where)
         return
-    for number, (_, _, kind, _, start, count) in enumerate(entries, 1):
+    for number, (kind, start, count) in enumerate(entries, 1):
         if kind and count:
-            yield Partition(number, MBR_KINDS.get(kind, OTHER), start * SECTOR, count * SECTOR)
+            place = Partition(number, MBR_KINDS.get(kind, OTHER), start * SECTOR, count * SECTOR, f"{disk:08x}-{number:02x}")
+            yield replace(place, kind=EXTENDED) if kind in CONTAINERS else place
+            if kind in CONTAINERS:
+                yield from logical_in(file, place, disk, where)
+
+
+def entries_of(sector: bytes) -> list[tuple[int, int, int]]:
+    """(type, first sector, sectors) of the four entries."""
+    return [(kind, start, count) for _, _, kind, _, start, count in MBR_ENTRY.iter_unpack(sector[446:510])]
+
+
+def sector_at(file: BinaryIO, start: int) -> bytes:
+    file.seek(start)
+    return file.read(SECTOR).ljust(SECTOR, b"\0")
+
+
+def logical_in(file: BinaryIO, container: Partition, disk: int, where: str) -> Iterator[Partition]:
+    """A chain of tables, each with one partition and the place of the next; a chain that leads outside or in a circle is refused."""
+    at, number = container.start, 5
+    while at:
+        sector = sector_at(file, at)
+        if sector[510:] != b"\x55\xaa" or not container.start <= at < container.end or number > 4 + MAX_LOGICAL:
+            raise EdgeError(where, "the list of its logical partitions is damaged", NOT_A_CARD)
+        (kind, start, count), (link, following, _), *_ = entries_of(sector)
+        if kind and count:
+            yield Partition(number, MBR_KINDS.get(kind, OTHER), at + start * SECTOR, count * SECTOR, f"{disk:08x}-{number:02x}")
+            number += 1
+        after = container.start + following * SECTOR if link in CONTAINERS and following else 0
+        if after and after <= at:
+            raise EdgeError(where, "the list of its logical partitions is damaged", NOT_A_CARD)
+        at = after
 
 
 def gpt_of(file: BinaryIO, size: int, where: str) -> Iterator[Partition]:
     """The entries of a GPT whose header and entries have the right checksums."""
-    file.seek(SECTOR)
-    header = file.read(SECTOR)
-    sign, _, length, crc, _, _, _, _, _, _, at, count, each, entries_crc = GPT_HEADER.unpack(header[: GPT_HEADER.size].ljust(GPT_HEADER.size, b"\0"))
-    sane = sign == b"EFI PART" and length == GPT_HEADER.size and each == GPT_ENTRY.size and count <= MAX_GPT_ENTRIES
-    if not sane or zlib.crc32(header[:16] + bytes(4) + header[20:length]) != crc or at * SECTOR + count * each > size:
+    table = gpt_entries(file, SECTOR, size)
+    if table is None:
+        file.seek(LARGE_SECTOR)
+        if file.read(8) == GPT_SIGN:
+            what = f"its GPT is for disks with sectors of {LARGE_SECTOR} bytes, and a card has sectors of {SECTOR}"
+            raise EdgeError(where, what, "give an image that is made for cards")
+        if gpt_entries(file, size // SECTOR * SECTOR - SECTOR, size) is not None:
+            what = "its first GPT is damaged; the second, at its end, is good"
+            raise EdgeError(where, what, f"echo w | fdisk {shlex.quote(where)} writes the first one again")
         raise EdgeError(where, "its GPT is damaged", NOT_A_CARD)
+    for number, (kind, own, first, last, _, label) in enumerate(GPT_ENTRY.iter_unpack(table), 1):
+        if any(kind):
+            found = GPT_KINDS.get(str(UUID(bytes_le=kind)), OTHER)
+            name = label.decode("utf-16-le", "replace").rstrip("\0")
+            yield Partition(number, found, first * SECTOR, (last + 1 - first) * SECTOR, str(UUID(bytes_le=own)), name)
+
+
+def gpt_entries(file: BinaryIO, header_at: int, size: int) -> bytes | None:
+    """The entries behind the header at that place, or None when either is damaged."""
+    header = sector_at(file, header_at)
+    sign, _, length, crc, _, _, _, _, _, _, at, count, each, entries_crc = GPT_HEADER.unpack(header[: GPT_HEADER.size])
+    sane = sign == GPT_SIGN and length == GPT_HEADER.size and each == GPT_ENTRY.size and count <= MAX_GPT_ENTRIES
+    if not sane or zlib.crc32(header[:16] + bytes(4) + header[20:length]) != crc or at * SECTOR + count * each > size:
+        return None
     file.seek(at * SECTOR)
     table = file.read(count * each)
-    if zlib.crc32(table) != entries_crc:
-        raise EdgeError(where, "its GPT is damaged", NOT_A_CARD)
-    for number, (kind, _, first, last, _, _) in enumerate(GPT_ENTRY.iter_unpack(table), 1):
-        if any(kind):
-            yield Partition(number, GPT_KINDS.get(kind, OTHER), first * SECTOR, (last + 1 - first) * SECTOR)
+    return table if zlib.crc32(table) == entries_crc else None
 
 
 def check_places(partitions: Sequence[Partition], size: int, where: str) -> None:
@@ -96,21 +153,16 @@ def check_places(partitions: Sequence[Partition], size: int, where: str) -> None
         if one.start < SECTOR or one.size <= 0 or one.end > size:
             what = f"partition {one.number} reaches from {one.start} to {one.end} in an image of {size} bytes"
             raise EdgeError(where, what, "it is cut short or damaged")
-    ordered = sorted(partitions, key=lambda one: one.start)
-    for one, following in pairwise(ordered):
-        if one.end > following.start:
-            raise EdgeError(where, f"partitions {one.number} and {following.number} overlap", "it is damaged")
-
-
-def boot_and_root(partitions: Sequence[Partition], where: str) -> tuple[Partition, Partition]:
-    """The first FAT and the first Linux partition: what every Raspberry Pi image has."""
-    chosen = []
-    for kind in (FAT, LINUX):
-        fitting = [one for one in partitions if one.kind == kind]
-        if not fitting:
-            raise EdgeError(where, f"has no {kind} partition", NOT_A_CARD)
-        chosen.append(fitting[0])
-    return chosen[0], chosen[1]
+    inside = [one for one in partitions if one.number > 4] if any(one.kind == EXTENDED for one in partitions) else []
+    for group in ([one for one in partitions if one not in inside], inside):
+        ordered = sorted(group, key=lambda one: one.start)
+        for one, following in pairwise(ordered):
+            if one.end > following.start:
+                raise EdgeError(where, f"partitions {one.number} and {following.number} overlap", "it is damaged")
+    containers = [one for one in partitions if one.kind == EXTENDED]
+    for one in inside:
+        if not any(box.start < one.start and one.end <= box.end for box in containers):
+            raise EdgeError(where, f"partition {one.number} does not lie in the extended one", "it is damaged")
 
 
 def mbr_sector(partitions: Sequence[tuple[int, int, int]], disk: int) -> bytes:

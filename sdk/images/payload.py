@@ -49,12 +49,12 @@ def version_in(link: str) -> str:
     return name if re.fullmatch(f"[0-9a-f]{{{VERSION_LETTERS}}}", name) else ""
 
 
-def files(payload: Payload, current: str) -> dict[str, File]:
-    """What goes onto the root partition.  current: where the link of that name points now, '' without one."""
-    home, before = payload.home, version_in(current)
+def files(payload: Payload, before: str) -> dict[str, File]:
+    """What goes onto the root partition.  before: the version that `edge rollback` goes back to, '' for none."""
+    home = payload.home
     made = {payload.path: File(payload.data, 0o755), f"{home}/current": File(link=f"versions/{payload.version}")}
     made[f"{home}/previous"] = File(link="current/previous")
-    if before and before != payload.version:
+    if before:
         made[f"{home}/versions/{payload.version}/previous"] = File(link=f"../{before}")
     if payload.service:
         unit = f"edge-{payload.name}.service"

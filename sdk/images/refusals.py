@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from edge.errors import EdgeError
 from edge.images.disks import CHOOSE, Disk, Host
+from edge.images.partitions import SECTOR
 
 SYSTEM_PLACES = ("/", "/boot", "/boot/efi", "/boot/firmware", "/usr", "/var", "/home", "[swap]")
 
@@ -33,6 +34,11 @@ def reasons(disk: Disk, image_bytes: int, max_size: int, host: Host) -> Iterator
     yield not (disk.removable or disk.bus or host.virtual), "is a fixed disk: neither removable nor on USB nor an SD card", CHOOSE
     yield disk.size == 0, "holds no card", "put one into the reader"
     yield disk.read_only, "is read-only", "slide the card's lock switch up"
+    yield (
+        disk.block != SECTOR,
+        f"has sectors of {disk.block} bytes, and images of cards are made for {SECTOR}: it would not start",
+        "use a card, or a reader that shows it with sectors of 512 bytes",
+    )
     yield (
         disk.size > max_size,
         f"has {disk.size / 1e9:.1f} GB, more than a card is expected to have",

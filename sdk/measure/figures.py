@@ -88,7 +88,7 @@ class Hygiene:
 
     drift: median of the second half of the runs against the first, minus 1.  reasons: why the figures are not stable; empty when they are.
     settled: runs that were taken for warm-up because they were not yet steady.  clock_mhz, temperature_c: before, during (once a second) and after.
-    throttled: what the board's firmware complained of meanwhile.
+    throttled: what the board's firmware complained of meanwhile.  quota: CPUs that the control group allows, null without a limit.
     """
 
     load_before: float | None
@@ -104,13 +104,14 @@ class Hygiene:
     clock_mhz: tuple[float, ...] = ()
     temperature_c: tuple[float, ...] = ()
     throttled: tuple[str, ...] = ()
+    quota: float | None = None
 
 
 @dataclass(frozen=True)
 class Layer:
     """One step: ms is the mean of runs timed step by step, which are slower in sum than a whole run.  bytes: read and written.
 
-    isa: the level that ran there.  precision: of what the step computes, by its buffer.
+    isa: the level that ran there.  precision: of what the step computes, by its buffer.  scope: the module's path, where one is known.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Layer:
     bytes: int
     isa: str = ""
     precision: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)

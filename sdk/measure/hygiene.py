@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.devices.moments import Moment, busy_between, throttling
+from edge.devices.policies import SLOW_GOVERNORS, Policy
+from edge.devices.policies import doubts as policy_doubts
 from edge.measure.figures import Hygiene, Latency
 from edge.measure.statistics import drift_of, swing_of
 
-SLOW_GOVERNORS = ("powersave", "conservative")
 MAX_BUSY = 0.25  #: CPUs that others may use; the load average would count what we ourselves did in the last minute, a build for one
 MAX_DRIFT, MAX_SPREAD = 0.05, 1.25  #: of the median; p90 against p50
 MAX_INTERRUPTED, SHOWS = 0.1, 1.03  #: share of runs, and p90 against p50 from which it shows: a run of 100 ms is interrupted and hardly longer for it
@@ -29,8 +31,13 @@ def hygiene_of(
     *,
     settled: int = 0,
     doubts: Sequence[str] = (),
+    threads: int = 1,
+    machine: str = "",
 ) -> Hygiene:
-    """The facts and, for each that is out of bounds, a reason.  moments: at rest, before, during and after.  doubts: reasons known beforehand."""
+    """The facts and, for each that is out of bounds, a reason.  moments: at rest, before, during and after.  doubts: reasons known beforehand.
+
+    threads: of the runner.  machine: its architecture, as uname says it.
+    """
     drift, swing, share = drift_of(ms), swing_of(ms), interrupted / max(1, ms.size)
     by_name = {moment.when: moment for moment in moments}
     rest, before, after = (by_name.get(name) for name in ("rest", "before", "after"))
@@ -38,10 +45,13 @@ def hygiene_of(
     governor = before.governor if before else None
     clocks = [m.clock for m in moments if m.when == "during" and m.clock]
     heats = [m.heat for m in moments if m.heat is not None and m.when != "rest"]
+    quota = before.quota if before else None
+    clocked = list(policy_doubts(at_work(moments), machine)) or [f"CPU governor '{governor}'"] * (governor in SLOW_GOVERNORS)
     slowed = complaints([m for m in moments if m.when != "rest"])
     tests = (
         (busy is not None and busy > MAX_BUSY, f"others used {busy or 0:.1f} of {cpus} CPUs just before"),
-        (governor in SLOW_GOVERNORS, f"CPU governor '{governor}'"),
+        *((True, text) for text in clocked),
+        (quota is not None and quota < threads, f"the control group allows {quota or 0:g} CPUs for {threads} thread{'s' * (threads != 1)}"),
         (bool(slowed), f"the board reported {', '.join(slowed)}"),
         (bool(clocks) and min(clocks) < (1 - MAX_CLOCK_DROP) * max(clocks), f"the clock fell to {min(clocks, default=0):.0f} MHz"),
         (bool(heats) and max(heats) >= HOT, f"the CPU reached {max(heats, default=0):.0f} degrees"),
@@ -65,7 +75,16 @@ def hygiene_of(
         tuple(m.clock for m in moments if m.clock and m.when != "rest"),
         tuple(heats),
         slowed,
+        quota,
     )
+
+
+def at_work(moments: Sequence[Moment]) -> list[Policy]:
+    """The policies before the run, each with the highest clock that it showed during it."""
+    before = next((moment.policies for moment in moments if moment.when == "before"), ())
+    during = [policy for moment in moments if moment.when == "during" for policy in moment.policies]
+    highest = {name: max((p.clock or 0 for p in during if p.name == name), default=0) for name in {p.name for p in before}}
+    return [replace(policy, clock=highest[policy.name] or policy.clock) for policy in before]
 
 
 def complaints(moments: Sequence[Moment]) -> tuple[str, ...]:

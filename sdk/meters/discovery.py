@@ -19,7 +19,7 @@ from edge.meters.place import Here, Place
 from edge.meters.sampling import Sampler
 from edge.meters.snapshot import looked_over
 from edge.meters.trace import Probe
-from edge.meters.watching import MAX_FILES, MOST_IDLE, Asked, HostWatch, RunnerWatch, Yielding
+from edge.meters.watching import IDLE_UPDATES, MAX_FILES, MOST_IDLE, Asked, HostWatch, RunnerWatch, Yielding
 
 WORD = re.compile(r"(?P<name>[a-z0-9_]+)(?::(?P<port>[^@]*))?(?:@(?P<volts>[0-9]+(?:\.[0-9]+)?))?")
 
@@ -63,7 +63,9 @@ def unreadable(meter: Meter, error: OSError) -> EdgeError:
     return EdgeError(meter.name, f"{error.filename or ''}: {error.strerror}", meter.meta.denied if isinstance(error, PermissionError) else "")
 
 
-def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, clock: Clock | Asked = SAME, from_here: bool = False) -> Watch:
+def watch(
+    word: str, place: Place | None = None, *, idle_secs: float = 1.0, work_secs: float = 0.0, clock: Clock | Asked = SAME, from_here: bool = False
+) -> Watch:
     """auto: the best meter here, or none and the reason why.  none: nothing.  A meter that is named must be there: EdgeError else.
 
     place: where the model will run.  clock: from that machine's clock to ours (`clock.compare`), for what is recorded from here; or what to ask
@@ -74,7 +76,7 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
     if word == "none":
         return Unwatched()
     if word == "auto":
-        return automatic(place, idle_secs, clock, from_here)
+        return automatic(place, idle_secs, work_secs, clock, from_here)
     match = WORD.fullmatch(word)
     meter = meters().get(match["name"]) if match else None
     if not match or not meter:
@@ -92,29 +94,29 @@ def watch(word: str, place: Place | None = None, *, idle_secs: float = 1.0, cloc
     if probe is None:
         here = ", ".join(found.name for found, _ in discover(place)[0])
         raise EdgeError(meter.name, "is not on this machine", f"here: {here}" if here else "here is no meter")
-    return watching(probe, place, idle_secs, clock, from_here)
+    return watching(probe, place, idle_secs, work_secs, clock, from_here)
 
 
-def automatic(place: Place, idle_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
+def automatic(place: Place, idle_secs: float, work_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
     if isinstance(place, Here) and os.environ.get(EMULATOR):
         return Unwatched(f"not measured: {EMULATOR} is set, and an emulator's energy is not the device's")
     found, reasons = discover(place)
     if not found:
         return Unwatched("; ".join(["no meter here", *map(str, reasons)]))
     try:
-        return Yielding(watching(found[0][1], place, idle_secs, clock, from_here))
+        return Yielding(watching(found[0][1], place, idle_secs, work_secs, clock, from_here))
     except EdgeError as error:
         return Unwatched(str(error))
 
 
-def watching(probe: Probe, place: Place, idle_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
+def watching(probe: Probe, place: Place, idle_secs: float, work_secs: float, clock: Clock | Asked, from_here: bool) -> Watch:
     """Files are read by the runner, beside the model and on its clock; what a command tells is asked from here.
 
-    idle_secs: more, where the meter is so slow that it would not be read often enough in them.
+    idle_secs: more, where the meter is so slow that it would not be read often enough in them.  work_secs: that the loop is asked to take.
     """
-    idle_secs = max(idle_secs, min(MOST_IDLE, (LEAST + 2) / probe.hz + 2 * probe.update))
+    idle_secs = max(idle_secs, min(max(MOST_IDLE, work_secs / 2), (LEAST + 2) / probe.hz + IDLE_UPDATES * probe.update))
     if 0 < len(probe.paths) <= MAX_FILES and not from_here:
-        return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs)
+        return RunnerWatch(probe, tuple(place.at(path) for path in probe.paths), idle_secs, place)
     if not place.parallel:
         raise EdgeError(probe.source, "is asked from here, and the line to the device carries one thing at a time", "use ssh, or an instrument")
     return HostWatch(Sampler(probe, place), idle_secs, clock)

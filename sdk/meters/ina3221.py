@@ -1,7 +1,7 @@
 """INA3221: the three rails of a Jetson and of other boards, through hwmon; where that is missing, what tegrastats prints.
 
 in1..3_input are mV, curr1..3_input mA, in1..3_label names.  [Linux: Documentation/hwmon/ina3221.rst; NVIDIA Jetson Linux Developer Guide]
-VDD_IN (or POM_5V_IN) is the whole module and holds the other rails; without it, on an AGX, the rails of both of its chips are summed.
+VDD_IN (POM_5V_IN, on a Thor VIN) is the whole module and holds the other rails; without it, on an AGX, the rails of both of its chips are summed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ META = Meta(
     denied="sudo chmod a+r /sys/class/hwmon/hwmon*/*_input, until the next boot",
 )
 FOLDER = "/sys/class/hwmon"
-WHOLE = ("VDD_IN", "POM_5V_IN")
+WHOLE = ("VDD_IN", "POM_5V_IN", "VIN")
+LIMITS = (0.1, 200.0)  #: W of a module at work; a thousandth is mW for µW
 STEP = 8e-3 * 5  #: W: 40 µV of the shunt's ADC are 8 mA at the usual 5 mOhm, at 5 V
 INSTALL, AS_ROOT = "sudo apt-get install nvidia-l4t-tools", "root may be told more: ssh://root@BOARD, or sudo edge"
 TEGRASTATS = ("timeout", "0.6", "tegrastats", "--interval", "500")  #: it never ends of its own accord
@@ -36,7 +37,8 @@ def find(place: Place) -> Probe | None:
         return from_hwmon(place, folders)
     if text_of(place, "/etc/nv_tegra_release"):
         require_answer(place, "ina3221", TEGRASTATS, tegrastats_watts, "tegrastats", INSTALL, AS_ROOT)
-        return Probe("ina3221: tegrastats", (Channel((0,), 1.0),), 1, 0.5, 1e-3, META.accuracy, argv=TEGRASTATS, parse=tegrastats_watts)
+        watts = (Channel((0,), 1.0),)
+        return Probe("ina3221: tegrastats", watts, 1, 0.5, 1e-3, META.accuracy, argv=TEGRASTATS, parse=tegrastats_watts, limits=LIMITS)
     return None
 
 
@@ -53,7 +55,7 @@ def from_hwmon(place: Place, folders: Sequence[str]) -> Probe | None:
     channels = tuple(Channel((2 * i, 2 * i + 1), 1e-6) for i in range(len(chosen)))
     update = max(number_of(place, f"{folder}/update_interval") or 2 for folder in folders) * 1e-3
     source = f"ina3221: {', '.join(chosen.values())}"
-    return Probe(source, channels, 50, max(update, 1e-3), STEP * len(chosen), META.accuracy, paths)
+    return Probe(source, channels, 50, max(update, 1e-3), STEP * len(chosen), META.accuracy, paths, limits=LIMITS)
 
 
 def files(folder: str, rail: int) -> tuple[str, str]:

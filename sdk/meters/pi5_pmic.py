@@ -25,6 +25,7 @@ GAIN, OFFSET = 1.1451, 0.5879
 COMMAND = ("vcgencmd", "pmic_read_adc")
 INSTALL, VIDEO = "sudo apt-get install raspi-utils", "sudo usermod -aG video $USER, and log in again"
 LINE = re.compile(r"^\s*(\w{1,20})_([AV])\s+(?:current|volt)\(\d{1,3}\)=(\d{1,6}\.\d{1,12})([AV])\s*$", re.MULTILINE)
+LIMITS = (0.6, 30.0)  #: W of the board at work
 STEP = 10e-3  #: W: the core rail's ADC steps by about 10 mA
 
 
@@ -33,7 +34,8 @@ def find(place: Place) -> Probe | None:
     if not (text_of(place, "/proc/device-tree/model") or "").startswith("Raspberry Pi 5"):
         return None
     require_answer(place, "pi5_pmic", COMMAND, board_watts, "vcgencmd", INSTALL, VIDEO)
-    return Probe("pi5_pmic: rails, by a fit", (Channel((0,), 1.0),), 20, 5e-3, STEP, META.accuracy, argv=COMMAND, parse=board_watts)
+    watts = (Channel((0,), 1.0),)
+    return Probe("pi5_pmic: rails, by a fit", watts, 20, 5e-3, STEP, META.accuracy, argv=COMMAND, parse=board_watts, limits=LIMITS)
 
 
 def board_watts(text: str) -> float:

@@ -19,28 +19,30 @@ META = Meta(
     denied="sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj, until the next boot",
 )
 FOLDER = "/sys/class/powercap"
+LIMITS = (0.3, 2000.0)  #: W of a machine at work
 JOULE = 1e-6
 RESOLUTION = 61e-6  #: J, 2^-14: the usual energy unit of MSR_RAPL_POWER_UNIT [Intel SDM volume 3, RAPL interfaces]
 
 
 def find(place: Place) -> Probe | None:
-    """All packages, and their DRAM.  EdgeError where they may not be read: since Linux 5.10 only root may."""
+    """All packages, and their DRAM where it is counted at all.  EdgeError where they may not be read: since Linux 5.10 only root may."""
     zones = [(f"{FOLDER}/{zone}", text_of(place, f"{FOLDER}/{zone}/name") or "") for zone in place.names(FOLDER) if zone.startswith("intel-rapl:")]
-    zones = [(path, name) for path, name in zones if name.startswith("package") or name == "dram"]
+    zones = [(path, name) for path, name in zones if name.startswith("package") or (name == "dram" and number_of(place, f"{path}/energy_uj") != 0)]
     if not zones:
         return None
     paths, channels = [], []
     for column, (path, _) in enumerate(zones):
         wrap = number_of(place, f"{path}/max_energy_range_uj")
         try:
-            place.read(f"{path}/energy_uj")
+            at = number_of(place, f"{path}/energy_uj") if place.read(f"{path}/energy_uj") else None
         except OSError as error:
             raise EdgeError("rapl", f"{path}/energy_uj: {error.strerror}", META.denied if isinstance(error, PermissionError) else "") from None
         if wrap is None or wrap <= 0:
             raise EdgeError("rapl", f"{path}/max_energy_range_uj: no positive number")
+        if at == 0:
+            raise EdgeError("rapl", f"{path}/energy_uj stands at 0", "this CPU, or the virtual machine, does not count: use another meter (--energy)")
         paths.append(f"{path}/energy_uj")
         channels.append(Channel((column,), JOULE, wrap=float(wrap)))
     names = ", ".join(name for _, name in zones)
-    return Probe(
-        f"rapl: {names}", tuple(channels), hz=100, update=1e-3, resolution=RESOLUTION * len(zones), accuracy=META.accuracy, paths=tuple(paths)
-    )
+    step = RESOLUTION * len(zones)
+    return Probe(f"rapl: {names}", tuple(channels), 100, 1e-3, step, META.accuracy, tuple(paths), limits=LIMITS)

@@ -63,7 +63,7 @@ class Sampler:
     """Records from `start` to `stop`; `stop` gives the trace."""
 
     def __init__(self, probe: Probe, place: Place) -> None:
-        self.probe = probe
+        self.probe, self._place = probe, place
         self._read = reader(probe, place)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="meter", daemon=True)
@@ -84,5 +84,7 @@ class Sampler:
         self._thread.join()
         if self._error:
             raise self._error
+        if self.probe.recheck:
+            self.probe.recheck(self._place)
         assert self._timeline is not None, "the thread ends with a timeline or an error"
         return trace_of(self.probe, self._timeline)

@@ -15,10 +15,12 @@ from edge.measure.watch import Seen, Watch
 from edge.meters.clock import SAME, Clock, between
 from edge.meters.energy import energy_of
 from edge.meters.meter import Recorder
+from edge.meters.place import Place
 from edge.meters.trace import Probe, Timeline, Trace, trace_of
 
 Asked = Callable[[], Clock]
-MOST_IDLE = 10.0  #: seconds to sleep before and after for a slow meter; one that is slower yet says nothing of idle
+MOST_IDLE = 10.0  #: seconds to sleep before and after for a slow meter; more only where the loop is longer
+IDLE_UPDATES = 5.0  #: new values of a meter that an idle span should have: those behind an edge do not count
 MAX_FILES = 16  #: targets/runtime/runner.h: RUNNER_MAX_SAMPLES
 
 
@@ -28,11 +30,15 @@ def idle_arguments(idle_secs: float) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class RunnerWatch:
-    """The runner reads `paths` (those of the probe, as they lie where it runs) in a thread of its own: no wire and no second clock."""
+    """The runner reads `paths` (those of the probe, as they lie where it runs) in a thread of its own: no wire and no second clock.
+
+    place: where it runs, to ask once more when it is over.
+    """
 
     probe: Probe
     paths: tuple[str, ...]
     idle_secs: float = 1.0
+    place: Place | None = None
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -46,6 +52,8 @@ class RunnerWatch:
         return None
 
     def energy(self, seen: Seen) -> Energy:
+        if self.probe.recheck and self.place:
+            self.probe.recheck(self.place)
         return energy_of(trace_of(self.probe, timeline_of(self.probe, seen)), seen.loop, seen.runs, seen.idle)
 
 

@@ -278,6 +278,7 @@ class Builder:
             group.covers,
             group.source,
             macs,
+            scope=group.scope,
         )
         self.steps.append(replace(step, bytes=self.traffic(step)))
         self.hold(group.output, y)

@@ -43,6 +43,11 @@ class Group:
         """Where the user wrote it: `net.py:31`, or the module's path, or nothing."""
         return self.node.metadata_props.get("edge.source", "")
 
+    @property
+    def scope(self) -> str:
+        """The module that it belongs to, as the user names it: `features.3.conv.1`, or nothing."""
+        return self.node.metadata_props.get("edge.scope", "")
+
     def refused(self, what: str, cure: str) -> Refused:
         """The error that names the node and its source line; the plan collects those of all groups."""
         return Refused(Reason(self.node.op_type, what, cure, place(self.node)))

@@ -35,8 +35,12 @@ class Lacking:
                 return
             except Refused as refused:
                 reason = refused.reason
-        if not self._generic(build, group):
-            self._refuse(build, group, reason_of(node) if reason is None or rewrite.REFUSED in node.metadata_props else reason)
+        try:
+            if self._generic(build, group):
+                return
+        except Refused as refused:
+            reason = refused.reason
+        self._refuse(build, group, reason_of(node) if reason is None or rewrite.REFUSED in node.metadata_props else reason)
 
     def _generic(self, build: Builder, group: Group) -> bool:
         """The node by the path that is right for everything, then what the group does to its result, each by itself."""

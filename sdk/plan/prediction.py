@@ -63,6 +63,7 @@ class StepCost:
     bytes: dict[str, int]
     cores: int
     bound: str
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
         places = {name: round(count) for name, count in middle.bytes.items()}
         bound = max(middle.parts, key=lambda part: middle.parts[part])
         mj = _band(*(costs[case][i] for case in CASES))
-        layers.append(StepCost(step.name, step.op, step.kernel, asked.kind, ms, mj, step.macs, asked.macs, places, middle.cores, bound))
+        layers.append(StepCost(step.name, step.op, step.kernel, asked.kind, ms, mj, step.macs, asked.macs, places, middle.cores, bound, step.scope))
     weights = sum(constant.data.nbytes for constant in plan.constants.values())
     return Prediction(
         model=plan.name,

@@ -64,13 +64,15 @@ def verify(
     atol: float | None = None,
     threads: int = 1,
     place: Place = here,
+    number: int = 0,
 ) -> Outcome:
-    """Runs the artifact at `place` and compares.  against: its model, to close the chain.  Hashes are checked when a path is given."""
+    """Runs the artifact at `place` and compares.  against: its model, to close the chain.  number: of the test vector for layers and model.
+    Hashes are checked when a path is given."""
     art = artifact if isinstance(artifact, Artifact) else open_artifact(artifact)
     tolerance = tolerance_for(art.manifest.precision, rtol, atol)
     own = own_rows(art, threads, place)
-    outputs, steps = traced(art, threads=threads, place=place)
-    inputs = vector_inputs(art)
+    outputs, steps = traced(art, number, threads=threads, place=place)
+    inputs = vector_inputs(art, number)
     names = [step.name for step in art.plan.steps] if per_layer else []
     asked = (rtol, atol) != (None, None)
     whole = [own_comparison(row, tolerance if asked else None, tolerance.rtol) for row in own.vectors]
@@ -106,10 +108,11 @@ def excused(
     return [again(c) for c in whole], [again(c) for c in layers]
 
 
-def own_rows(artifact: Artifact, threads: int, place: Place = here) -> Rows:
-    """The program compares itself with expected.bin."""
+def own_rows(artifact: Artifact, threads: int, place: Place = here, number: int | None = None) -> Rows:
+    """The program compares itself with expected.bin.  number: of the only test vector to compare."""
     wrong: list[str] = []
-    rows = decode(Rows, program_json(artifact.path, ["--verify", "--threads", str(threads)], place=place), "its --verify JSON", wrong)
+    words = ["--verify", "--threads", str(threads), *(["--vector", str(number)] if number is not None else [])]
+    rows = decode(Rows, program_json(artifact.path, words, place=place), "its --verify JSON", wrong)
     if rows is None:
         raise ToolFailed(str(artifact.path), "; ".join(wrong[:4]), "build it again with this edge")
     return rows

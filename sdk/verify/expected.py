@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.artifact.manifest import VectorsRecord
 from edge.artifact.preprocess import Preprocess
-from edge.artifact.reader import open_artifact
 from edge.artifact.vectors import Range, range_of, vector
 from edge.codegen import Vectors
 from edge.converters import Source
-from edge.errors import CheckFailed
 from edge.graph import evaluate
 from edge.graph.exact import evaluate_exactly
-from edge.verify.checking import Row, own_rows
 from edge.verify.digits import limit_of, loss
 from edge.words.plan import Plan
 
@@ -153,25 +149,3 @@ def shaken(array: Array, number: int) -> Array:
     up = vector(number, 0, 0, array.shape, "bool")
     toward = np.where(up, np.float32(np.inf), np.float32(-np.inf))
     return np.where(array == 0, array, np.nextafter(array, toward)).astype(np.float32)
-
-
-def check_program(path: Path, name: str, answers: Answers, pack: Callable[[Answers], object]) -> None:
-    """Let the program compare itself with its expected outputs at its best level here; CheckFailed under the `name` it will have.
-
-    pack: writes `path` again with other answers.  Where the check fails, the model is first asked for its digits in float64.
-    """
-    bad = first_wrong(path)
-    if bad is not None and answers.losses is None and (known := judged(answers)).limits:
-        pack(known)
-        bad = first_wrong(path)
-    if bad is not None:
-        what = (
-            f"output '{bad.output}' of test vector {bad.vector} differs from the model by {bad.error if bad.error is not None else float('inf'):.3g}"
-        )
-        raise CheckFailed(name, what, "a mistake of ours: edge build --dump DIR shows every stage")
-
-
-def first_wrong(path: Path) -> Row | None:
-    """The first output of a test vector that is not what it should be."""
-    rows = own_rows(open_artifact(path, check=False), threads=1)
-    return next((row for row in rows.vectors if not row.good), None)

@@ -33,7 +33,7 @@ struct edge_tensor {
 };
 
 /* path: the .edge file that this code came from (NULL: the running program itself), for its weights; it stays mapped.
- * threads: workers including the caller; 0 for one a CPU.  EDGE_LEVEL in the environment forces a lower ISA level.
+ * threads: workers including the caller; 0 for one a CPU that the affinity and a control group's quota allow.  EDGE_LEVEL in the environment forces a lower ISA level.
  * NULL on failure, with one line in error. */
 EDGE_API struct edge_model *edge_create(const char *path, int threads, char *error, size_t error_bytes);
 

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "pool.h"
+#include "quota.h"
 
 enum { MAX_THREADS = 256, ARENA_ALIGN = 64, HUGE_PAGE = 2 << 20 };
 
@@ -45,9 +46,12 @@ static const struct edge_level *choose(const struct edge_program *program, char 
     return NULL;
 }
 
+/* CPUs that may be used: by the affinity, and whole ones of a quota, so that it is not spent in the middle of a run. */
 static int cpus(void) {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    const int may = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    const double quota = edge_cpu_quota("");
+    return quota > 0 && quota < may ? (quota < 1 ? 1 : (int)quota) : may;
 }
 
 static int map_weights(struct edge_model *model, const char *path, char *error, size_t error_bytes) {

@@ -28,7 +28,7 @@ static const struct option table[] = {
     {"--input", INPUT, 0, "[NAME=]FILE  raw little-endian values or .npy"},
     {"--output", OUTPUT, 0, "[NAME=]FILE  .npy where the name ends so, else raw"},
     {"--stream", FLAG, FIELD(stream), "the raw files hold many inputs, one after another: run each"},
-    {"--vector", COUNT, FIELD(vector), "N  take test vector N for input"},
+    {"--vector", COUNT, FIELD(vector), "N  take test vector N for input; with --verify: that one alone"},
     {"--trace", TEXT, FIELD(trace), "FILE  what each step wrote, in order, raw"},
     {"--verify", FLAG, FIELD(verify), "run the test vectors in this file and compare"},
     {"--level", TEXT, FIELD(level), "NAME  force an ISA level"},

@@ -39,6 +39,7 @@ int run_verify(struct session *session, const struct options *options) {
     char error[256];
     size_t total = 0, at = 0, limits;
     int wrong = 0, row = 0;
+    const int first = options->vector < 0 ? 0 : (int)options->vector, last = options->vector < 0 ? p->n_vectors : first + 1;
     if (!edge_find(edge_model_file(session->model), "expected.bin", 1, &expected, error, sizeof error)) {
         complain("%s", error);
         return EXIT_USAGE;
@@ -50,8 +51,13 @@ int run_verify(struct session *session, const struct options *options) {
         complain("expected.bin: %zu bytes for %d test vectors of %zu together (build the file again)", expected.bytes, p->n_vectors, total);
         return EXIT_USAGE;
     }
+    if (last > p->n_vectors) {
+        complain("--vector %d: the file has %d test vectors, from 0 on", first, p->n_vectors);
+        return EXIT_USAGE;
+    }
+    at = total * (size_t)first;
     if (options->json) printf("{\"level\": \"%s\", \"rtol\": %.9g, \"vectors\": [", edge_level(session->model), p->vector_rtol);
-    for (int v = 0; v < p->n_vectors; v++) {
+    for (int v = first; v < last; v++) {
         if (!fill_inputs(session, v)) return EXIT_USAGE;
         edge_run(session->model, session->inputs, session->outputs);
         for (int i = 0; i < p->n_outputs; at += p->outputs[i].bytes, i++, row++) {

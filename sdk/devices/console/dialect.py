@@ -26,7 +26,8 @@ ENCODINGS = {"raw": ("cat", "cat"), "base64": ("base64 -d", "base64")}
 # `say_` and `ev_` are typed unprotected: SUM of an answer, then of each command, tells whether they arrived.
 BOOTSTRAP = (
     "exec sh",
-    "stty -echo; PS1='$ ' PS2= D= T={tag}; stty -opost; S=$(stty -g)",
+    "stty -echo; PS1='$ ' PS2= D= T={tag} LC_ALL=C; export LC_ALL; stty -opost; S=$(stty -g)",
+    'L=; for c in stty head dd wc sha256sum base64; do command -v $c >/dev/null 2>&1 || L="$L $c"; done; printf \'\\n%s lacks%s.\\n\' "$T" "$L"',
     'say_() {{ c=$(printf %s "$*" | sha256sum); printf \'\\n%s %s %.16s\\n\' "$T" "$*" "$c"; }}',
     "got_() {{ printf '\\n%s got\\n' \"$T\"; }}",
     'ev_() {{ case $(printf %s "$2" | sha256sum) in "$1"*) got_; eval "$(printf %s "$2" | base64 -d)";; *) say_ spoilt;; esac; }}',
@@ -71,7 +72,7 @@ say_ "$N" packed $k $(size_ "$D/packed") $(size_ "$1"); }""",
 while [ "$c" -gt 0 ]; do c=$((c - 1)); dd bs=65536 count=1 2>/dev/null | sha256sum; done <"$1"; }""",
     # list_ FILE COUNT: those of files that may be much like FILE: itself, what has its name in the folders beside its own, newest first, then what
     # else was sent to this user.  D/sources names them, each once, however many links it has; its first line is where patch_ puts what is sent.
-    """list_() { d=${1%/*}; n=${1##*/}; b=${EDGE_HOME:-$HOME}; [ "${b:-/}" != / ] || b=/tmp; echo "$1.sent" >"$D/sources"
+    """list_() { d=${1%/*}; n=${1##*/}; b=${EDGE_HOME:-$HOME}; [ "${b:-/}" != / ] || b=/tmp/edge-$(id -u); echo "$1.sent" >"$D/sources"
 { ls -ti "$1" "$d"/../*/"$n"; ls -ti "$b"/edge/*/versions/*/"$n" "$b"/.cache/edge-device/*/"$n"; } 2>/dev/null | { s=; while read -r i f; do
 case $s in *" $i "*) ;; *) s="$s $i "; [ -f "$f" ] && [ -r "$f" ] && echo "$f";; esac; done; } | head -n "$2" >>"$D/sources"
 { read -r f; while read -r f; do (sums_ "$f"); done; } <"$D/sources" | while read -r s f; do printf '%.10s\\n' "$s"; done; }""",
@@ -141,6 +142,11 @@ def lessons() -> list[str]:
 def answer_pattern(tag: str) -> re.Pattern[bytes]:
     """A whole line of the board's, wherever it begins; or, in group 3, the `login: ` of a board that has started anew (`Last login:` greets)."""
     return re.compile(rb"%s (?:got|([ -~]*?) ([0-9a-f]{%d}))\r?\n|((?<!Last )\blogin: $)" % (tag.encode(), SUM_CHARS))
+
+
+def lacks_pattern(tag: str) -> re.Pattern[bytes]:
+    """What the board says of the commands that the dialect needs; group 1 names those that it has not."""
+    return re.compile(rb"%s lacks((?: [a-z0-9]+)*)\.\r?\n" % tag.encode())
 
 
 def read_answer(found: re.Match[bytes]) -> Answer | None:

@@ -45,6 +45,10 @@ class Shell:
         halves = f"{self.tag[:6]}''{self.tag[6:]}"
         for line in BOOTSTRAP:
             self.port.write(line.format(tag=halves).encode() + b"\n")
+        lacks = self.port.until(dialect.lacks_pattern(self.tag), seconds / 2)
+        if lacks and lacks[1]:
+            what = f"the board has no {', '.join(lacks[1].decode().split())}, which a console needs"
+            raise DeviceFailed(self.port.name, what, "install coreutils there, or a whole busybox; or use ssh://")
         said = self.hear("ready", seconds)
         return said is not None and said.word == "ready"
 

@@ -1,6 +1,6 @@
 """The path that is right for everything: op -> loops over an expression, for any element type and rank.
 
-A family file has a table GENERIC: op name -> function of the node that gives its loops, or None where it cannot say them.
+A family file has a table GENERIC: op name -> function of the node that gives its loops, or raises Refused.
 To add an op: one function in a family, one row in its table.
 """
 
@@ -17,7 +17,7 @@ from edge.ops.generic.code import Work
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-Meaning = Callable[["ir.Node"], "list[Work] | None"]
+Meaning = Callable[["ir.Node"], "list[Work]"]
 
 
 @cache

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge.graph import rewrite
+from edge.ops.refusal import Reason, Refused, place
 from edge.words.dtype import Dtype
 from edge.words.layout import Shape
 from edge.words.loops import Index, Instruction, Kind, Loops, Reduce
@@ -159,6 +163,19 @@ def dtype_of(value: ir.Value | None) -> Dtype:
     """The element type of a value."""
     assert value is not None and value.dtype is not None
     return Dtype(value.dtype.numpy().name)
+
+
+def refused(node: ir.Node, what: str, cure: str) -> Refused:
+    """What a meaning raises where it has no loops for this very form of its op."""
+    return Refused(Reason(node.op_type, what, cure, place(node)))
+
+
+def constant(node: ir.Node, index: int, role: str) -> NDArray[np.generic]:
+    """Input `index`, which must be known when the network is built.  role: `its bounds are`."""
+    known = rewrite.constant(rewrite.operand(node, index))
+    if known is None:
+        raise refused(node, f"{role} computed, not constant", "store them as an initializer")
+    return known
 
 
 def given(node: ir.Node, index: int) -> bool:

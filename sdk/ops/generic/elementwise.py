@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
-from edge.ops.generic.code import Code, Ref, Work, dtype_of, given, shape_of
+from edge.ops.generic.code import Code, Ref, Work, dtype_of, given, refused, shape_of
 from edge.words.dtype import Dtype
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def _selu(code: Code, x: Ref, n: Callable[[float], Ref]) -> Ref:
 
 def _celu(code: Code, x: Ref, n: Callable[[float], Ref]) -> Ref:
     alpha = _attribute(code, "alpha", 1.0)
+    if alpha <= 0:
+        raise refused(code.node, f"alpha {alpha:g} is not above 0", "use an alpha above 0")
     scaled = _expm1(code, code.call("div", x, n(alpha)), n)
     return code.call("add", code.call("max", x, n(0)), code.call("mul", n(alpha), scaled))
 

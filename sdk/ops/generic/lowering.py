@@ -24,12 +24,12 @@ def computes(node: ir.Node) -> bool:
 
 
 def generic(build: Builder, group: Group) -> bool:
-    """Add the steps of a group that has no posts; False where its node has no meaning in loops."""
+    """Add the steps of a group that has no posts; False where its node has no meaning in loops.  Raises Refused for this form of it."""
     node = group.node
     meaning = meanings().get(node.op_type)
-    works = meaning(node) if meaning is not None and node.domain in ("", "ai.onnx", "edge") and computes(node) else None
-    if works is None:
+    if meaning is None or node.domain not in ("", "ai.onnx", "edge") or not computes(node):
         return False
+    works = meaning(node)
     buffers = {work.output: _output(build, node, work.output) for work in works}
     last = {work.output: index for index, work in enumerate(works)}
     for index, work in enumerate(works):
@@ -57,6 +57,7 @@ def _step(build: Builder, group: Group, work: Work, y: str, index: int, *, whole
         (("pieces", loops.pieces), ("instructions", loops.instructions)),
         covers=(name,) if whole else (),
         source=group.source,
+        scope=group.scope,
         loops=loops,
     )
     build.steps.append(replace(step, bytes=build.traffic(step)))

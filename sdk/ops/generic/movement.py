@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
-from edge.ops.generic.code import Code, Ref, Work, dense, dtype_of, given, shape_of
+from edge.ops.generic.code import Code, Ref, Work, constant, dense, dtype_of, given, refused, shape_of
 from edge.words.loops import Index
 
 if TYPE_CHECKING:
@@ -21,12 +21,11 @@ def transpose(node: ir.Node) -> list[Work]:
     return [code.work(code.load(0, [dense(x)[p] for p in perm]))]
 
 
-def slice_(node: ir.Node) -> list[Work] | None:
+def slice_(node: ir.Node) -> list[Work]:
     """Constant bounds; steps of any sign."""
     x, y = shape_of(node.inputs[0]), shape_of(node.outputs[0])
-    parts = [rewrite.constant(rewrite.operand(node, i)) for i in range(1, 5)]
-    if parts[0] is None or parts[1] is None or any(given(node, i) and parts[i - 1] is None for i in (3, 4)):
-        return None
+    parts = [constant(node, i, "its bounds are") if i < 3 or given(node, i) else None for i in range(1, 5)]
+    assert parts[0] is not None
     starts = [int(v) for v in parts[0].reshape(-1)]
     axes = [int(v) % len(x) for v in (parts[2].reshape(-1) if parts[2] is not None else range(len(starts)))]
     steps = [int(v) for v in (parts[3].reshape(-1) if parts[3] is not None else [1] * len(starts))]
@@ -107,12 +106,11 @@ def gather_nd(node: ir.Node) -> list[Work]:
     return [code.work(code.load(0, strides, index=indices))]
 
 
-def pad(node: ir.Node) -> list[Work] | None:
+def pad(node: ir.Node) -> list[Work]:
     """Constant, edge, reflect and wrap, positive and negative widths: the place in x is computed, then moved into it."""
     x, y = shape_of(node.inputs[0]), shape_of(node.outputs[0])
-    widths, axes = rewrite.constant(rewrite.operand(node, 1)), rewrite.constant(rewrite.operand(node, 3))
-    if widths is None or (given(node, 3) and axes is None):
-        return None
+    widths = constant(node, 1, "its widths are")
+    axes = constant(node, 3, "its axes are") if given(node, 3) else None
     along = [int(a) % len(x) for a in axes.reshape(-1)] if axes is not None else list(range(len(x)))
     before = [0] * len(x)
     for axis, width in zip(along, widths.reshape(-1)[: len(along)], strict=True):
@@ -121,6 +119,9 @@ def pad(node: ir.Node) -> list[Work] | None:
     code = Code(node, y)
     refs, inside = [], None
     for axis, (first, size, whole) in enumerate(zip(before, x, y, strict=True)):
+        far = max(first, whole - first - size)
+        if mode == "reflect" and far >= size > 0 and far > 0:
+            raise refused(node, f"reflects {far} of {size} elements", f"reflect {size - 1} at most, or pad twice")
         place = code.plus(code.axis(axis), -first)
         if mode == "constant" and (first > 0 or whole - first > size):
             here = code.inside(place, size)
@@ -150,19 +151,17 @@ MODES: dict[str, Callable[[Code, Ref, int], Ref]] = {
 }
 
 
-def trilu(node: ir.Node) -> list[Work] | None:
+def trilu(node: ir.Node) -> list[Work]:
     """The upper or lower triangle, zeros elsewhere."""
     y = shape_of(node.outputs[0])
-    k = rewrite.scalar(rewrite.operand(node, 1)) if given(node, 1) else 0
-    if k is None:
-        return None
+    k = constant(node, 1, "its diagonal is").reshape(-1)[0] if given(node, 1) else 0
     code = Code(node, y)
     row, column = code.plus(code.axis(len(y) - 2), int(k)), code.axis(len(y) - 1)
     keep = code.call("le", row, column) if rewrite.integer(node, "upper", 1) else code.call("le", column, row)
     return [code.work(code.call("select", keep, code.load(0, dense(y)), code.number(0, dtype_of(node.inputs[0]))))]
 
 
-def one_hot(node: ir.Node) -> list[Work] | None:
+def one_hot(node: ir.Node) -> list[Work]:
     """values[1] where the index is the place along the new axis, values[0] elsewhere; negative indices count from the end."""
     index, y = shape_of(node.inputs[0]), shape_of(node.outputs[0])
     axis = rewrite.integer(node, "axis", -1) % len(y)

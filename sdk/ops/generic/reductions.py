@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
-from edge.ops.generic.code import Code, Ref, Work, dense, dtype_of, given, shape_of
+from edge.ops.generic.code import Code, Ref, Work, constant, dense, dtype_of, given, refused, shape_of
 from edge.words.loops import Reduce
 from edge.words.scalar import FLOATS
 
@@ -19,26 +19,18 @@ Before = Callable[[Code, Ref], Ref]
 After = Callable[[Code, int], None]
 
 
-def axes_of(node: ir.Node, rank: int) -> list[int] | None:
-    """The reduced axes, from the input or the attribute; None where they are computed."""
-    if given(node, 1):
-        known = rewrite.constant(node.inputs[1])
-        if known is None:
-            return None
-        listed = [int(a) for a in known.reshape(-1)]
-    else:
-        listed = list(rewrite.integers(node, "axes"))
+def axes_of(node: ir.Node, rank: int) -> list[int]:
+    """The reduced axes, from the input or the attribute."""
+    listed = [int(a) for a in (constant(node, 1, "its axes are").reshape(-1) if given(node, 1) else rewrite.integers(node, "axes"))]
     if not listed and rewrite.integer(node, "noop_with_empty_axes", 0):
         return []
     return sorted({a % rank for a in listed}) or list(range(rank))
 
 
-def reduce(kind: Reduce, before: Before | None, after: After | None, node: ir.Node) -> list[Work] | None:
+def reduce(kind: Reduce, before: Before | None, after: After | None, node: ir.Node) -> list[Work]:
     """Result axes first, reduced ones last."""
     x = shape_of(node.inputs[0])
     axes = axes_of(node, len(x))
-    if axes is None:
-        return None
     kept = [i for i in range(len(x)) if i not in axes]
     order = [*kept, *axes] or []
     code = Code(node, tuple(x[i] for i in order))
@@ -70,13 +62,10 @@ def arg(largest: bool, node: ir.Node) -> list[Work]:
     return [code.work(code.load(0, [dense(x)[i] for i in order]), reduced=1, reduce=table[largest, last])]
 
 
-def running_sum(node: ir.Node) -> list[Work] | None:
+def running_sum(node: ir.Node) -> list[Work]:
     """CumSum: forwards or backwards, with or without the element itself."""
     x = shape_of(node.inputs[0])
-    known = rewrite.scalar(rewrite.operand(node, 1))
-    if known is None:
-        return None
-    axis, steps = int(known) % len(x), dense(x)
+    axis, steps = int(constant(node, 1, "its axis is").reshape(-1)[0]) % len(x), dense(x)
     order = [*(i for i in range(len(x)) if i != axis), axis]
     backwards, exclusive = rewrite.integer(node, "reverse", 0), rewrite.integer(node, "exclusive", 0)
     strides = [steps[i] for i in order]
@@ -109,9 +98,11 @@ def _abs(code: Code, x: Ref) -> Ref:
     return code.call("abs", x)
 
 
-def _floats_only(meaning: Callable[[ir.Node], list[Work] | None], node: ir.Node) -> list[Work] | None:
+def _floats_only(meaning: Callable[[ir.Node], list[Work]], node: ir.Node) -> list[Work]:
     """A root or a logarithm of integers has no meaning of its own."""
-    return meaning(node) if dtype_of(node.inputs[0]) in FLOATS else None
+    if dtype_of(node.inputs[0]) not in FLOATS:
+        raise refused(node, "a root or logarithm of integers has no meaning of its own", "cast them to float32 before")
+    return meaning(node)
 
 
 GENERIC = {

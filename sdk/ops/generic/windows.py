@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.graph import rewrite
-from edge.ops.generic.code import Code, Ref, Work, dense, given, shape_of
+from edge.ops.generic.code import Code, Ref, Work, dense, given, refused, shape_of
 from edge.words.dtype import Dtype
 from edge.words.loops import Index, Reduce
 from edge.words.scalar import FLOATS
@@ -74,11 +74,11 @@ def _product(code: Code, x: Ref, w: Ref, zeros: tuple[int, int]) -> Ref:
     return code.call("mul", *wide)
 
 
-def conv(node: ir.Node, *, integer: bool = False) -> list[Work] | None:
+def conv(node: ir.Node, *, integer: bool = False) -> list[Work]:
     """y[n, m, o…] = b[m] + sum of x[n, c, o*s + k*d - p] * w[m, c, k…].  Scalar zero points only."""
     x, w, y = (shape_of(v) for v in (node.inputs[0], node.inputs[1], node.outputs[0]))
     if integer and any(given(node, i) and prod(shape_of(node.inputs[i])) != 1 for i in (2, 3)):
-        return None
+        raise refused(node, "zero points by channel have no kernel", "use one zero point for the tensor")
     groups, rank = rewrite.integer(node, "group", 1), len(x) - 2
     space = (x[0], groups, y[1] // groups, *y[2:], w[1], *w[2:])
     code = Code(node, space)
@@ -106,6 +106,8 @@ def conv_transpose(node: ir.Node) -> list[Work]:
     """y[n, m, o] = b[m] + sum of x[n, c, i] * w[c, m, k] over i*s + k*d - p = o."""
     x, w, y = (shape_of(v) for v in (node.inputs[0], node.inputs[1], node.outputs[0]))
     groups, rank = rewrite.integer(node, "group", 1), len(x) - 2
+    if rewrite.text(node, "auto_pad", "NOTSET") != "NOTSET" and any(rewrite.integers(node, "output_padding")):
+        raise refused(node, "auto_pad with output_padding means different things to different runtimes", "write the pads out")
     each = x[1] // groups
     strides = rewrite.integers(node, "strides") or (1,) * rank
     dilations = rewrite.integers(node, "dilations") or (1,) * rank
@@ -159,11 +161,11 @@ def lowest(dtype: Dtype) -> float | int:
     return -np.inf if dtype in FLOATS else int(np.iinfo(dtype).min)
 
 
-def max_pool(node: ir.Node) -> list[Work] | None:
+def max_pool(node: ir.Node) -> list[Work]:
     """The maximum of each window, and where it lies in the input if that is asked for."""
     x, y = shape_of(node.inputs[0]), shape_of(node.outputs[0])
-    if rewrite.integer(node, "storage_order", 0):
-        return None
+    if rewrite.integer(node, "storage_order", 0) and len(node.outputs) > 1:
+        raise refused(node, "indices in column-major order have no kernel", "use storage_order 0")
     wins = windows_of(node, x[2:], y[2:], rewrite.integers(node, "kernel_shape"))
     found = [_pool_work(node, x, y, wins, Reduce.MAX)]
     if len(node.outputs) > 1 and node.outputs[1].name:
@@ -229,11 +231,13 @@ def global_pool(largest: bool, node: ir.Node) -> list[Work]:
     return [code.work(value, reduced=rank, reduce=Reduce.SUM, then=after)]
 
 
-def matmul(node: ir.Node, *, integer: bool = False) -> list[Work] | None:
+def matmul(node: ir.Node, *, integer: bool = False) -> list[Work]:
     """Matrices in the last two axes, the others broadcast; ranks of two and more."""
     a, b, y = (shape_of(v) for v in (node.inputs[0], node.inputs[1], node.outputs[0]))
-    if min(len(a), len(b)) < 2 or (integer and any(given(node, i) and prod(shape_of(node.inputs[i])) != 1 for i in (2, 3))):
-        return None
+    if min(len(a), len(b)) < 2:
+        raise refused(node, "a vector has no kernel", "reshape it to a matrix")
+    if integer and any(given(node, i) and prod(shape_of(node.inputs[i])) != 1 for i in (2, 3)):
+        raise refused(node, "zero points by row or column have no kernel", "use one zero point for the tensor")
     code = Code(node, (*y, a[-1]))
     batch = len(y) - 2
 
