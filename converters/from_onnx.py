@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from edge import graph, passes
 from edge.converters.inputs import fix_inputs
 from edge.converters.old_opsets import lifted_from_old
+from edge.converters.old_resizes import say_where_resizes_read
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError, spelled
-from edge.graph import reading
+from edge.graph import quantization, reading
 from edge.graph.bits import LAYERS
 from edge.graph.domain import BODIES, DOMAIN, body_of, use
 from edge.graph.rewrite import is_op
@@ -55,6 +56,7 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
             use(before, node.op_type)
     fix_inputs(before, shapes, origin)
     before.graph.name = safe_name(name)
+    quantization.check(before)
     graph.check(graph.infer(before, strict=False))
     model = lift(_with_branches_taken(before), origin)
     graph.check(graph.infer(model, strict=False), weights=False)
@@ -84,6 +86,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
     _initializers_are_constants(new)
     _keep_metadata(model, new)
     new.metadata_props.update(model.metadata_props)
+    say_where_resizes_read(model, new, where)
     new.graph.name = model.graph.name
     return new
 

@@ -20,12 +20,14 @@ from edge.artifact.preprocess import require_input
 from edge.artifact.whole_file import writing
 from edge.converters.stateful import with_states
 from edge.errors import EdgeError, did_you_mean, spelled
+from edge.graph.integers import precision_of
 from edge.graph.states import pairs_of, states_of
 from edge.graph.writing import to_bytes
 from edge.kernels.core import Core
 from edge.targets import toolchain
 from edge.targets.measured import measured
 from edge.verify.expected import Answers, expected_outputs, judged
+from edge.verify.expected_integers import expected_integers
 from edge.verify.failed_check import refuse
 from edge.verify.selfcheck import check
 
@@ -103,12 +105,16 @@ def build(
     if labels:
         require_labels(Path(labels), names, outputs_of(made))
     features = {level.name: level.features for level in profile.levels}
-    answers = expected_outputs(source, made, recipe)
+    integers = precision_of(graph)
+    answers = expected_integers(source, graph, made, recipe) if integers else expected_outputs(source, made, recipe)
     files = codegen.emit(made, features, profile.name, answers.vectors)
     say(toolchain.doing(profile))
     with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
         binaries = toolchain.compile_program(profile, files, Path(work), say)
-    manifest = description(source, profile, made, answers.vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
+    manifest = description(source, profile, made, answers.vectors, integers or precision) | {
+        "preprocess": recipe,
+        "labels": "labels.txt" if names else None,
+    }
     packed = codegen.packed_weights(made)
     if stages:
         with writing(stages):
@@ -133,7 +139,7 @@ def build(
             result = check(packed_file, profile)
         if result.wrong:
             lay_out = partial(toolchain.lay_out, files)
-            raise refuse(packed_file, path.name, path, source, result.wrong, lay_out, to_bytes(graph), plan_json.to_bytes(made))
+            raise refuse(packed_file, path.name, path, answers.source, result.wrong, lay_out, to_bytes(graph), plan_json.to_bytes(made))
         manifest |= {"checked": result.done, "unchecked": result.left}
         pack(answers)
         unchecked.replace(path)

@@ -18,6 +18,7 @@ from edge.kernels.record import EPILOGUE, Field, Kernel
 from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.group import Group
+from edge.ops.quantized import INTEGERS
 from edge.targets.profile import CLASSES
 from edge.words.dtype import FACTS, Dtype
 from edge.words.plan import Plan
@@ -66,7 +67,7 @@ def test_a_record_is_its_struct(name: str) -> None:
 def test_every_source_has_a_record_and_an_op() -> None:
     sources = {path.stem for path in SOURCES.glob("*.c")}
     assert sources == {name for name, record in kernels().items() if not record.generic}
-    called = {name for lowering in lowerings().values() for name in lowering.kernels} | {"channels_f32", "copy_u8"}
+    called = {name for lowering in (*lowerings().values(), *INTEGERS.values()) for name in lowering.kernels} | {"channels_f32", "copy_u8"}
     assert called == sources, "channels_f32 and copy_u8 are called by the builder, every other kernel by an op"
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from edge.codegen.loops_file import function as loops_function
 from edge.codegen.text import c_comment, c_float, c_list, c_string
 from edge.kernels import kernels
-from edge.kernels.record import Field
+from edge.kernels.record import ACTIVATION, Field
 from edge.words.dtype import Dtype
 from edge.words.plan import Buffer, Place, Plan
-from edge.words.post import ADD, Post
+from edge.words.post import REQUANTIZE, Post
 from edge.words.schedule import Schedule
 from edge.words.step import Access, Number, Operand, Step
 
@@ -73,7 +73,7 @@ def _activations(step: Step) -> set[str]:
     """The C names of the activations that a step's kernel is given, ACT_NONE for a slot that stays empty."""
     record = kernels()[step.kernel]
     placed = record.slots(step.posts)
-    return {_act_name(placed.get(slot.field, NO_ACT)) for slot in record.posts if slot.takes != ADD}
+    return {_act_name(placed.get(slot.field, NO_ACT)) for slot in record.posts if slot.takes == ACTIVATION}
 
 
 def _used(acts: Iterable[set[str]]) -> str:
@@ -87,7 +87,9 @@ def _act_name(post: Post) -> str:
 
 
 def _act(post: Post) -> str:
-    """A C initialiser of `struct act`."""
+    """A C initialiser of `struct act` or `struct requantize`."""
+    if post.kind == REQUANTIZE:
+        return c_list(int(number) for number in post.numbers)
     a, b = (*post.numbers, 0.0, 0.0)[:2]
     return c_list((_act_name(post), c_float(a), c_float(b)))
 

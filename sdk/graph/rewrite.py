@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 Attributes = Mapping[str, int | float | str | Sequence[int]]
 SOURCE, SCOPE = "edge.source", "edge.scope"
+SCALE, ZERO = "edge.scale", "edge.zero"  # metadata of an integer value: the real that a step and no step stand for
 REFUSED = "edge.refused"  # why a pass could not take a node apart, with a cure
 
 

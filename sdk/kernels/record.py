@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from edge.kernels.core import Core
-from edge.words.post import ACTIVATIONS, ADD, Post
+from edge.words.post import ACTIVATIONS, ADD, REQUANTIZE, Post
 from edge.words.schedule import Schedule
 from edge.words.step import Number
 
@@ -37,19 +37,21 @@ class Field:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in the struct for one post: `field` is a `struct act`, or the operand RESIDUAL."""
+    """A place in the struct for one post: `field` is a `struct act`, a `struct requantize`, or the operand RESIDUAL."""
 
     field: str
     takes: str
 
     def fits(self, post: Post) -> bool:
         """Whether this slot can hold `post`."""
-        return post.kind == ADD if self.takes == ADD else post.kind in ACTIVATIONS
+        return post.kind in ACTIVATIONS if self.takes == ACTIVATION else post.kind == self.takes
 
 
 #: y = act2(act(sum) + residual), and y = act(result)
 EPILOGUE = (Slot("act", ACTIVATION), Slot(RESIDUAL, ADD), Slot("act2", ACTIVATION))
 ACT = (Slot("act", ACTIVATION),)
+#: y = requantized sum
+END = (Slot("requantize", REQUANTIZE),)
 
 PerElement = int | Callable[[Mapping[str, Number]], int]
 Numbers = Mapping[str, Number]

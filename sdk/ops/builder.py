@@ -17,10 +17,11 @@ from edge.kernels import kernels
 from edge.kernels.record import RESIDUAL
 from edge.ops.group import Group
 from edge.words.dtype import Dtype
-from edge.words.layout import PLANAR, WORDS, Layout, Shape
+from edge.words.layout import PLANAR, WORDS, Layout, Shape, channels_last
 from edge.words.loops import Instruction, Kind, Loops
 from edge.words.plan import Buffer, Constant, Place
 from edge.words.post import ADD, Post
+from edge.words.quant import Quant
 from edge.words.region import Region
 from edge.words.step import Access, Number, Operand, Step, View
 
@@ -39,6 +40,7 @@ class Builder:
         self.packed: dict[tuple[object, ...], str] = {}
         self.initializers: Mapping[str, NDArray[np.generic]] = {}
         self.regions: list[Region] = []
+        self.quants: Mapping[str, Quant] = {}
 
     @property
     def blocked_layout(self) -> Layout:
@@ -48,10 +50,11 @@ class Builder:
     # ---- what holds a value
 
     def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: Place = Place.ARENA, index: int = 0, dtype: Dtype = Dtype.F32) -> str:
-        """A new buffer; `name` gets a mark when another buffer or a constant has it already."""
+        """A new buffer; `name` gets a mark when another buffer or a constant has it already.  Integers mean what the value of that name means."""
+        quant = self.quants.get(name)
         while name in self.buffers or name in self.constants:
             name += f"@{layout}"
-        self.buffers[name] = Buffer(name, shape, dtype, layout, place, index=index)
+        self.buffers[name] = Buffer(name, shape, dtype, layout, place, index=index, quant=quant)
         return name
 
     def hold(self, value: str, buffer: str) -> None:
@@ -71,7 +74,7 @@ class Builder:
             return
         own = self.buffers[buffer]
         alias = self.buffer(value, shape, layout, own.place, own.index, own.dtype)
-        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, window=own.window)
+        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, window=own.window, quant=self.quants.get(value, own.quant))
         self.hold(value, alias)
 
     def views_as_held(self, value: str) -> tuple[View, ...]:
@@ -82,17 +85,25 @@ class Builder:
 
     def whole(self, value: str) -> str:
         """The one buffer that holds `value` and nothing else, in any layout."""
-        return self._in_form(value, self.buffers[self.views_as_held(value)[0].buffer].layout)
+        return self.in_form(value, self.buffers[self.views_as_held(value)[0].buffer].layout)
 
     def planar(self, value: str) -> str:
         """The buffer that holds `value` row-major, as ONNX has it."""
-        return self._in_form(value, PLANAR)
+        return self.in_form(value, PLANAR)
 
     def blocked(self, value: str) -> str:
         """The buffer that holds `value` (rank 3 or more) in channel blocks."""
-        return self._in_form(value, self.blocked_layout)
+        return self.in_form(value, self.blocked_layout)
 
-    def _in_form(self, value: str, layout: Layout) -> str:
+    def last(self, value: str) -> str:
+        """The buffer that holds 8-bit `value` channels last."""
+        return self.in_form(value, channels_last(self._shape(value)))
+
+    def _shape(self, value: str) -> Shape:
+        self.views_as_held(value)
+        return self.shapes[value]
+
+    def in_form(self, value: str, layout: Layout) -> str:
         """The buffer that holds `value` whole in that layout: one that was made before, or a copy made now."""
         views = self.views_as_held(value)
         first = self.buffers[views[0].buffer]
@@ -152,10 +163,10 @@ class Builder:
         return target
 
     def _part(self, view: View, target: str, at: int) -> None:
-        """Copy channels of a planar buffer of any type into channels of another, from `at` on."""
+        """Copy channels of a buffer of any type, planar or channels last, into channels of another, from `at` on."""
         x, y = self.buffers[view.buffer], self.buffers[target]
         space = (x.shape[0], view.channels, prod(x.shape[2:]))
-        steps = [(prod(b.shape[1:]), prod(b.shape[2:]), 1) for b in (x, y)]
+        steps = [(prod(b.shape[1:]), 1, b.shape[1]) if b.layout.block else (prod(b.shape[1:]), prod(b.shape[2:]), 1) for b in (x, y)]
         item = Instruction(Kind.LOAD, x.dtype, strides=steps[0], offset=view.channel * steps[0][1])
         loops = Loops(space, (item,), steps[1], at * steps[1][1])
         operands = (self.read("x0", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
@@ -180,6 +191,7 @@ class Builder:
         """A planar copy of `value` in memory of its own."""
         shape, dtype = self.shapes[value], self.buffers[buffer].dtype
         target = self.buffer(f"{value}@out", shape, dtype=dtype)
+        self.buffers[target] = replace(self.buffers[target], quant=self.buffers[buffer].quant)
         if dtype != Dtype.F32:
             size = self.buffers[buffer].size
             operands = (self.read("x", buffer), Operand("y", target, Access.WRITE))
@@ -267,6 +279,7 @@ class Builder:
         own: tuple[Post, ...] = (),
         shape: Shape | None = None,
         layout: Layout = PLANAR,
+        dtype: Dtype = Dtype.F32,
         macs: int = 0,
         into: str = "",
     ) -> str:
@@ -279,7 +292,7 @@ class Builder:
         Raises RuntimeError if the kernel's record names other fields, or cannot apply a post: a mistake of a lowering.
         """
         record = kernels()[kernel]
-        y = into or self.buffer(group.output, self.buffers[str(args["x"])].shape if shape is None else shape, layout)
+        y = into or self.buffer(group.output, self.buffers[str(args["x"])].shape if shape is None else shape, layout, dtype=dtype)
         posts = own + tuple(replace(post, operands=(RESIDUAL,)) if post.kind == ADD else post for post in group.posts)
         record.slots(posts)
         wanted = [field.name for field in record.numbers if not field.schedule]
@@ -304,9 +317,13 @@ class Builder:
             macs,
             scope=group.scope,
         )
-        self.steps.append(replace(step, bytes=self.traffic(step)))
+        self.append(step)
         self.hold(group.output, y)
         return y
+
+    def append(self, step: Step) -> None:
+        """Add a step, with the bytes that it moves."""
+        self.steps.append(replace(step, bytes=self.traffic(step)))
 
     def retarget(self, buffer: str, place: Place, index: int) -> None:
         """Let the steps that write `buffer` write to the caller's memory instead."""

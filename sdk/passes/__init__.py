@@ -28,6 +28,7 @@ PASSES = (
     "recognise_sign",
     "split_to_slices",
     "decompose",
+    "absorb_quantization",
     "crop_before_pad",
     "gather_to_slices",
     "tile_to_expand",
@@ -100,6 +101,7 @@ def optimize_bodies(model: ir.Model) -> int:
     count = _optimize_bodies(model)
     if count:
         name_apart(model)
+        sweep(model)
     return count
 
 

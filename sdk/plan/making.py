@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from edge.plan.memory import placed, states_placed
 from edge.plan.scheduling import scheduled
 from edge.words.dtype import Dtype
 from edge.words.plan import Place, Plan, State
+from edge.words.quant import Quant
 from edge.words.scalar import ANY
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: 
         for name, value in inner.initializers.items()
         if (data := rewrite.constant(value)) is not None and data.dtype.kind in "fiub"
     }
+    build.quants = {value.name or "": quant for value in _values(graph) if (quant := _quant(value)) is not None}
     states = states_of(model)
     inputs, outputs = interface(model)
     for value in graph.inputs:
@@ -91,6 +93,18 @@ def _is_known(value: ir.Value) -> bool:
     """Is it a constant of a type that numpy has?  Such an output is copied, whatever its type."""
     data = rewrite.constant(value)
     return data is not None and data.dtype.kind in "biuf"
+
+
+def _values(graph: ir.Graph) -> Iterator[ir.Value]:
+    yield from graph.inputs
+    for node in graph:
+        yield from node.outputs
+
+
+def _quant(value: ir.Value) -> Quant | None:
+    """What the integers of a value stand for, as the passes noted it."""
+    notes = value.metadata_props
+    return Quant((float(notes[rewrite.SCALE]),), (int(notes[rewrite.ZERO]),)) if rewrite.SCALE in notes and rewrite.ZERO in notes else None
 
 
 def _check_sizes(build: Builder) -> None:

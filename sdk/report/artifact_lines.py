@@ -132,10 +132,21 @@ def cells(row: Row) -> tuple[str, ...]:
         "-" if row.ms is None else f"{row.ms:.3f}",
         step.source,
         step.kernel,
-        str(row.output.layout),
-        " ".join(f"{field}={n}" for field, n in fields_shown(row).items()),
+        layout_text(row.output),
+        " ".join([*(f"{field}={n}" for field, n in fields_shown(row).items()), meaning_text(row.output)]).strip(),
         step.name,
     )
+
+
+def layout_text(buffer: Buffer) -> str:
+    """`blocked16`, `planar`, `channels last`."""
+    last = buffer.quant is not None and buffer.layout.block == buffer.channels and buffer.layout.block > 0
+    return "channels last" if last else str(buffer.layout)
+
+
+def meaning_text(buffer: Buffer) -> str:
+    """`scale=0.02353 zero=128` of integers that stand for reals."""
+    return "" if buffer.quant is None else f"scale={buffer.quant.scale[0]:.4g} zero={buffer.quant.zero[0]}"
 
 
 def fields_shown(row: Row) -> dict[str, Number]:

@@ -14,6 +14,8 @@ LAYERS = (
     Column("layer", cut=True), Column("value", wide=True),
 )  # fmt: skip
 
+ASSUMED = "8-bit multiply-adds at the rate of float32 ones: no profile has a rate of their own yet"
+
 
 def prediction_text(found: Prediction, per_layer: bool = False, shown: Shown = WHOLE) -> str:
     """Facts, and a line a step where asked for."""
@@ -30,6 +32,8 @@ def prediction_text(found: Prediction, per_layer: bool = False, shown: Shown = W
         ("memory", f"{size(found.ram_bytes)}: arena {size(found.arena_bytes)}, weights {size(found.weights_bytes)}"),
         ("bound by", ", ".join(f"{name} {share:.0%}" for name, share in bounds(found))),
     ]
+    if any(layer.kernel.endswith("_s8") for layer in found.layers):
+        pairs.append(("assumed", ASSUMED))
     return facts(pairs, shown.width) + "\n" + (f"\n{layers_table(found, shown)}\n" if per_layer else "")
 
 

@@ -25,6 +25,10 @@ def verify_text(outcome: Outcome, scopes: Mapping[str, str] = MappingProxyType({
     t = outcome.tolerance
     bound = f"a cosine of at least {t.cosine}" if t.cosine is not None else f"an error of at most {t.rtol:g}"
     bound += f", or a difference of at most {t.atol:g}" if t.atol and t.cosine is None else ""
+    if t.steps is not None:
+        bound = (
+            "8-bit integers exactly as their graph has them" if t.steps == 0 else f"8-bit integers within {t.steps} step of their graph, or {bound}"
+        )
     whole = fitted(OUTPUTS, [(*judged(c), c.name, c.source) for c in outcome.whole], shown.width)
     legend = f"error: the largest difference, as a share of the largest value; good is {bound}"
     lines = [f"{one_line(outcome.artifact)}  level {outcome.level}", *(wrap(legend, shown.width) if shown.width else [legend]), "", whole]

@@ -7,7 +7,7 @@ original run here, on vector 0.  A layer is compared at a value that both sides 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from edge.artifact.vectors import vector
 from edge.converters.stateful import with_states
 from edge.errors import EdgeError, ToolFailed
 from edge.graph.exact import evaluate_exactly
+from edge.graph.integers import MIXED, TAKEN_OVER, after_islands
 from edge.graph.states import repeated, states_of
-from edge.verify.comparison import Comparison, Tolerance, compared, tolerance_for
+from edge.verify.comparison import TOLERANCES, Comparison, Tolerance, compared, tolerance_for
 from edge.verify.digits import limit_of, loss
 from edge.verify.outcome import Outcome
 from edge.verify.trace import traced
@@ -73,15 +74,15 @@ def verify(
     Hashes are checked when a path is given."""
     art = artifact if isinstance(artifact, Artifact) else open_artifact(artifact)
     tolerance = tolerance_for(art.manifest.precision, rtol, atol)
-    own = own_rows(art, threads, place)
+    own, asked = own_rows(art, threads, place), (rtol, atol) != (None, None)
     outputs, steps = traced(art, number, threads=threads, place=place)
     inputs = vector_inputs(art, number)
     names = [step.name for step in art.plan.steps] if per_layer else []
-    asked = (rtol, atol) != (None, None)
     whole = [own_comparison(row, tolerance if asked else None, tolerance.rtol) for row in own.vectors]
     graph = graph_values(art, inputs, [*outputs, *names])
-    whole += compare_all(GRAPH, outputs, graph, tolerance, art)
-    layers = compare_all(GRAPH, {n: steps[n] for n in names}, graph, tolerance, art)
+    exact = exact_names(art, [*outputs, *names]) if not asked else set()
+    whole += compare_all(GRAPH, outputs, graph, tolerance, art, exact=exact)
+    layers = compare_all(GRAPH, {n: steps[n] for n in names}, graph, tolerance, art, exact=exact)
     if against is not None:
         against = with_states(against, [(state.output, state.input) for state in art.plan.states])
         check_same_inputs(art, against)
@@ -90,7 +91,7 @@ def verify(
         whole += compare_all(MODEL_GRAPH, {n: graph[n] for n in outputs if n in graph}, original, tolerance, art)
         if per_layer:
             layers = interleaved(layers, compare_all(MODEL_GRAPH, graph, against.layers(inputs, names), tolerance, art, names), names)
-    if not asked and tolerance.cosine is None:
+    if not asked and tolerance.cosine is None and tolerance.steps is None:
         whole, layers = excused(whole, layers, art, inputs, graph, tolerance.rtol)
     return Outcome(art.path.name, own.level, tolerance, tuple(whole), tuple(layers))
 
@@ -165,12 +166,27 @@ def calls_of(artifact: Artifact) -> int:
     return artifact.manifest.vectors.calls
 
 
+def exact_names(artifact: Artifact, names: list[str]) -> set[str]:
+    """Of a network with floats between its integers, the names that do not depend on those floats: they are what the graph says, exactly."""
+    if artifact.manifest.precision != MIXED or not artifact.entries["graph.onnx"].size:
+        return set()
+    return set(names) - after_islands(graph_of(artifact))
+
+
 def compare_all(
-    link: str, got: Mapping[str, Array], reference: Mapping[str, Array], tolerance: Tolerance, artifact: Artifact, order: list[str] | None = None
+    link: str,
+    got: Mapping[str, Array],
+    reference: Mapping[str, Array],
+    tolerance: Tolerance,
+    artifact: Artifact,
+    order: list[str] | None = None,
+    exact: Collection[str] = (),
 ) -> list[Comparison]:
-    """Every name that both sides have."""
+    """Every name that both sides have.  exact: names that are compared as in a network of integers alone."""
     sources = {step.name: step.source for step in artifact.plan.steps}
-    return [compared(link, n, got[n], reference[n], tolerance, sources.get(n, "")) for n in order or got if n in got and n in reference]
+    both = [name for name in order or got if name in got and name in reference]
+    integers = TOLERANCES[TAKEN_OVER]
+    return [compared(link, n, got[n], reference[n], integers if n in exact else tolerance, sources.get(n, "")) for n in both]
 
 
 def interleaved(artifact_side: list[Comparison], model_side: list[Comparison], order: list[str]) -> list[Comparison]:

@@ -61,8 +61,8 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
     """
     small = best.macs <= SMALL_MACS
     plain = Vectors(ranges=ranges(source, best, recipe), calls=CALLS if best.states else 1)
-    tried = [_answers(source, best, replace(plain, seed=seed)) for seed in range(1, (SEEDS if small else 1) + 1)]
-    sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in answers.arrays] for answers in tried])
+    tried = [answers(source, best, replace(plain, seed=seed)) for seed in range(1, (SEEDS if small else 1) + 1)]
+    sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in one.arrays] for one in tried])
     order = np.argsort(-(sizes / np.maximum(sizes.max(axis=0), 1e-30)).min(axis=1), kind="stable")
     if not small:
         return tried[0]
@@ -101,7 +101,7 @@ def _inputs(answers: Vectors, best: Plan, number: int) -> dict[str, Array]:
     return {name: vector(answers.seed, number, i, best.buffers[name].shape, best.buffers[name].dtype, spans[i]) for i, name in enumerate(best.inputs)}
 
 
-def _answers(source: Source, best: Plan, vectors: Vectors) -> Answers:
+def answers(source: Source, best: Plan, vectors: Vectors) -> Answers:
     """The source model's own outputs, one vector after the other, outputs in order."""
     found: list[Array] = []
     for number in range(vectors.count):

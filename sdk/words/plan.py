@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, Layout
+from edge.words.quant import Quant
 from edge.words.region import Region, Window
 from edge.words.schedule import Schedule
 from edge.words.step import Operand, Step
@@ -33,6 +34,7 @@ class Buffer:
     shares: the buffer whose memory it is, read with another shape; "" for memory of its own.
     index: position among the inputs or outputs.  offset: bytes from the start of the arena, or of the state.
     first, last: the steps between which it lives.  window: which part of `shares` a trip of a region sees; None for the whole.
+    quant: what its integers stand for; None for reals, indices and truth values.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Buffer:
     first: int = 0
     last: int = 0
     window: Window | None = None
+    quant: Quant | None = None
 
     @property
     def storage(self) -> str:
