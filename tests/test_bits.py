@@ -22,6 +22,7 @@ from edge.errors import EdgeError
 from edge.graph.bits import packed, unpacked
 from edge.graph.writing import to_bytes
 from edge.kernels import binary_steps
+from edge.words.bounds import whole
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, WORDS, Layout
 from edge.words.plan import Buffer, Plan
@@ -67,6 +68,11 @@ def test_bits_and_words_belong_together(dtype: Dtype, layout: Layout) -> None:
     made = planned(CHAIN, CHAINED)
     damaged = replace(made, buffers={**made.buffers, "b": Buffer("b", (1, 32, 3, 1), dtype, layout)})
     assert mistakes(damaged) == [f"buffer 'b' is {dtype} in layout {layout}"]
+
+
+def test_every_type_has_bounds() -> None:
+    bounds = {dtype: whole(dtype) for dtype in Dtype}
+    assert bounds[Dtype.B1] == (-1, 1) and bounds[Dtype.U8] == (0, 255) and all(low < high for low, high in bounds.values())
 
 
 # ---- plans

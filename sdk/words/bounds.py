@@ -22,7 +22,8 @@ def whole(dtype: Dtype) -> Interval:
     """All numbers of a type."""
     if dtype in FLOATS or dtype == Dtype.F16:
         return -inf, inf
-    return (0, 1) if dtype == Dtype.BOOL else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    few = {Dtype.BOOL: (0, 1), Dtype.B1: (-1, 1)}
+    return few[dtype] if dtype in few else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
 def values(loops: Loops, operands: Sequence[Interval | None] = ()) -> list[Interval]:
