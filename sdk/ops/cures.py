@@ -15,7 +15,6 @@ FORMULAS = {
 OUTSIDE = "end the network before it and compute it from the output with numpy"
 BEFORE = "compute it before the network and give the result as an input"
 INDICES = "make its indices constant"
-QUANTIZED = "quantize it with constant scales and zero points, as DequantizeLinear, the op, QuantizeLinear"
 SEQUENCE = "a list of tensors is not supported: keep its tensors apart or concatenate them"
 STATE = "write one step by matmul, sigmoid and tanh, with the state as an input and an output, and build it with --stateful"
 BRANCH = "export the model with a constant condition, or both branches and their weighted sum"
@@ -70,7 +69,6 @@ ADVICE = {
     "Scan": "let its body keep the shapes of what it carries",
     **dict.fromkeys(("Compress", "NonZero", "Unique", "Range"), SIZE),
     **dict.fromkeys(("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), DRAWN),
-    **dict.fromkeys(("DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"), QUANTIZED),
     "BitCast": BITS,
     **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), LOSS),
     **dict.fromkeys(("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer"), TEXT),
