@@ -57,7 +57,7 @@ def test_a_buffer_of_bits_is_sized_and_read_in_bits() -> None:
     assert np.array_equal(buffer.decode(np.ascontiguousarray(lying).tobytes()), values)
 
 
-@pytest.mark.parametrize(("dtype", "layout"), [(Dtype.B1, PLANAR), (Dtype.F32, WORDS)])
+@pytest.mark.parametrize(("dtype", "layout"), [(Dtype.B1, PLANAR)])
 def test_bits_and_words_belong_together(dtype: Dtype, layout: Layout) -> None:
     """In a manifest from elsewhere, which a trace is cut up by."""
     made = planned(CHAIN, CHAINED)

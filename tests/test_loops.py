@@ -142,8 +142,8 @@ def scatter_cases() -> list[Case]:
     for dtype in (Dtype.F32, Dtype.S8, Dtype.S64, Dtype.U8):
         for onto in ("", "add", "mul", "max", "min"):
             for last in (3, -4, 4, -5):
-                index = np.array([[0, 1, 1], [2, -1, last]])
-                update = rng.integers(0, 9, (2, 3)).astype(dtype)
+                index = np.array([0, 1, 1, 2, -1, last])
+                update = rng.integers(0, 9, 6).astype(dtype)
                 code = (load(Dtype.S64, 0, (3, 1)), load(dtype, 1, (3, 1)))
                 cases.append(Case(Loops((2, 3), code, (0, 4), place=(Index(0, 1, 4),), onto=onto), (index, update), 12))
     return cases

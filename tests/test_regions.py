@@ -15,6 +15,7 @@ from compiled import LEVELS, Case, run_compiled, wrong
 from edge import graph, passes, plan
 from edge.artifact import plan_json
 from edge.errors import EdgeError
+from edge.graph import reading
 from edge.graph.scans import enter, leave
 from edge.graph.writing import to_bytes
 from edge.kernels.core import Core
@@ -141,12 +142,14 @@ def test_a_body_that_does_not_suit_its_node_is_refused(spoil: Callable[[ir.Node,
         ("clip = 1.0, ", "x, w, r", "clip and input_forget are not supported (export it without them)"),
         ("activations = [\"Elu\", \"Tanh\", \"Tanh\"], ", "x, w, r", "activations Elu, Tanh, Tanh are not supported (use sigmoid, tanh, tanh)"),
         ("", "x, w, r, , n", "sequence_lens other than the whole length are not supported (pad to one length and leave sequence_lens out)"),
+        ("", "x, w, w", "its weights do not suit an input of 3 and a state of 3 numbers (export the model again: the file is damaged)"),
+        ("", "x, w, q", "its input and weights do not have three axes (export the model again: the file is damaged)"),
         ("", "x, w, r, , , , , p", "peepholes (P) are not supported (write one step by matmul, sigmoid and tanh in a Scan)"),
     ],
 )  # fmt: skip
 def test_a_cell_of_another_form_is_refused_with_its_reason(attributes: str, inputs: str, reason: str) -> None:
     text = f"{SEQUENCE} {{ y = LSTM <{attributes}hidden_size = 5> ({inputs}) }}"
-    assert refusal(text, CELL | {"n": np.array([3, 4], np.int32), "p": (1, 15)}) == f"small: cannot be built: LSTM (node 'y'): {reason}"
+    assert refusal(text, CELL | {"n": np.array([3, 4], np.int32), "p": (1, 15), "q": (20, 5)}) == f"small: cannot be built: LSTM (node 'y'): {reason}"
 
 
 # ---- against ONNX Runtime, in memory full of NaN, under ASan
@@ -228,6 +231,18 @@ def test_c_computes_what_onnx_runtime_does(tmp_path: Path) -> None:
         pytest.skip("gcc is not installed (apt-get install gcc)")
     tried = cases()
     assert wrong(tried, run_compiled(tried, LEVELS["v3"], tmp_path), 1e-5) == []
+
+
+@slow
+def test_every_optimised_graph_is_one_that_onnx_runtime_runs() -> None:
+    for tried in cases():
+        before = reading.deserialize(tried.model, "small", None)
+        for node in before.graph:
+            node.name = node.name or node.outputs[0].name
+        after = passes.optimize(graph.infer(before, strict=False))
+        left, right = (graph.evaluate(model, tried.inputs, engine="onnxruntime") for model in (before, after))
+        for name, array in left.items():
+            np.testing.assert_allclose(right[name], array, rtol=1e-4, atol=1e-5, err_msg=tried.name)
 
 
 def test_batch_first_is_time_first_turned() -> None:

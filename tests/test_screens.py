@@ -16,9 +16,9 @@ from edge.measure.figures import Energy, Hygiene, Latency, Layer, Machine, Profi
 from edge.report.answers import answers_facts, answers_text
 from edge.report.table import Column, Shown, amount, facts, fitted, ranked, size
 from edge.report.verify_lines import verify_text
-from edge.steps import Plan
 from edge.verify import Comparison, Outcome
 from edge.verify.comparison import Tolerance
+from edge.words.plan import Plan
 
 Out = pytest.CaptureFixture[str]
 SCOPES = ("features.3.conv.1", "", "head.a_module_with_a_very_long_name.and_another_one_in_it.linear")
@@ -44,6 +44,7 @@ built by   edge 0.1.0, gcc 12 -O1
 arena      4.10 kB of working memory, taken once
 work       1.02 k multiply-adds in 3 steps
 vectors    2 by splitmix64, seed 7, rtol 1e-06
+checked    not by the build
 input      x: float32 [4, 256]
 output     z: float32 [4, 256]
 output     s: float32 [4]

@@ -101,6 +101,7 @@ def optimize_bodies(model: ir.Model) -> int:
     count = _optimize_bodies(model)
     if count:
         name_apart(model)
+        sweep(model)
     return count
 
 

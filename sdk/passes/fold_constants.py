@@ -103,8 +103,8 @@ def _value_of(node: ir.Node) -> list[NDArray[np.generic]] | None:
 def _small_enough(node: ir.Node, limit: int) -> bool:
     """Known sizes are checked before computing; an unknown one can only come from Expand, ConstantOfShape, Range, Tile, …: small shapes."""
     for value in node.outputs:
-        dims = shape(value)
-        if dims is not None and np.prod(dims, dtype=np.float64) * (value.dtype.itemsize if value.dtype is not None else 8) > limit:
+        dims, wide = shape(value), value.dtype.itemsize if value.dtype else 8  # a damaged file may declare the type 0
+        if dims is not None and np.prod(dims, dtype=np.float64) * wide > limit:
             return False
     if is_op(node, "Expand", "ConstantOfShape", "Tile", "Resize", "Upsample", "OneHot", "EyeLike", "Range", "Pad") and shape(node.outputs[0]) is None:
         return is_op(node, "Range")

@@ -38,23 +38,26 @@ def _rounded(code: Code, value: Ref, zero: Ref | None, to: Dtype) -> Ref:
 
 
 def quantize(node: ir.Node) -> list[Work]:
-    """x / scale, rounded, moved by the zero point."""
+    """x / scale, rounded, moved by the zero point and saturated; NaN becomes the zero point, as words/quant has it."""
     x = shape_of(node.inputs[0])
     code = Code(node, x)
     scale = _by_axis(code, 1, x)
     value = code.load(0, dense(x))
     kind = code.dtype(value) if code.dtype(value) in FLOATS else code.dtype(scale)
     zero = _by_axis(code, 2, x) if given(node, 2) else None
-    return [code.work(_rounded(code, code.call("div", code.cast(value, kind), code.cast(scale, kind)), zero, dtype_of(node.outputs[0])))]
+    steps = code.call("round", code.call("div", code.cast(value, kind), code.cast(scale, kind)))
+    middle = code.number(0, Dtype.F64) if zero is None else code.cast(zero, Dtype.F64)
+    moved = code.call("add", code.cast(steps, Dtype.F64), middle)
+    return [code.work(code.cast(code.call("select", code.call("isnan", steps), middle, moved), dtype_of(node.outputs[0])))]
 
 
 def dequantize(node: ir.Node) -> list[Work]:
     """(q - zero) * scale."""
     x = shape_of(node.inputs[0])
     code = Code(node, x)
-    value = code.cast(code.load(0, dense(x)), Dtype.S32)
+    value = code.cast(code.load(0, dense(x)), Dtype.S64)
     if given(node, 2):
-        value = code.call("sub", value, code.cast(_by_axis(code, 2, x), Dtype.S32))
+        value = code.call("sub", value, code.cast(_by_axis(code, 2, x), Dtype.S64))
     scale = _by_axis(code, 1, x)
     return [code.work(code.cast(code.call("mul", code.cast(value, code.dtype(scale)), scale), dtype_of(node.outputs[0])))]
 

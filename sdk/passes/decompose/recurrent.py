@@ -125,11 +125,11 @@ def recurrent(site: Site) -> bool:
     node, cell = site.node, CELLS[site.node.op_type]
     _check(site)
     batch_first = integer(node, "layout", 0)
-    x = site.transpose(site.input(0), (1, 0, 2)) if batch_first else site.input(0)
-    steps, batch, width = dims(x)
+    x = site.transpose(site.input(0), (1, 0, 2)) if batch_first and len(dims(site.input(0))) == 3 else site.input(0)
     w, r, bias = (site.array(index, what) for index, what in ((1, "W"), (2, "R"), (3, "bias")))
+    ways, hidden = _form(site, cell, dims(x), [None if array is None else array.shape for array in (w, r, bias)])
     assert w is not None and r is not None
-    ways, hidden = w.shape[0], r.shape[2]
+    steps, batch, width = dims(x)
     both = np.zeros((ways, 2, cell.gates * hidden), w.dtype) if bias is None else bias.reshape(ways, 2, -1)
     starts = [_start(site, index, (ways, batch, hidden), batch_first) for index in (5, 6)[: cell.states]]
     flat = site.reshape(x, (steps * batch, width))
@@ -155,14 +155,30 @@ def recurrent(site: Site) -> bool:
 def _check(site: Site) -> None:
     """Refuse the forms that are not known."""
     node = site.node
-    lengths, steps = operand(node, 4), dims(site.input(0))[integer(node, "layout", 0)]
+    lengths, x = operand(node, 4), dims(site.input(0))
     known = constant(lengths)
-    if lengths is not None and (known is None or bool(np.any(known != steps))):
+    if lengths is not None and (known is None or len(x) != 3 or bool(np.any(known != x[integer(node, "layout", 0)]))):
         site.refuse("sequence_lens other than the whole length are not supported", "pad to one length and leave sequence_lens out")
     if operand(node, 7) is not None and (constant(operand(node, 7)) is None or bool(np.any(constant(operand(node, 7)) != 0))):
         site.refuse("peepholes (P) are not supported", "write one step by matmul, sigmoid and tanh in a Scan")
     if number(node, "clip", 0.0) or integer(node, "input_forget", 0):
         site.refuse("clip and input_forget are not supported", "export it without them")
+
+
+def _form(site: Site, cell: Cell, x: tuple[int, ...], weights: list[tuple[int, ...] | None]) -> tuple[int, int]:
+    """Directions and hidden size; refused where the shapes of x, W, R, B and the initial states contradict each other."""
+    w, r, bias = weights
+    if len(x) != 3 or w is None or r is None or len(w) != 3 or len(r) != 3:
+        site.refuse("its input and weights do not have three axes", "export the model again: the file is damaged")
+    ways, hidden = 2 if text(site.node, "direction", "forward") == "bidirectional" else 1, r[2]
+    rows, batch = cell.gates * hidden, x[1]
+    wanted = [(w, (ways, rows, x[2])), (r, (ways, rows, hidden)), (bias or (ways, 2 * rows), (ways, 2 * rows))]
+    begin = (batch, ways, hidden) if integer(site.node, "layout", 0) else (ways, batch, hidden)
+    starts = [operand(site.node, index) for index in (5, 6)[: cell.states]]
+    wanted += [(dims(start), begin) for start in starts if start is not None and shape(start) != (0,)]
+    if any(found != to for found, to in wanted) or integer(site.node, "hidden_size", hidden) != hidden:
+        site.refuse(f"its weights do not suit an input of {x[2]} and a state of {hidden} numbers", "export the model again: the file is damaged")
+    return ways, hidden
 
 
 def _activations(site: Site, cell: Cell, ways: int) -> list[tuple[str, ...]]:
