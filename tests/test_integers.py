@@ -21,7 +21,7 @@ from edge.ops.quantized import LOWERINGS
 from edge.targets import host
 from edge.words.plan import Plan
 
-COUNT = {"conv": 40, "gemm": 25, "binary": 25, "pool": 25, "move": 30, "chain": 6}
+COUNT = {"conv": 40, "line": 12, "gemm": 25, "binary": 25, "pool": 25, "move": 30, "chain": 6}
 EIGHT = ("int8", "uint8")
 #: of the numbers; where the exact value lies between two steps, the float32 of ONNX Runtime may fall to the other side
 ONE_STEP = 0.05
