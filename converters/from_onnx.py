@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from edge import graph, passes
 from edge.converters.inputs import fix_inputs
 from edge.converters.old_opsets import lifted_from_old
+from edge.converters.old_resizes import say_where_resizes_read
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError, spelled
 from edge.graph import quantization, reading
-from edge.graph.domain import BODIES, DOMAIN, use
+from edge.graph.bits import LAYERS
+from edge.graph.domain import BODIES, DOMAIN, body_of, use
 from edge.graph.rewrite import is_op
 from edge.graph.rewrite import names as value_names
 from edge.graph.writing import to_bytes
@@ -84,19 +86,26 @@ def lift(model: ir.Model, where: str) -> ir.Model:
     _initializers_are_constants(new)
     _keep_metadata(model, new)
     new.metadata_props.update(model.metadata_props)
+    say_where_resizes_read(model, new, where)
     new.graph.name = model.graph.name
     return new
 
 
 def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it."""
+    """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it.
+
+    Binary layers are spelled out as we mean them: the passes find them again, and look at what they are given.
+    """
     import onnx.checker
     import onnx.inliner
 
-    foreign = [function for function in proto.functions if function.domain != DOMAIN]
+    spelled = [function for function in proto.functions if function.domain != DOMAIN]
+    opset = next((entry.version for entry in proto.opset_import if entry.domain == ""), 0)
+    given = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
+    spelled += [body_of(op, opset) for op in LAYERS if op in given]
     del proto.functions[:]
-    proto.functions.extend(foreign)
-    if not foreign:
+    proto.functions.extend(spelled)
+    if not spelled:
         return proto
     try:
         inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(proto)

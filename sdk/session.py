@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import itertools
 import math
 import os
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,14 +24,24 @@ from edge.artifact.reader import Artifact, open_artifact
 from edge.errors import EdgeError, ToolFailed, did_you_mean
 
 Array = NDArray[np.generic]
+OPEN: weakref.WeakSet[Net] = weakref.WeakSet()
 LIBRARY = "lib/libmodel.so"
 BAD_DATA = 3  #: EDGE_BAD_DATA of targets/runtime/edge.h
 
 
 def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
-    """Opens an artifact for calling.  threads: 0 for one a CPU.  check: compare its hashes first."""
-    artifact = open_artifact(path, check=check)
-    return Net(artifact.path, artifact.read(LIBRARY), artifact.manifest.inputs, artifact.manifest.outputs, threads)
+    """Opens an artifact for calling.  threads: 0 for one a CPU.  check: compare its hashes first.
+
+    To replace a file that is loaded, rename the new one over it: what is written into it changes or crashes the model that runs.
+    """
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115  one file for code and weights, whatever the path comes to name
+    except OSError:
+        open_artifact(path)  # says why
+        raise
+    with file:
+        artifact = open_artifact(path, check=check, file=file)
+        return Net(artifact.path, artifact.read(LIBRARY), artifact.manifest.inputs, artifact.manifest.outputs, threads, file.fileno())
 
 
 class Net:
@@ -39,18 +51,23 @@ class Net:
     A C-contiguous array of the right dtype and shape is read where it lies, any other layout is copied once; a dtype is never changed.
     """
 
-    def __init__(self, path: Path, library: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], threads: int) -> None:
+    def __init__(
+        self, path: Path, library: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], threads: int, weights: int | None = None
+    ) -> None:
+        """weights: a descriptor of the file that holds them; without it `path` is opened."""
         self.path, self.inputs, self.outputs = path, inputs, outputs
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._model: int | None = None
         self._library, self._fd = open_library(library, path)
         error = ctypes.create_string_buffer(512)
-        self._model = self._library.edge_create(os.fsencode(path.resolve()), threads, error, len(error))
+        source = str(path.resolve()) if weights is None else f"/proc/self/fd/{weights}"
+        self._model = self._library.edge_create(os.fsencode(source), within_int(threads), error, len(error))
         if not self._model:
             unload(self._library, self._fd)
-            raise ToolFailed(str(path), error.value.decode("utf-8", "replace"))
+            raise ToolFailed(str(path), error.value.decode("utf-8", "replace").removeprefix(f"{source}: "))
         self.level: str = self._library.edge_level(self._model).decode()
         self.threads: int = self._library.edge_threads(self._model)
+        OPEN.add(self)
 
     def __call__(self, *arrays: Array) -> Array | tuple[Array, ...]:
         """One array an input, in order; the output, or a tuple of them."""
@@ -60,11 +77,17 @@ class Net:
         return made[0] if len(made) == 1 else made
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
-        """Outputs by name: fresh arrays, or those given in `out` (C-contiguous, writable), which are filled in place."""
+        """Outputs by name: fresh arrays, or those given in `out` (C-contiguous, writable), which are filled in place.
+
+        An array of `out` may be an input too, which is then copied first; two of them may not share memory.
+        """
         given = in_order(inputs, self.inputs, self.path)
         for name in out or {}:
             known(name, self.outputs, "output", self.path)
         made = {t.name: writable(out[t.name], t) if out and t.name in out else np.empty(t.shape, t.dtype) for t in self.outputs}
+        if out:
+            require_apart(made)
+            given = [a.copy() if any(np.may_share_memory(a, b) for b in made.values()) else a for a in given]  # exact: both are contiguous
         with self._lock:
             if self._model is None:
                 raise EdgeError(str(self.path), "the model is closed", "load it again")
@@ -172,6 +195,27 @@ def writable(array: Array, tensor: Tensor) -> Array:
     if not (checked(array, tensor).flags.c_contiguous and array.flags.writeable):
         raise EdgeError(tensor.name, "an out array must be C-contiguous and writable", "leave it out to get a fresh one")
     return array
+
+
+def require_apart(arrays: Mapping[str, Array]) -> None:
+    """EdgeError when two output arrays share memory: each would overwrite the other."""
+    for (one, a), (other, b) in itertools.combinations(arrays.items(), 2):
+        if np.may_share_memory(a, b):
+            raise EdgeError(other, f"its out array shares memory with that of '{one}'", "give each output an array of its own")
+
+
+def within_int(threads: int) -> int:
+    """A number of threads that C's int holds; the library takes no more than 256 anyhow."""
+    return max(0, min(threads, 1 << 30))
+
+
+def forget_other_threads() -> None:
+    """In a forked child: whoever held a lock lives in the parent only, and nobody would release it here."""
+    for net in list(OPEN):
+        net._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=forget_other_threads)
 
 
 def pointers(arrays: list[Array]) -> ctypes.Array[ctypes.c_void_p]:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
 from bit_cases import SIGNS
 from numpy.typing import NDArray
 
 import edge
 from compiled import LEVELS
-from edge import passes, plan
+from edge import converters, passes, plan
 from edge.artifact.plan_json import mistakes
 from edge.errors import EdgeError
 from edge.graph.bits import packed, unpacked
+from edge.graph.writing import to_bytes
 from edge.kernels import binary_steps
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, WORDS, Layout
 from edge.words.plan import Buffer, Plan
-from graphs import Weights, ops, small, worst_difference
+from graphs import Weights, ops, random_inputs, small, worst_difference
 
 NUMBERS = {name: np.array(n, np.float32) for name, n in {"o": 0, "one": 1, "less": -1}.items()}
 SIGN = "g = GreaterOrEqual (x, o)  s = Where (g, one, less)"
@@ -211,6 +215,61 @@ def test_a_scale_that_is_not_a_number_is_refused() -> None:
         passes.optimize(small(f"{IN} {{ {SIGN}  y = Conv (s, w) }}", {**NUMBERS, "w": weights}))
 
 
+# ---- files of our own domain
+
+
+def read_again(changes: Callable[[onnx.ModelProto], None] = lambda proto: None) -> ir.Model:
+    """CHAIN as optimised, as a file that is read like anybody's."""
+    proto = onnx.ModelProto.FromString(to_bytes(passes.optimize(small(CHAIN, {**NUMBERS, **CHAINED}))))
+    changes(proto)
+    return converters.read(proto).model
+
+
+def test_a_file_of_binary_layers_is_read_and_found_again() -> None:
+    again = read_again()
+    assert not [op for op in ops(again) if "Binary" in op], "spelled out"
+    found = passes.optimize(again)
+    assert ops(found) == ["edge.Binarize", "edge.BinaryConv", "edge.Binarize", "edge.BinaryConv", "Relu"]
+    assert worst_difference(found, passes.optimize(small(CHAIN, {**NUMBERS, **CHAINED})), random_inputs(again))[0] == 0
+
+
+def with_fewer_words(proto: onnx.ModelProto) -> None:
+    words = next(tensor for tensor in proto.graph.initializer if tensor.data_type == onnx.TensorProto.UINT32)
+    cut = onnx.numpy_helper.to_array(words)[..., :1]
+    words.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(cut), words.name))
+
+
+def without_attributes(proto: onnx.ModelProto) -> None:
+    for node in proto.graph.node:
+        if node.op_type == "BinaryConv":
+            del node.attribute[:]
+
+
+MISTAKES = [
+    (with_fewer_words, "small: node 'sum__1' (Conv) reads 40 channels, 'w__1' (70, 32, 3, 3) does not suit them"),
+    (
+        without_attributes,
+        "small: shapes do not fit: (op_type:Constant, node name: outside__2): One and only one of the attributes 'value', 'value_*' or 'sparse_value'"
+        " must be specified for a Constant node. (the model contradicts itself, or input_shapes= does not suit it)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), MISTAKES)
+def test_a_damaged_binary_layer_is_refused(changes: Callable[[onnx.ModelProto], None], message: str) -> None:
+    with pytest.raises(EdgeError) as caught:
+        passes.optimize(read_again(changes))
+    assert str(caught.value).replace("--input-shape", "input_shapes=") == message
+
+
+def test_a_binary_layer_of_numbers_that_are_no_signs_stays_float() -> None:
+    def reads_the_input(proto: onnx.ModelProto) -> None:
+        proto.graph.node[1].input[0] = "x"
+
+    found = passes.optimize(read_again(reads_the_input))
+    assert ops(found) == ["Conv", "edge.Binarize", "edge.BinaryConv", "Relu"]
+
+
 # ---- torch and whole files
 
 
@@ -219,8 +278,6 @@ def test_a_scale_that_is_not_a_number_is_refused() -> None:
 def test_straight_through_idioms_of_torch(name: str) -> None:
     torch = pytest.importorskip("torch")
     import binarized
-
-    from edge import converters
 
     torch.manual_seed(1)
     net = binarized.with_norm(binarized.Layer(binarized.STRAIGHT_THROUGH[name], 40, 6))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,9 +70,11 @@ def convolution(rng: np.random.Generator) -> Case:
         v, d = layer(rng, c, (c, 1, 1))
         nodes[3:] = [node("Conv", ["s", "v", "d"], ["c"]), node("Add", ["c", "s"], ["y"])]
         weights |= {"v": v, "d": d}
-    elif form == 3:
-        nodes += [node("Relu", ["c"], ["r"]), node("Add", ["r", "q"], ["y"])]
-        weights["q"] = rng.standard_normal((1, out, 1, 1)).astype(np.float32)
+    elif form == 3:  # a residual, and an activation behind it
+        v, d = layer(rng, out, (c, *kernel))
+        nodes.append(node("Conv", ["p", "v", "d"], ["e"], strides=strides, dilations=dilations))
+        nodes += [node("Add", ["e", "c"], ["f"]), node("Relu", ["f"], ["y"])]
+        weights |= {"v": v, "d": d}
     else:
         nodes.append(node("Identity", ["c"], ["y"]))
     text = f"n{n} c{c} out{out} {size} kernel{kernel} strides{strides} dilations{dilations} pads{pads} border{border} form{form}"
@@ -88,7 +91,11 @@ def dense(rng: np.random.Generator) -> Case:
         node("Where", ["hot", "one", "less"], ["s"]),
         node("Gemm", ["s", "w", "b"], ["c"], transB=1),
     ]
-    nodes += [node("Less", ["c", "zero"], ["cold"]), node("Where", ["cold", "one", "less"], ["t"]), node("Gemm", ["t", "v", "d"], ["y"], transB=1)]
+    if rng.random() < 0.5:  # a residual
+        weights |= dict(zip("ef", layer(rng, n, (k,)), strict=True))
+        nodes += [node("Gemm", ["s", "e", "f"], ["h"], transB=1), node("Add", ["c", "h"], ["r"])]
+    last = nodes[-1].output[0]
+    nodes += [node("Less", [last, "zero"], ["cold"]), node("Where", ["cold", "one", "less"], ["t"]), node("Gemm", ["t", "v", "d"], ["y"], transB=1)]
     return graph(f"dense {rows} {k} {n} {m}", nodes, {"x": (rows, k)}, weights, seed=int(rng.integers(1 << 30)))
 
 
@@ -134,3 +141,25 @@ def test_the_body_computes_what_the_float_graph_computes(number: int) -> None:
         assert found.shape == want.shape
         assert np.array_equal(body(case, "reference"), found), case.name
         assert np.abs(found - want).max() <= 2e-5 * max(1.0, np.abs(want).max()), case.name
+
+
+COMPARISONS = ["GreaterOrEqual", "Greater", "LessOrEqual", "Less"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+@pytest.mark.parametrize("fast", [True, False])
+def test_signs_of_special_numbers_by_either_path(fast: bool, tmp_path: Path) -> None:
+    """Zeros of both signs, infinities, NaN and the smallest numbers, 1 and -1 either way round, against ONNX Runtime on the graph as written."""
+    if LEVELS["v3"].needs not in host.features():
+        pytest.skip(f"this CPU has no {LEVELS['v3'].needs}")
+    x = np.array([0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 3e38, -3e38, *np.linspace(-1, 1, 28)], np.float32).reshape(1, 37)
+    cases = []
+    for comparison in COMPARISONS:
+        for t, high in ((0.0, 1.0), (0.0, -1.0), (1e-45, 1.0)):
+            nodes = [node(comparison, ["x", "t"], ["hot"]), node("Where", ["hot", "high", "low"], ["y"])]
+            made = graph(f"{comparison} {t} {high}", nodes, {"x": (1, 37)}, {"t": np.float32(t), "high": np.float32(high), "low": np.float32(-high)})
+            cases.append(replace(made, inputs={"x": x}))
+    for case, (found,) in zip(cases, run_compiled(cases, LEVELS["v3"], tmp_path, fast=fast), strict=True):
+        want = onnxruntime.InferenceSession(case.model.SerializeToString()).run(None, {"x": x})[0]
+        assert np.array_equal(found, want), case.name

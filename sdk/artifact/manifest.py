@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
+from edge.artifact.shapes import brief, elements
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
 from edge.words.dtype import Dtype
@@ -140,13 +142,12 @@ def mistakes(m: Manifest) -> list[str]:
     """What types alone do not say."""
     wrong = []
     for t in m.inputs + m.outputs:
-        size = 1
-        for dim in t.shape:
-            size *= dim
+        if "\0" in t.name or not t.name:
+            wrong.append(f"tensor '{t.name[:80]}': a name with a NUL in it, or none")
         if t.dtype not in DTYPES:
-            wrong.append(f"tensor {t.name}: dtype {t.dtype}")
-        if len(t.shape) > MAX_RANK or any(d < 1 for d in t.shape) or size > MAX_TENSOR_BYTES:
-            wrong.append(f"tensor {t.name}: shape {t.shape}")
+            wrong.append(f"tensor {t.name[:80]}: dtype {t.dtype[:80]}")
+        if elements(t.shape, MAX_TENSOR_BYTES, rank=MAX_RANK) is None:
+            wrong.append(f"tensor {t.name[:80]}: shape {brief(t.shape)}")
     for kind, tensors in (("input", m.inputs), ("output", m.outputs)):
         if len({t.name for t in tensors}) != len(tensors):
             wrong.append(f"two {kind}s of one name")
@@ -154,6 +155,7 @@ def mistakes(m: Manifest) -> list[str]:
         if digest and not re.fullmatch("[0-9a-f]{64}", digest):
             wrong.append(f"{name}: '{digest[:80]}' is not a sha256")
     wrong += [f"{k}: {v}" for k, v in (("arena_bytes", m.arena_bytes), ("weights_bytes", m.weights_bytes), ("macs", m.macs)) if v < 0]
+    wrong += [f"vectors.{key}: {value}" for key, value in (("rtol", m.vectors.rtol), ("count", m.vectors.count)) if not 0 <= value < math.inf]
     if not m.outputs:
         wrong.append("no outputs")
     return wrong
@@ -166,10 +168,17 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 def parse_manifest(data: bytes, where: str) -> Manifest:
     """From the bytes of manifest.json, which may be anything."""
     try:
-        value: Json = json.loads(data, parse_constant=refuse_constant)
+        value: Json = json.loads(data, parse_constant=refuse_constant, parse_int=short)
     except (ValueError, RecursionError) as error:
         raise EdgeError(where, f"manifest.json is not JSON: {str(error)[:80]}", FOREIGN) from None
     return manifest_from(value, where)
+
+
+def short(digits: str) -> int:
+    """A whole number of 64 bits: longer ones take time to read, to multiply and to print."""
+    if len(digits) > 20:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def refuse_constant(text: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.artifact.shapes import brief, elements
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
 from edge.words.dtype import Dtype
@@ -21,6 +21,7 @@ from edge.words.step import Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
 MOST_BLOCK = 1 << 20
+DTYPES = {str(dtype) for dtype in Dtype}
 COUNTED = ("macs", "bytes", "chunks", "channels")
 
 
@@ -86,10 +87,9 @@ def mistakes(plan: Plan) -> list[str]:
     """What types alone do not say: names that are not there, and numbers that no step or buffer can have."""
     wrong = []
     for name, buffer in plan.buffers.items():
-        size = math.prod(buffer.shape)
         blocked = buffer.layout.block != 0
-        if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
-            wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
+        if elements(buffer.shape, MOST) is None or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
+            wrong.append(f"buffer '{name}' has shape {brief(buffer.shape)}, layout {buffer.layout}")
         if buffer.dtype == Dtype.B1 and buffer.layout != WORDS:
             wrong.append(f"buffer '{name}' is {buffer.dtype} in layout {buffer.layout}")
         if buffer.window is not None and not (0 <= buffer.window.region < len(plan.regions) and buffer.shares in plan.buffers):
@@ -128,13 +128,12 @@ def stored(c: Constant) -> StoredConstant:
 
 
 def with_data(c: StoredConstant, where: str, weights: NDArray[np.uint8] | None) -> Constant:
-    try:
-        dtype = np.dtype(c.dtype)
-    except TypeError:
-        raise EdgeError(where, f"constant '{c.name}' has dtype '{c.dtype}'", "build it again with this edge") from None
-    count = math.prod(c.packed)
-    if min(c.packed, default=0) < 0 or c.offset < 0 or dtype.hasobject:
-        raise EdgeError(where, f"constant '{c.name}' has shape {c.packed} at {c.offset}", "build it again with this edge")
+    if c.dtype not in DTYPES:
+        raise EdgeError(where, f"constant '{c.name}' has dtype '{c.dtype[:80]}'", "build it again with this edge")
+    dtype = np.dtype(c.dtype)
+    count = elements(c.packed, MOST, least=0)
+    if count is None or c.offset < 0:
+        raise EdgeError(where, f"constant '{c.name}' has shape {brief(c.packed)} at {c.offset}", "build it again with this edge")
     kept = {k: v for k, v in asdict(c).items() if k not in ("dtype", "packed")}
     if weights is None:
         return Constant(**kept, data=np.broadcast_to(np.zeros((), dtype), c.packed))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge.errors import EdgeError, ToolFailed
+from edge.errors import EdgeError, ToolFailed, plain
 
 if TYPE_CHECKING:
     from edge.report.table import Shown
@@ -50,14 +50,14 @@ def loudness() -> int:
 def complain(text: str, end: str = "\n") -> None:
     """Writes a line to stderr; there is nowhere to report that stderr is full."""
     try:
-        print(text, end=end, file=sys.stderr, flush=True)
+        print(plain(text), end=end, file=sys.stderr, flush=True)
     except OSError:
         lead_to_nowhere(2)
 
 
 def write(text: str) -> None:
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(plain(text))
         sys.stdout.flush()
     except BrokenPipeError:
         lead_to_nowhere(1)

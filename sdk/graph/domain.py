@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge.graph.bits import BITS
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
 
 DOMAIN = "edge"
@@ -38,13 +39,18 @@ BODIES = {
 
 def use(model: ir.Model, op: str) -> None:
     """Make sure that `model` imports our domain and carries the body of `op`."""
-    import onnx.parser
     from onnx_ir import serde
 
     if any(known.domain == DOMAIN and known.name == op for known in model.functions.values()):
         return
-    opset = model.opset_imports[""]
-    body = onnx.parser.parse_function(f'<domain: "{DOMAIN}", opset_import: ["": {opset}]> {BODIES[op]}')
-    function = serde.deserialize_function(body)
+    function = serde.deserialize_function(body_of(op, model.opset_imports[""]))
     model.functions[function.identifier()] = function
     model.opset_imports[DOMAIN] = VERSION
+
+
+def body_of(op: str, opset: int) -> onnx.FunctionProto:
+    """The meaning of `op` in ops of `opset`."""
+    import onnx.parser
+
+    function: onnx.FunctionProto = onnx.parser.parse_function(f'<domain: "{DOMAIN}", opset_import: ["": {opset}]> {BODIES[op]}')
+    return function

@@ -211,6 +211,8 @@ EXPRESSIONS: dict[str, Expression] = {
     "Celu": _real(_celu),
     "HardSigmoid": _real(_hard_sigmoid),
     "HardSwish": _real(_hard_swish),
+    "Binarize": _real(lambda code, x, n: code.call("select", code.call("le", n(0), x), n(1), n(-1))),
+    "BinarizeAbove": _real(lambda code, x, n: code.call("select", code.call("lt", n(0), x), n(1), n(-1))),
     "Gelu": _real(_gelu),
     "Mish": _real(lambda code, x, n: code.call("mul", x, code.call("tanh", _softplus(code, x, n)))),
     "ThresholdedRelu": _real(lambda code, x, n: code.call("select", code.call("lt", n(_attribute(code, "alpha", 1.0)), x), x, n(0))),
