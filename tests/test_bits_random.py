@@ -95,7 +95,8 @@ def dense(rng: np.random.Generator) -> Case:
         weights |= dict(zip("ef", layer(rng, n, (k,)), strict=True))
         nodes += [node("Gemm", ["s", "e", "f"], ["h"], transB=1), node("Add", ["c", "h"], ["r"])]
     last = nodes[-1].output[0]
-    nodes += [node("Less", [last, "zero"], ["cold"]), node("Where", ["cold", "one", "less"], ["t"]), node("Gemm", ["t", "v", "d"], ["y"], transB=1)]
+    comparison = ["GreaterOrEqual", "Greater", "Less"][int(rng.integers(0, 3))]
+    nodes += [node(comparison, [last, "zero"], ["is"]), node("Where", ["is", "one", "less"], ["t"]), node("Gemm", ["t", "v", "d"], ["y"], transB=1)]
     return graph(f"dense {rows} {k} {n} {m}", nodes, {"x": (rows, k)}, weights, seed=int(rng.integers(1 << 30)))
 
 
