@@ -63,3 +63,12 @@ def test_a_model_that_loses_all_its_digits_is_judged(tmp_path: Path) -> None:
     """A variance beside a mean of 3000: no float32 engine has a digit of it."""
     source = source_of(tmp_path, VARIANCE, CONSTANTS | {"far": np.float32([3000])})
     assert max(answers_of(source).limits) == 0.5
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_places_of_maxima_are_those_of_the_model(order: int) -> None:
+    node = f"MaxPool <kernel_shape = [3, 2], strides = [2, 1], pads = [1, 0, 1, 1], storage_order = {order}> (x)"
+    model = small(f"(float[2, 2, 5, 4] x) => (float[?, ?, ?, ?] y, int64[?, ?, ?, ?] i) {{ y, i = {node} }}", {})
+    x = np.random.default_rng(0).integers(0, 4, (2, 2, 5, 4)).astype(np.float32)
+    runtime, reference = (evaluate(model, {"x": x}, ["y", "i"], engine=engine) for engine in ("onnxruntime", "reference"))
+    assert all(np.array_equal(runtime[name], reference[name]) for name in ("y", "i"))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops.op_max_pool import MaxPool as SlowMaxPool
 
 from edge.graph.ceil_pools import pooled
 
@@ -75,18 +74,31 @@ def taps_along(x: Array, axis: int, which: Axis, outside: float) -> Array:
     return result
 
 
+def places_in(x: Array, storage_order: int | None) -> NDArray[np.int64]:
+    """Of every element its number, in storage order 1 with the axes of its picture numbered the other way round."""
+    if not storage_order:
+        return np.arange(x.size).reshape(x.shape)
+    pixels = int(np.prod(x.shape[2:]))
+    own = np.arange(pixels).reshape(x.shape[:1:-1]).T
+    return np.arange(x.size // max(pixels, 1)).reshape(*x.shape[:2], *(1,) * own.ndim) * pixels + own
+
+
 class MaxPool(OpRun):
-    """The maxima; with their indices as onnx.reference does it."""
+    """The maxima, and where the first of each window lies: the last axis first, then the first of the rows that have it."""
 
     op_domain = ""
 
     def _run(self, x, auto_pad=None, ceil_mode=None, dilations=None, kernel_shape=None, pads=None, storage_order=None, strides=None):  # type: ignore[no-untyped-def]
-        if len(self.onnx_node.output) > 1:
-            return SlowMaxPool._run(self, x, auto_pad, ceil_mode, dilations, kernel_shape, pads, storage_order, strides)  # type: ignore[no-untyped-call,arg-type]
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-        for i, axis in enumerate(axes_of(x.shape[2:], kernel_shape, auto_pad, ceil_mode, dilations, pads, strides)):
-            x = taps_along(x, 2 + i, axis, lowest).max(axis=3 + i)
-        return (x,)
+        places: Array | None = places_in(x, storage_order) if len(self.onnx_node.output) > 1 else None
+        axes = axes_of(x.shape[2:], kernel_shape, auto_pad, ceil_mode, dilations, pads, strides)
+        for i, axis in reversed(list(enumerate(axes))):
+            taken = taps_along(x, 2 + i, axis, lowest)
+            if places is not None:
+                best = np.expand_dims(taken.argmax(axis=3 + i), 3 + i)
+                places = np.take_along_axis(taps_along(places, 2 + i, axis, 0), best, 3 + i).squeeze(3 + i)
+            x = taken.max(axis=3 + i)
+        return (x,) if places is None else (x, places)
 
 
 class AveragePool(OpRun):
