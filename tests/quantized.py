@@ -181,6 +181,23 @@ def conv(seed: int) -> Drawn:
     return closed(f"conv {seed}: {shape} {kind} {w_kind} -> {y_kind}", net, x, "c", y_kind, sums, scale, bias, 1)
 
 
+def line(seed: int) -> Drawn:
+    """Conv over one axis, as keyword spotting has it."""
+    net = Net(np.random.default_rng(seed))
+    rng = net.rng
+    c, o, k, stride, groups = int(rng.integers(1, 9)), int(rng.integers(1, 24)), int(rng.integers(1, 6)), int(rng.integers(1, 3)), 1
+    if rng.random() < 0.4:
+        groups = o = c
+    pads = [int(n) for n in rng.integers(0, 3, 2)]
+    x = net.given("uint8", int(rng.integers(1, 3)), c, k + int(rng.integers(0, 20)))
+    real, data, scale, zero = net.weights("int8", (o, c // groups, k), 0)
+    extra, bias = bias_of(net, x, scale, o)
+    net.nodes.append(node("Conv", [net.real(x.name, x.scale, x.zero), real, *extra], ["c"], strides=[stride], pads=pads, group=groups))
+    rows = shifted(net.inputs[x.name], x.zero, 0)[:, :, None], shifted(data, zero, 0)[:, :, None]
+    sums = sums_of_conv(*rows, [0, pads[0], 0, pads[1]], [1, stride], [1, 1], groups)[:, :, 0]
+    return closed(f"line {seed}", net, x, "c", "uint8", sums, scale, bias, 1)
+
+
 def gemm(seed: int) -> Drawn:
     """Gemm with either order of weights, MatMul of two and more axes."""
     net = Net(np.random.default_rng(seed))
@@ -334,4 +351,4 @@ def chain(seed: int) -> Drawn:
     return finished(f"chain {seed}", net, made, y)
 
 
-FAMILIES: dict[str, Callable[[int], Drawn]] = {"conv": conv, "gemm": gemm, "binary": binary, "pool": pool, "move": move, "chain": chain}
+FAMILIES: dict[str, Callable[[int], Drawn]] = {"conv": conv, "line": line, "gemm": gemm, "binary": binary, "pool": pool, "move": move, "chain": chain}

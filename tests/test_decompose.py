@@ -104,11 +104,6 @@ def test_new_nodes_keep_scope_and_source_line_and_the_value_its_name() -> None:
         ("Mish (x)", [-50, -20, 0, 20, 1e30, np.inf], [-9.6437e-21, -4.1223075e-8, 0, 20, 1e30, np.inf]),
         ("Selu (x)", [-np.inf, np.inf, 0], [-1.7580993, np.inf, 0]),
         ("Celu <alpha = 0.1> (x)", [-np.inf, np.inf, 3e38], [-0.1, np.inf, 3e38]),
-        ("ThresholdedRelu <alpha = 1.0> (x)", [1, np.nextafter(np.float32(1), np.float32(2)), -np.inf, np.inf, 1e-45], [0, 1, 0, np.inf, 0]),
-        ("ThresholdedRelu <alpha = -1.0> (x)", [-1, -0.5, -np.inf, np.inf, 2], [0, -0.5, 0, np.inf, 2]),
-        ("ThresholdedRelu <alpha = 0.0> (x)", [1e-45, 0, -1e-45], [1e-45, 0, 0]),
-        ("Shrink <lambd = 1.0, bias = 0.5> (x)", [-np.inf, -1.5, -1, 0, 1, 1.5, np.inf], [-np.inf, -1, 0, 0, 0, 1, np.inf]),
-        ("Shrink <lambd = 1.0, bias = 1.0> (x)", [-np.inf, -1.5, -1, 0, 1, 1.5, np.inf], [-np.inf, -0.5, 0, 0, 0, 0.5, np.inf]),
         ("LpNormalization (x)", [0, 0, 0], [0, 0, 0]),
         ("ReduceLogSumExp (x)", [-np.inf, -np.inf], [-np.inf]),
         ("ReduceLogSumExp (x)", [1000, -np.inf, 0], [1000]),
@@ -119,6 +114,20 @@ def test_far_values_are_right(text: str, x: list[float], y: list[float]) -> None
     passes.apply(model, "decompose")
     found = graph.evaluate(model, {"x": np.array(x, np.float32)})["y"]
     np.testing.assert_allclose(found, np.array(y, np.float32), rtol=2e-4, atol=0)
+
+
+CHOICES = {name: (text, weights) for name, text, _, weights, *_ in decompositions.CASES if "Where" in text and text.startswith(decompositions.VECTOR)}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_sends_special_numbers_where_the_model_does(name: str) -> None:
+    text, weights = CHOICES[name]
+    special = np.float32([np.nan, np.inf, -np.inf, 0, 1e-45, -1e-45, 1e38, -1e38, 0.1, 0.5, -0.5, 1.5, -1.5])
+    x = np.resize(special, 50)
+    model = small(text, weights)
+    expected = graph.evaluate(model, {"x": x})["y"]
+    passes.apply(model, "decompose")
+    np.testing.assert_allclose(graph.evaluate(model, {"x": x})["y"], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_norms_that_follow_one_another_are_taken_apart_though_onnx_infers_no_shapes() -> None:

@@ -192,6 +192,8 @@ CASES: dict[str, list[Case]] = {
         Case("x minus zero, over one", f"{X} {{ a = Sub (x, z)  b = Div (a, one)  y = Relu (b) }}", "Relu", const(z=0, one=1)),
         Case("one over x stays", f"{X} {{ y = Div (one, x) }}", "Div", const(one=1), changes=False),
         Case("zeros that broaden stay", "(float[4] x) => (float[2,4] y) { y = Add (x, z) }", "Add", {"z": np.zeros((2, 4), np.float32)}, changes=False),
+        Case("pool of one whose places are read", f"{X.replace('y)', 'y, int64[1,4,8,8] i)')} {{ a, i = MaxPool <kernel_shape = [1,1]> (x)  y = Relu (a) }}", "MaxPool Relu",
+             changes=False),
         Case("pool of one", f"{X} {{ a = AveragePool <kernel_shape = [1,1]> (x)  y = Relu (a) }}", "Relu"),
         Case("clip without bounds", f"{X} {{ a = Clip (x)  y = Relu (a) }}", "Relu"),
     ],

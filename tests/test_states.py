@@ -15,7 +15,7 @@ import edge
 from edge import cli, graph, passes, plan
 from edge.converters.from_memory import read
 from edge.converters.stateful import with_states
-from edge.errors import EdgeError
+from edge.errors import EdgeError, spelled_for_python
 from edge.graph.states import CALLS, KEY, interface, parse_stateful, repeated, states_of, zeros
 from edge.kernels.core import Core
 from edge.words.plan import Place, Plan, State
@@ -92,6 +92,11 @@ ADD = "(float[4] x, float[2] k, int64[4] n, float[4] h) => (float[4] hn, int64[4
 )  # fmt: skip
 def test_a_pair_that_does_not_fit_is_refused(pairs: tuple[tuple[str, str], ...], message: str) -> None:
     assert refusal(ADD, *pairs) == message
+
+
+def test_python_names_its_argument() -> None:
+    with spelled_for_python():
+        assert refusal(ADD, ("hn", "hh")) == "stateful='hh:hn': the model has no input 'hh' (did you mean 'h'?)"
 
 
 def test_the_pairs_stand_in_the_metadata_and_survive_a_file() -> None:

@@ -94,7 +94,7 @@ def test_from_a_float_network_to_integers_on_two_machines(tmp_path: Path) -> Non
     integers = np.array([int(np.argmax(net(x[i : i + 1]))) for i in range(PICTURES)])
     reals = np.array([int(np.argmax(next(iter(source.run({name: x[i : i + 1]}).values())))) for i in range(PICTURES)])
     assert np.mean(integers == labels[:PICTURES]) >= np.mean(reals == labels[:PICTURES]) - DROP
-    shown = command("inspect", str(files["cpu"]))
+    shown = command("inspect", str(files["cpu"]), "--wide")
     assert TAKEN_OVER in shown and "QConv" in shown and "conv_s8" in shown
     assert "QConv" in command("profile", str(files["cpu"]), "--per-layer", "--runs", "3", "--min-secs", "0", "--energy", "none")
     assert "8-bit" in command("predict", str(files["arm64"]), "--target", "rpi4")

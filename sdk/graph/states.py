@@ -61,7 +61,7 @@ def parse_stateful(text: str) -> Pairs:
     for part in text.split(","):
         given, colon, output = part.strip().rpartition(":")
         if not colon or not given or not output:
-            where = f"{spelled('--stateful', 'stateful=')} {text}"
+            where = spelled(f"--stateful {text}", f"stateful={text!r}")
             raise EdgeError(where, "is not INPUT:OUTPUT[,INPUT:OUTPUT]", spelled("--stateful h:hn", "stateful='h:hn'"))
         found.append((output, given))
     return tuple(found)
@@ -71,7 +71,7 @@ def mark(model: ir.Model, pairs: Sequence[tuple[str, str]]) -> None:
     """Note (output, input) pairs in the model.  EdgeError for names that it does not have, and for shapes or types that differ."""
     inputs, outputs = ({v.name or "": v for v in values} for values in (model.graph.inputs, model.graph.outputs))
     for output, given in pairs:
-        where = f"{spelled('--stateful', 'stateful=')} {given}:{output}"
+        where = spelled(f"--stateful {given}:{output}", f"stateful={f'{given}:{output}'!r}")
         for name, values, what in ((given, inputs, "input"), (output, outputs, "output")):
             if name not in values:
                 raise EdgeError(where, f"the model has no {what} '{name}'", did_you_mean(name, values) or f"its {what}s: {', '.join(values)}")
@@ -82,7 +82,7 @@ def mark(model: ir.Model, pairs: Sequence[tuple[str, str]]) -> None:
     for names, what in (([given for _, given in pairs], "input"), ([output for output, _ in pairs], "output")):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None and what == "input":
-            raise EdgeError(spelled("--stateful", "stateful="), f"names input '{twice}' twice", "name each input once")
+            raise EdgeError(spelled("--stateful", "stateful"), f"names input '{twice}' twice", "name each input once")
     model.metadata_props[KEY] = json.dumps([list(pair) for pair in pairs])
 
 

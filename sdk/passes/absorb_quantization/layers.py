@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -10,10 +10,9 @@ import numpy as np
 from edge.errors import EdgeError
 from edge.graph.rewrite import constant, integer, integers, made_by, number, operand, shape
 from edge.ops.refusal import place
-from edge.passes.absorb_quantization.site import Site, Stored, stored
+from edge.passes.absorb_quantization.site import Attributes, Site, Stored, stored
 from edge.words.quant import EIGHT, Array, along, bounds
 
-Attributes = dict[str, int | float | str | tuple[int, ...]]
 LARGEST = (1 << 31) - 1
 NEAR = 0.0625  #: steps of the result that rounding a bias to a step of the sum may cost; else the layer stays float32
 
@@ -28,17 +27,26 @@ class Weights:
 
 
 def conv(site: Site) -> bool:
-    """Conv over pictures."""
+    """Conv over pictures, and over lines, which are pictures of one row."""
     node, x, weights = site.node, site.read(0), _weights(operand(site.node, 1), 0)
-    if x is None or weights is None or weights.data.ndim != 4:
+    if x is None or weights is None or weights.data.ndim not in (3, 4):
         return False
     numbers = _numbers(site, x, weights, operand(node, 2))
     if numbers is None:
         return False
     bias, scale = numbers
     names = ("kernel_shape", "strides", "pads", "dilations")
-    attributes: Attributes = {name: integers(node, name) for name in names}
-    return _become(site, "QConv", x, operand_of(site, 1), weights, bias, scale, 2, attributes | {"group": integer(node, "group", 1)})
+    kernel, strides, pads, dilations = (integers(node, name) for name in names)
+    group = integer(node, "group", 1)
+    if weights.data.ndim == 4:
+        attributes: Attributes = dict(zip(names, (kernel, strides, pads, dilations), strict=True))
+        return _become(site, "QConv", x, operand_of(site, 1), weights, bias, scale, 2, attributes | {"group": group})
+    dims, out = shape(node.inputs[0]), shape(node.outputs[0])
+    assert dims is not None and out is not None
+    row = replace(x, value=site.reshaped(x, (*dims[:2], 1, dims[2])))
+    flat = Weights(weights.data[:, :, None], weights.scale, weights.zero)
+    attributes = dict(zip(names, ((1, *kernel), (1, *strides), (0, pads[0], 0, pads[1]), (1, *dilations)), strict=True))
+    return _become(site, "QConv", row, flat.data, flat, bias, scale, 2, attributes | {"group": group}, (*out[:2], 1, out[2]))
 
 
 def operand_of(site: Site, index: int) -> Stored:
@@ -58,8 +66,9 @@ def _become(
     scale: Array,
     behind: int,
     attributes: Attributes | None = None,
+    out: tuple[int, ...] = (),
 ) -> bool:
-    """behind: how many axes of one follow the channels of bias and scale."""
+    """behind: how many axes of one follow the channels of bias and scale.  out: the shape of what is made, where that is reshaped to the result's."""
     w = held.value if isinstance(held, Stored) else site.number("weight", held, held.dtype.name)
     zero, low, high = site.ends()
     tail = (1,) * behind
@@ -74,7 +83,7 @@ def _become(
         low,
         high,
     ]
-    return site.become(op, inputs, attributes)
+    return site.become_reshaped(op, inputs, attributes or {}, out) if out else site.become(op, inputs, attributes)
 
 
 def _same(numbers: Array) -> bool:

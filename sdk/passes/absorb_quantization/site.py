@@ -8,12 +8,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.graph.domain import DOMAIN, use
-from edge.graph.rewrite import SCALE, ZERO, add_constant, become, constant, fresh, insert_before, integer, is_op, made_by, operand, scalar, sole_use
+from edge.graph.rewrite import (
+    SCALE,
+    ZERO,
+    add_constant,
+    become,
+    constant,
+    fresh,
+    insert_before,
+    integer,
+    is_op,
+    made_by,
+    operand,
+    scalar,
+    shape,
+    sole_use,
+)
 from edge.words.quant import EIGHT, Array, bounds
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+Attributes = dict[str, int | float | str | tuple[int, ...]]
 CLAMPS = ("Relu", "Clip")
 FAR = 1_000_000  #: steps: further than any 8-bit integer
 
@@ -84,7 +100,7 @@ class Site:
         found = stored(operand(self.node, index))
         return found if found is not None and found.whole and found.kind in EIGHT else None
 
-    def number(self, word: str, value: Array | float | int, kind: str = "float32") -> ir.Value:
+    def number(self, word: str, value: Array | float | int | tuple[int, ...], kind: str = "float32") -> ir.Value:
         """A new constant of this site."""
         return add_constant(self.model, f"{self.name}_{word}", np.asarray(value, kind))
 
@@ -93,10 +109,30 @@ class Site:
         zero = self.number("zero", self.result.zero.reshape(()), self.result.kind)
         return [zero, self.number("low", self.low), self.number("high", self.high)]
 
-    def become(self, op: str, inputs: list[ir.Value], attributes: dict[str, int | float | str | tuple[int, ...]] | None = None) -> bool:
+    def become(self, op: str, inputs: list[ir.Value], attributes: Attributes | None = None) -> bool:
         """The QuantizeLinear turns into an integer op of our domain; always True."""
         use(self.model, op)
         become(self.last, op, inputs, attributes, domain=DOMAIN, like=self.core)
+        return True
+
+    def reshaped(self, source: Stored, dims: tuple[int, ...]) -> ir.Value:
+        """The integers of `source` in another shape."""
+        value = insert_before(self.last, "Reshape", [source.value, self.number("dims", dims, "int64")], fresh(self.model, f"{self.name}_row"), dims)
+        value.type = source.value.type
+        remember(value, source)
+        return value
+
+    def become_reshaped(self, op: str, inputs: list[ir.Value], attributes: Attributes, dims: tuple[int, ...]) -> bool:
+        """An integer op of our domain that makes `dims`, and a Reshape to the result's own shape; always True."""
+        use(self.model, op)
+        value = insert_before(self.last, op, inputs, fresh(self.model, f"{self.name}_row"), dims, attributes)
+        made, own = value.producer(), shape(self.last.outputs[0])
+        assert made is not None and own is not None
+        made.domain = DOMAIN
+        if self.core is not None:
+            made.metadata_props.update(self.core.metadata_props)
+        remember(value, self.result)
+        become(self.last, "Reshape", [value, self.number("shape", own, "int64")], like=self.core)
         return True
 
     def insert(self, op: str, inputs: list[ir.Value | None], like: Stored, shape: tuple[int, ...]) -> ir.Value:
