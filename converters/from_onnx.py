@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge import graph, passes
 from edge.converters.inputs import fix_inputs
+from edge.converters.lifting import prepare, spell_out_defaults, tidy
 from edge.converters.old_opsets import lifted_from_old
 from edge.converters.old_resizes import say_where_resizes_read
 from edge.converters.origins import keep_origin
@@ -54,11 +55,12 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
     for node in before.graph:
         if node.domain == DOMAIN:
             use(before, node.op_type)
+    spell_out_defaults(before)
     fix_inputs(before, shapes, origin)
     before.graph.name = safe_name(name)
     quantization.check(before)
     graph.check(graph.infer(before, strict=False))
-    model = lift(_with_branches_taken(before), origin)
+    model = lift(prepare(_with_branches_taken(before)), origin)
     graph.check(graph.infer(model, strict=False), weights=False)
     return Source(model, safe_name(name), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
 
@@ -86,6 +88,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
     _initializers_are_constants(new)
     _keep_metadata(model, new)
     new.metadata_props.update(model.metadata_props)
+    tidy(new)
     say_where_resizes_read(model, new, where)
     new.graph.name = model.graph.name
     return new

@@ -40,7 +40,7 @@ def _round(model: ir.Model, node: ir.Node, was: ir.Node, where: str) -> None:
     if scales is not None:
         factors = scales.reshape(-1).astype(np.float32)
     elif size is not None and out is not None:
-        factors = np.divide(out, size).astype(np.float32)
+        factors = (np.array(out, np.float64) / np.array(size, np.float64)).astype(np.float32)
     shrinks = factors < 1
     if np.any(shrinks) and np.any(factors > 1):
         if scales is None or size is None:

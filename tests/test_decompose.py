@@ -130,6 +130,31 @@ def test_a_choice_sends_special_numbers_where_the_model_does(name: str) -> None:
     np.testing.assert_allclose(graph.evaluate(model, {"x": x})["y"], expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "more"),
+    [
+        ([3, 3], "strides = [2, 2], pads = [1, 1, 1, 1], output_padding = [1, 1]"),
+        ([3, 5], "strides = [2, 3], pads = [2, 0, 1, 4], group = 2"),
+        ([1, 3], "strides = [3, 2], output_padding = [2, 1], group = 2"),
+        ([1, 1], "strides = [2, 2]"),
+        ([3, 2], "dilations = [2, 1], strides = [2, 1]"),
+        ([3, 3], "strides = [2, 1], pads = [2, 2, 2, 2]"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [2, 5])
+def test_a_transposed_convolution_multiplies_no_infinity_by_zero(kernel: list[int], more: str, size: int) -> None:
+    node = f"ConvTranspose <kernel_shape = {kernel}, {more}> (x, w, b)"
+    weights = {"w": (4, 3, *kernel), "b": (6 if "group" in more else 3,)}
+    model = small(f"(float[1, 4, {size}, 4] x) => (float[?, ?, ?, ?] y) {{ y = {node} }}", weights)
+    x = np.random.default_rng(0).standard_normal((1, 4, size, 4)).astype(np.float32)
+    x[0, [0, 1, 3], [0, size // 2, size - 1], [1, 0, 3]] = np.inf, np.nan, -np.inf
+    expected = graph.evaluate(model, {"x": x})["y"]
+    passes.apply(model, "decompose")
+    assert "ConvTranspose" not in ops(model)
+    np.testing.assert_allclose(graph.evaluate(model, {"x": x})["y"], expected, rtol=1e-5, atol=1e-5)
+
+
 def test_norms_that_follow_one_another_are_taken_apart_though_onnx_infers_no_shapes() -> None:
     chain = "  ".join(f"a{i + 1} = GroupNormalization <num_groups = 2> (a{i}, s, b)" for i in range(3))
     model = small(f"(float[1,4,3,3] a0) => (float[1,4,3,3] y) {{ {chain}  y = Relu (a3) }}", {"s": (2,), "b": (2,)})
