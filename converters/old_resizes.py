@@ -25,12 +25,12 @@ def say_where_resizes_read(old: ir.Model, new: ir.Model, where: str) -> None:
     """Give every Resize of `new`, which was lifted from `old`, the attributes that it had by definition."""
     if old.opset_imports.get("", 0) > LAST:
         return
-    before = {node.outputs[0].name: node for node in old.graph if is_op(node, "Resize", "Upsample")}
-    for node in list(new.graph):
-        if is_op(node, "Resize") and (was := before.get(node.outputs[0].name)) is not None:
-            _set(node, WAY, "asymmetric")
-            if text(node, "mode", "nearest") == "nearest":
-                _round(new, node, was, where)
+    before = [node for node in old.graph if is_op(node, "Resize", "Upsample")]
+    after = [node for node in new.graph if is_op(node, "Resize")]  # in the same order, but the converter gives them names of its own
+    for was, node in zip(before, after, strict=True):
+        _set(node, WAY, "asymmetric")
+        if text(node, "mode", "nearest") == "nearest":
+            _round(new, node, was, where)
 
 
 def _round(model: ir.Model, node: ir.Node, was: ir.Node, where: str) -> None:
@@ -44,7 +44,7 @@ def _round(model: ir.Model, node: ir.Node, was: ir.Node, where: str) -> None:
     shrinks = factors < 1
     if np.any(shrinks) and np.any(factors > 1):
         if scales is None or size is None:
-            what = f"node '{node.name}' ({was.op_type} of opset {LAST} or older) grows one axis and shrinks another, and by how much is computed"
+            what = f"node '{was.name}' ({was.op_type} of opset {LAST} or older) grows one axis and shrinks another, and by how much is computed"
             raise EdgeError(where, what, "export it with opset 11 or newer")
         _grow_first(model, node, size, factors)
     _set(node, "nearest_mode", "ceil" if np.any(shrinks) else "floor")

@@ -67,6 +67,14 @@ BINARY: Mapping[str, Sequence[float]] = {
     "Softmax, second": (nan, nan, 1, nan, nan, nan, nan, nan),
     "LogSoftmax, first": (nan, nan, -inf, nan, nan, nan, nan, nan),
 }
+#: what ONNX leaves open; tests/test_loops.py has every function of every type at its bounds
+INTEGERS = (
+    "Sums, differences, products, negation and powers wrap.",
+    "A float that becomes an integer loses its fraction; one that does not fit gives the nearest bound, so one below 0 gives 0 as an unsigned"
+    " integer, and NaN gives 0. An integer that becomes a smaller one keeps its low bits.",
+    "A division by zero gives 0, and so does a remainder; the least number over -1 is itself.",
+    "A shift by the width or more gives 0, to the right of a negative number -1.",
+)
 #: where edge knowingly differs from what an engine may say
 KNOWN = (
     "`Pow(x, 0.5)` is `Sqrt(x)`, as in PyTorch: NaN at -infinity, where C's `pow` says infinity.",
@@ -75,6 +83,7 @@ KNOWN = (
     "Resize by linear with a factor that is not whole, over many elements, is a product with a constant matrix: a NaN or an infinity spreads"
     " along its axis.",
     "A sum or mean over an axis is taken in float64: it overflows only where its result does.",
+    "ONNX Runtime leaves floats that do not fit an integer, and integer division by zero, to the machine: it wraps, or ends the program.",
     "ONNX Runtime's MaxPool, ReduceMax and Clip hide some NaNs, depending on where they lie; edge hides none.",
 )
 
@@ -98,6 +107,8 @@ def page() -> str:
         "\n".join(rows([text(x) for x in INPUTS], UNARY)),
         "## Two numbers, as operands, along an axis or in a window",
         "\n".join(rows(pairs, BINARY)),
+        "## Integers",
+        "\n".join(f"- {line}" for line in INTEGERS),
         "## Known differences",
         "\n".join(f"- {line}" for line in KNOWN),
     ]

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from edge import converters, graph, passes
+from edge.errors import EdgeError
 
 #: (opset, shape of x, shape of y, node)
 NODES = (
@@ -35,3 +36,17 @@ def test_a_lifted_node_means_what_it_meant(opset: int, dims: str, out: str, node
     expected = graph.evaluate(source.model, x, ["y"])["y"]
     assert expected == pytest.approx(source.run(x)["y"], rel=1e-5, abs=1e-5)
     assert graph.evaluate(passes.optimize(source.model, None), x, ["y"])["y"] == pytest.approx(source.run(x)["y"], rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("slope", [(1, 1, 4), (2, 3, 4), (3, 2)])
+def test_a_slope_larger_than_its_input_is_refused(slope: tuple[int, ...]) -> None:
+    """ONNX Runtime gives such a PRelu another shape than onnx does."""
+    node = onnx.helper.make_node("PRelu", ["x", "s"], ["y"], "p")
+    x, y = onnx.helper.make_tensor_value_info("x", 1, (3, 4)), onnx.helper.make_tensor_value_info("y", 1, None)
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [x], [y], [onnx.numpy_helper.from_array(np.ones(slope, np.float32), "s")]))
+    with pytest.raises(EdgeError) as caught:
+        converters.read(model, input_shapes={}, weights=None, example_inputs=None)
+    assert str(caught.value).partition(": ")[2] == (
+        f"node 'p' (PRelu) has a slope {slope}, which does not broadcast to its input (3, 4) "
+        "(give the slope axes of its input, or of size 1, and no more of them)"
+    )

@@ -12,13 +12,15 @@ PAIRS = ((2.0, 2.0), (1.5, 1.25), (0.6, 0.6), (0.5, 2.5), (1.25, 0.4))
 
 def old(op: str, opset: int, mode: str, factors: list[float], size: tuple[int, ...], *, computed: bool = False) -> object:
     out = [int(np.floor(np.float32(n) * np.float32(f))) for n, f in zip(size, factors, strict=True)]
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in (("x", size), ("y", out)))
+    x, u, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in (("x", size), ("u", out), ("y", out)))
     scales, given = numpy_helper.from_array(np.array(factors, np.float32), "s"), helper.make_tensor_value_info("s", TensorProto.FLOAT, [len(size)])
     if opset < 9:
-        node, held = helper.make_node(op, ["x"], ["y"], "up", mode=mode, scales=factors), []
+        node, held = helper.make_node(op, ["x"], ["u"], "up", mode=mode, scales=factors), []
     else:
-        node, held = helper.make_node(op, ["x", "s"], ["y"], "up", mode=mode), [] if computed else [scales]
-    made = helper.make_graph([node], "g", [x, given] if computed else [x], [y], held)
+        node, held = helper.make_node(op, ["x", "s"], ["u"], "up", mode=mode), [] if computed else [scales]
+    made = helper.make_graph(
+        [node, helper.make_node("Neg", ["u"], ["y"])], "g", [x, given] if computed else [x], [y], held, value_info=[u] if computed else []
+    )
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=4)
 
 

@@ -326,8 +326,12 @@ REFUSED: list[tuple[str, Weights, str]] = [
         "(float16[4] x) => (float16[4] y) { y = Neg (x) }",
         {},
         "1. input 'x' (shape (4,)): is float16, which has no kernels yet (give the network float32 inputs); "
-        "2. output 'y' (shape (4,)): is float16, which has no kernels yet (give the network float32 outputs); "
-        "3. Neg (node 'y'): has no kernel (end the network before it)",
+        "2. output 'y' (shape (4,)): is float16, which has no kernels yet (give the network float32 outputs)",
+    ),
+    (
+        "(float[4] x) => (float[4] y) { h = Cast <to = 10> (x)  a = Neg (h)  b = Relu (a)  y = Cast <to = 1> (b) }",
+        {},
+        "Cast (node 'h'): has no kernel (end the network before it)",
     ),
 ]
 

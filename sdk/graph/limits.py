@@ -39,6 +39,8 @@ def check(model: ir.Model, *, weights: bool = True, empty: bool = True) -> ir.Mo
     for node in model.graph:
         if is_op(node, *SHAPES):
             _check_parameters(node, where)
+        elif is_op(node, "PRelu"):
+            _check_slope(node, where)
     total = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if total > MAX_WEIGHT_BYTES:
         raise EdgeError(where, f"has {total} bytes of weights, at most {MAX_WEIGHT_BYTES} are accepted")
@@ -97,6 +99,16 @@ def _check_parameters(node: ir.Node, where: str) -> None:
         found = shape(value)
         if value is not None and found is not None and found != wanted:
             raise EdgeError(where, f"node '{node.name}' ({node.op_type}) reads {dims[1]} channels, '{value.name}' {found} does not suit them")
+
+
+def _check_slope(node: ir.Node, where: str) -> None:
+    """ONNX lets a slope broadcast to its input, not the input to it; what runtimes make of that has another shape than onnx infers."""
+    dims, slope = shape(node.inputs[0]), shape(node.inputs[1])
+    if dims is None or slope is None:
+        return
+    if len(slope) > len(dims) or any(n not in (1, m) for n, m in zip(slope[::-1], dims[::-1], strict=False)):
+        what = f"node '{node.name}' (PRelu) has a slope {slope}, which does not broadcast to its input {dims}"
+        raise EdgeError(where, what, "give the slope axes of its input, or of size 1, and no more of them")
 
 
 def _values(model: ir.Model) -> list[ir.Value]:

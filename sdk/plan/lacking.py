@@ -9,7 +9,8 @@ from edge.graph.domain import BODIES
 from edge.graph.integers import INTEGER_OPS
 from edge.ops import lowerings
 from edge.ops.builder import Builder
-from edge.ops.generic.lowering import generic, is_float32
+from edge.ops.generic import meanings
+from edge.ops.generic.lowering import computes, generic, is_float32
 from edge.ops.group import Group
 from edge.ops.idioms import reason_of
 from edge.ops.lowering import Lowering
@@ -43,11 +44,13 @@ def _is_eight(node: ir.Node) -> bool:
 
 
 class Lacking:
-    """reasons: why the model cannot be built, in the order of its nodes.  fast: whether kernels of one type may be used."""
+    """reasons: why the model cannot be built, in the order of its nodes.  refused: the values that are refused, or that refused nodes would make.
+    fast: whether kernels of one type may be used."""
 
     def __init__(self, *, fast: bool = True) -> None:
         self.fast = fast
         self.reasons: list[Reason] = []
+        self.refused: set[str] = set()
 
     def lower(self, build: Builder, group: Group) -> None:
         """The steps of `group`, or the reason why there are none; its outputs then stand in, so that what follows can be looked at too."""
@@ -86,10 +89,15 @@ class Lacking:
         shape = rewrite.shape(value)
         kind = value.dtype.name.lower() if shape is not None and value.dtype is not None else "a list of tensors"
         size = f"shape {shape}" if shape is not None else "no shape"
+        self.refused.add(value.name or "")
         self.reasons.append(Reason(f"{role} '{value.name}'", f"is {kind}, which has no kernels yet", f"give the network float32 {role}s", size))
 
     def _refuse(self, build: Builder, group: Group, reason: Reason) -> None:
-        self.reasons.append(reason)
+        """One reason more, but where the node only goes on with the type of a value that is refused."""
+        follows = any(value is not None and value.name in self.refused for value in group.node.inputs)
+        if not (follows and group.node.op_type in meanings() and not computes(group.node)):
+            self.reasons.append(reason)
+        self.refused |= {value.name or "" for value in group.node.outputs} | {group.output}
         for value in group.node.outputs:
             if value.name and value.name != group.output:
                 build.hold(value.name, build.buffer(value.name, rewrite.shape(value) or ()))
