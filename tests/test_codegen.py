@@ -168,7 +168,7 @@ def test_levels_of_equal_code_share_the_lowest_one() -> None:
 @pytest.mark.slow
 def test_a_model_of_hostile_names_builds_and_runs(tmp_path: Path) -> None:
     model = proto("(float[1,3,8,8] x) => (float[1,5,8,8] y) { a = Conv (x, w) b = Exp (a) y = Neg (b) }", {"w": (5, 3, 1, 1)})
-    table = {"x": '"; system("x"); //', "a": "*/ evil \\\n", "b": "??/\n\0é", "y": "%n%s\x1b[2J", "w": "/* \\"}
+    table = {"x": '"; system("x"); //', "a": "*/ evil \\\n", "b": "??/\n\x01é", "y": "%n%s\x1b[2J", "w": "/* \\"}
     for node in model.graph.node:
         node.name, node.doc_string = "*/\n\\ ACT_NO_SUCH", "*/"
         for names in (node.input, node.output):
