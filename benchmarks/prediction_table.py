@@ -187,7 +187,7 @@ def halved(made: Plan, profile: Profile) -> tuple[Plan, Profile]:
     buffers = {name: replace(buffer, dtype="float16") for name, buffer in made.buffers.items()}
     constants = {name: replace(constant, data=constant.data.astype(np.float16)) for name, constant in made.constants.items()}
     level = profile.levels[0]
-    faster = replace(level, flops=Figure(2 * level.flops.value, level.flops.unit, "twice as many lanes"))
+    faster = replace(level, rates={"f32": Figure(2 * level.flops.value, level.flops.unit, "twice as many lanes")})
     return replace(made, buffers=buffers, constants=constants), replace(profile, levels=(faster,))
 
 

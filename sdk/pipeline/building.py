@@ -6,7 +6,6 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +18,8 @@ from edge.artifact.preprocess import parse as parse_preprocess
 from edge.artifact.whole_file import writing
 from edge.errors import EdgeError, did_you_mean, spelled
 from edge.graph.writing import to_bytes
-from edge.kernels.core import Core
+from edge.plan.cores import cores_of
 from edge.targets import toolchain
-from edge.targets.measured import measured
 from edge.verify.expected import Answers, expected_outputs, judged
 from edge.verify.failed_check import refuse
 from edge.verify.selfcheck import check
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-    from edge.measure.figures import Energy, Profile
-    from edge.targets.profile import Profile as Target
 
 Say = Callable[[str], None]
 PRECISIONS = ("fp32",)
@@ -133,109 +129,6 @@ def build(
             (sources / "weights.bin").write_bytes(packed)
             (sources / "README.md").write_text(BY_HAND.format(file=path.name))
     return artifact.open(path)
-
-
-def profile(
-    path: str | Path,
-    on: str = "local",
-    *,
-    runs: int = 100,
-    warmup: int = 10,
-    min_secs: float = 3.0,
-    threads: int = 1,
-    per_layer: bool = False,
-    energy: str = "auto",
-    level: str | None = None,
-    say: Say = lambda stage: None,
-) -> Profile:
-    """Measure an artifact: `runs` inferences and `min_secs` seconds at least, after `warmup` ones.
-
-    on: a device, "ssh://pi@board" for one.  energy: "auto", "none" or a meter (docs/meters.md); where nothing measures, it is modelled if the
-    target's profile has figures of power.  level: force an ISA level.  say: told how far a transfer is.
-    """
-    from edge import meters
-    from edge.devices import opened
-    from edge.measure import bench
-
-    with opened(on, say) as device:
-        there = None if on == "local" else meters.There(device, parallel=not on.startswith("serial"))
-        watch = meters.watch(energy, there, work_secs=min_secs, clock=(lambda: meters.device_clock(there, on)) if there else meters.SAME)
-        limits = {"runs": runs, "warmup": warmup, "threads": threads}
-        found = bench(path, **limits, min_secs=min_secs, per_layer=per_layer, level=level, device=device, say=say, watch=watch)
-    return found if energy == "none" or found.energy_mj.kind else replace(found, energy_mj=_modelled(path, found))
-
-
-def _modelled(path: str | Path, found: Profile) -> Energy:
-    """What the profile of the device says of the energy, or else the target's, where no meter did; or both reasons why there is no figure.
-
-    The time is the measured one, unless an emulator took it.
-    """
-    from edge.measure.benchmark import EMULATED
-    from edge.measure.figures import modelled, no_energy
-
-    seconds = None if EMULATED in found.hygiene.reasons else found.latency_ms.mean * 1e-3
-    try:
-        target = targets.of_board(found.machine.cpu) or targets.load(found.target)
-        made = plan.modelled_energy(artifact.open(path).plan, target, found.threads, seconds)
-    except EdgeError as error:
-        return no_energy(f"{found.energy_mj.source}; {error}")
-    return modelled((made.low, made.value, made.high), f"{made.source}; {found.energy_mj.source}", gross=made.gross, idle=made.idle)
-
-
-def predict(
-    model: str | Path | torch.nn.Module | torch.export.ExportedProgram | onnx.ModelProto | ir.Model,
-    target: str | None = None,
-    *,
-    threads: int = 1,
-    example_inputs: Sequence[object] | None = None,
-    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
-    weights: str | Path | None = None,
-    say: Say = lambda stage: None,
-) -> plan.Prediction:
-    """Model what `model` costs on `target`, without compiling or running it: milliseconds, millijoules, memory, each step and the whole.
-
-    model: as for `build`, or an .edge file, whose plan is used and whose target is the default.  threads: 0 for one a core.
-    For `cpu` a small program finds out this machine's clock and multiply-adds a cycle.
-    Raises EdgeError, also where the target's profile says too little to predict from.
-    """
-    opened = artifact.open(model) if isinstance(model, str | Path) and Path(model).suffix == ".edge" else None
-    if threads < 0:
-        raise EdgeError("predict", f"{spelled('--threads', 'threads=')} {threads} is below 0", "0 is one a core")
-    if target is None and opened is None:
-        raise EdgeError("predict", "a model needs a target", spelled("--target", "target=") + f" {'|'.join(targets.names())}")
-    profile = targets.load(target or (opened.manifest.target if opened else ""))
-    if profile.host:
-        say(f"timing this machine{toolchain.first_use(profile)}")
-        profile = measured(profile)
-    plan.machine_of(profile, profile.levels[0])  # refuse before the model is read
-    if opened:
-        _same_machine(opened, profile)
-        return plan.predict(opened.plan, profile, threads)
-    say("reading the model")
-    source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
-    say("rewriting the graph")
-    graph = passes.optimize(source.model)
-    say("planning")
-    return plan.predict(plan.make(graph, cores_of(profile), profile.name), profile, threads)
-
-
-def _same_machine(opened: artifact.Artifact, profile: Target) -> None:
-    """A plan's tiles and layout are those of its machine: for another kind it would be another plan."""
-    built = opened.manifest.target
-    arch = targets.load(built).arch if built in targets.names() else profile.arch
-    if arch != profile.arch:
-        raise EdgeError(
-            str(opened.path), f"is built for {arch}, target '{profile.name}' is {profile.arch}", "give the model instead of the .edge file"
-        )
-
-
-def cores_of(profile: Target) -> dict[str, Core]:
-    """What schedules may know of each level of a profile."""
-    l2 = int(profile.caches["l2"]) if "l2" in profile.caches else 256 << 10
-    return {
-        level.name: Core(int(profile.block), int(level.lanes), int(level.registers), l2, by_element=profile.arch == "aarch64")
-        for level in profile.levels
-    }
 
 
 def _writable(path: Path) -> Path:
