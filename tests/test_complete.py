@@ -25,6 +25,7 @@ NOT_VERBS = {
     "not_yet",
     "options",
     "output",
+    "payloads",
     "progress",
     "profile_mlperf",
     "reference",

@@ -124,7 +124,8 @@ def manifest(**changed: object) -> dict[str, object]:
         "name": "tiny", "target": "cpu", "precision": "fp32", "model": {"origin": "net.py:tiny", "sha256": "0" * 64},
         "inputs": [{"name": "x", "shape": [4, 256], "dtype": "float32"}],
         "outputs": [{"name": "z", "shape": [4, 256], "dtype": "float32"}, {"name": "s", "shape": [4], "dtype": "float32"}],
-        "arena_bytes": 4096, "macs": 1024, "levels": ["v4", "v3", "v2"], "toolchain": {"name": "gcc", "version": "12", "flags": ["-O1"]},
+        "payloads": [{"format": "native", "kind": "cpu", "can": ["layers", "level", "sample", "mlperf"], "compiled": {
+            "arena_bytes": 4096, "macs": 1024, "levels": ["v4", "v3", "v2"], "toolchain": {"name": "gcc", "version": "12", "flags": ["-O1"]}}}],
         "vectors": {"seed": SEED, "count": VECTORS, "rtol": 1e-6}, "plan": plan_to_json(plan()), "edge": "0.1.0", "profile": "1" * 64,
     }  # fmt: skip
     return known | changed

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge import __version__
-from edge.artifact.manifest import ModelOrigin, Tensor, Toolchain, VectorsRecord
+from edge.artifact.manifest import ModelOrigin, Tensor, VectorsRecord
 from edge.artifact.plan_json import plan_to_json
 from edge.codegen import Vectors
 from edge.converters import Source
 from edge.errors import EdgeError
-from edge.targets import toolchain
-from edge.targets.profile import Profile
+from edge.targets.profile import Head
 from edge.words.plan import Plan
 
 MAX_LABELS_BYTES = 1 << 20
 
 
-def description(source: Source, profile: Profile, plan: Plan, vectors: Vectors, precision: str) -> dict[str, object]:
+def description(source: Source, profile: Head, plan: Plan, vectors: Vectors, precision: str) -> dict[str, object]:
     """What the manifest says of a model that was planned for `profile`."""
 
     def tensor(buffer: str, name: str) -> Tensor:
@@ -32,12 +31,8 @@ def description(source: Source, profile: Profile, plan: Plan, vectors: Vectors, 
         "model": ModelOrigin(source.origin, source.sha256),
         "inputs": tuple(tensor(name, name) for name in plan.inputs),
         "outputs": tuple(tensor(buffer, name) for buffer, name in zip(plan.delivered, plan.outputs, strict=True)),
-        "arena_bytes": plan.arena_bytes,
-        "macs": sum(step.macs for step in plan.steps),
-        "levels": tuple(plan.levels),
-        "toolchain": Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS)),
         "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol, ranges=vectors.ranges),
-        "plan": plan_to_json(plan),
+        "plan": plan_to_json(plan) if plan.levels else {},
         "options": {"precision": precision, "target": profile.name},
     }
 

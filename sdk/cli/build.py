@@ -11,7 +11,7 @@ import click
 from edge.cli import not_yet, options
 from edge.cli.output import complain, hint, put
 from edge.cli.verb import verb
-from edge.errors import EdgeError, did_you_mean
+from edge.errors import EdgeError
 
 
 @verb
@@ -29,8 +29,14 @@ from edge.errors import EdgeError, did_you_mean
 @click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, stored for edge run --image")
 @click.option("--emit", type=click.Choice(["c"]), help="also write the C sources into a folder beside the artifact")
 @click.option("--dump", type=options.FOLDER, metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
-@click.option("--format", "formats", default="native", hidden=True)
-@click.option("-o", "--output", type=options.FILE, metavar="FILE.edge", help="default: NAME-TARGET.edge in the current folder")
+@click.option(
+    "--format",
+    "formats",
+    default="native",
+    metavar="F[,F]",
+    help="native; onnx: one bare .onnx file of standard operators; native,onnx: both in one .edge file",
+)
+@click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")
 def command(
     model: str,
@@ -47,13 +53,20 @@ def command(
     as_json: bool,
 ) -> int:
     """Build, then say what came out."""
-    known_formats(formats)
+    not_yet.refuse_formats(formats)
     from edge import converters, pipeline
     from edge.artifact.typed_json import encode
     from edge.cli.progress import Progress
     from edge.verify.digits import lost_digits
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
+    if pipeline.is_bare(target, formats):
+        refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit})
+        with Progress() as say:
+            path = pipeline.export(
+                model, target, format=formats, input_shapes=shapes, weights=weights, precision=precision, dump=dump, out=output, say=say
+            )
+        return exported(path, as_json)
     with Progress() as say:
         made = pipeline.build(
             model,
@@ -63,6 +76,7 @@ def command(
             precision=precision,
             preprocess=preprocess,
             labels=labels,
+            format=formats,
             emit_c=emit == "c",
             dump=dump,
             out=output,
@@ -93,6 +107,22 @@ def command(
     return 0
 
 
+def refuse_for_bare(formats: str, options: dict[str, object]) -> None:
+    """EdgeError for options that an .edge file keeps and a bare file has no place for."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise EdgeError(f"--format {formats}", f"has no place for {' and '.join(given)}", f"--format native,{formats} writes an .edge file that has")
+
+
+def exported(path: Path, as_json: bool) -> int:
+    """Say what a bare file is."""
+    facts = {"file": str(path), "file_bytes": path.stat().st_size}
+    put(json.dumps(facts) if as_json else f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    if not as_json:
+        hint(f"next: edge verify {path}  edge profile {path}")
+    return 0
+
+
 def following(path: Path) -> list[str]:
     """Commands to go on with; what is built for another architecture was not run yet."""
     from edge.artifact.elf import arch_of
@@ -100,12 +130,3 @@ def following(path: Path) -> list[str]:
     if arch_of(path) == platform.machine():
         return [f"edge verify {path}  ", f"edge profile {path}"]
     return [f"edge verify {path} (runs it under QEMU)  ", f"edge predict {path}  ", f"edge flash {path} --to ssh://pi@board"]
-
-
-def known_formats(formats: str) -> None:
-    """`native` is the one format of today."""
-    for name in formats.split(","):
-        if name in not_yet.FORMATS:
-            raise not_yet.refusal(f"--format {name}", not_yet.FORMATS[name])
-        if name != "native":
-            raise EdgeError(f"--format {name}", "unknown format", did_you_mean(name, ["native", *not_yet.FORMATS]) or "leave --format out")

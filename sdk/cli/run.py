@@ -34,21 +34,23 @@ TOP = 5
 @options.as_json()
 def command(artifact: Path, input: Path | None, image: Path | None, output: Path | None, on: str, threads: int, as_json: bool) -> int:
     from edge.artifact.reader import open_artifact
+    from edge.pipeline.bare import runnable
 
     path = input or image
     if path is None or (input and image):
         raise EdgeError("run", "takes one of --input and --image", "edge run A.edge --input in.npz --output out.npz")
-    opened = open_artifact(artifact)
-    given = (from_file if input else from_image)(opened, path)
-    outputs = answers(opened, given, on, threads)
-    if output:
-        keep(output, outputs)
-    show(opened, outputs, pictures=image is not None, json_only=as_json)
+    with runnable(artifact) as file:
+        opened = open_artifact(file)
+        given = (from_file if input else from_image)(opened, path)
+        outputs = answers(opened, given, on, threads)
+        if output:
+            keep(output, outputs)
+        show(opened, outputs, pictures=image is not None, json_only=as_json)
     return 0
 
 
 def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
-    """Outputs by name: in this process for `local`, else by the program, on the device or under an emulator."""
+    """Outputs by name: in this process for `local`, else by the payload's program, on the device, by an interpreter or under an emulator."""
     from edge import devices
     from edge.artifact.emulator import emulator
     from edge.artifact.program import here
@@ -56,7 +58,7 @@ def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
     from edge.devices.remote import place_of
     from edge.session import load, run_at
 
-    if on == "local" and emulator(opened.path):
+    if on == "local" and (opened.payload.front or emulator(opened.path)):
         return run_at(opened, here, given, threads)
     if on == "local":
         with load(opened.path, threads=threads) as net:

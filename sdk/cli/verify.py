@@ -8,6 +8,7 @@ import click
 
 from edge.cli import completion, options
 from edge.cli.output import put
+from edge.cli.payloads import name_others
 from edge.cli.verb import verb
 
 
@@ -40,6 +41,7 @@ def command(
     from edge.cli.progress import Progress
     from edge.devices import opened
     from edge.devices.remote import place_of
+    from edge.pipeline.bare import runnable
     from edge.verify import require_good, verify
 
     source = None
@@ -47,12 +49,15 @@ def command(
         from edge.converters import parse_input_shape, read
 
         source = read(against, input_shapes=dict(map(parse_input_shape, input_shape)), weights=weights)
-    with Progress() as say, opened(on, say) as device:
-        outcome = verify(artifact, source, per_layer, rtol, atol, threads, place_of(device, say))
+    with runnable(artifact, answers=True) as path, Progress() as say, opened(on, say) as device:
+        file = open_artifact(path)
+        outcome = verify(file, source, per_layer, rtol, atol, threads, place_of(device, say))
+        words = [] if file.payload.front or on != "local" else emulator(path)
     put(outcome.to_json() if as_json else report.verify_text(outcome))
-    if on == "local" and not as_json and (words := emulator(artifact)):
+    if not as_json and words:
         put(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
     require_good(outcome)
-    if not as_json and open_artifact(artifact, check=False).manifest.never_run:
+    if not as_json and file.manifest.never_run:
         put("this was its first check: the build had not run it")
+    name_others(file, "verify")
     return 0

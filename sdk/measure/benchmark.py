@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from edge.artifact.emulator import EMULATOR
-from edge.artifact.program import parsed, said
-from edge.artifact.reader import open_artifact
+from edge.artifact.manifest import Toolchain
+from edge.artifact.program import parsed, require_can, said, started
+from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.devices.device import Device, Say, silent
 from edge.devices.fit import require_fit
 from edge.devices.local import Local
 from edge.devices.moments import moments_of, watch_words
 from edge.devices.remote import place_of
-from edge.errors import ToolFailed
+from edge.errors import ToolFailed, spelled
 from edge.measure.figures import Layer, Machine, Profile
 from edge.measure.hygiene import hygiene_of
 from edge.measure.statistics import latency_of, settled_at
@@ -77,7 +78,7 @@ class Benched:
 
 
 def bench(
-    path: Path | str,
+    path: Artifact | Path | str,
     *,
     runs: int = 100,
     warmup: int = 10,
@@ -95,20 +96,24 @@ def bench(
     Runs at the beginning that are not yet as fast as the later ones count as warm-up too, for the latency and for the energy.
     """
     device = device or Local()
-    artifact, emulated = open_artifact(path), device.uri == "local" and bool(os.environ.get(EMULATOR))
+    artifact = path if isinstance(path, Artifact) else open_artifact(path)
+    payload, emulated = artifact.payload, device.uri == "local" and bool(os.environ.get(EMULATOR))
+    for option, ability, asked in (("--per-layer", "layers", per_layer), ("--level", "level", level)):
+        if asked:
+            require_can(artifact.path, payload, ability, spelled(option, option[2:].replace("-", "_") + "="))
     facts = device.facts()
-    if not emulated:
+    if not emulated and not payload.front:
         require_fit(artifact, facts)
     words = {"--runs": max(1, runs), "--warmup": warmup, "--min-secs": min_secs, "--threads": threads}
     arguments = ["--bench", "--json", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
     with watch:
-        ended = place_of(device, say, min_secs)(artifact.path, [*arguments, *watch.arguments], {}, watch_words())
+        ended = started(artifact.path, payload, [*arguments, *watch.arguments], {}, place_of(device, say, min_secs), watch_words())
     moments, stderr = moments_of(ended.stderr)
     wrong: list[str] = []
     got = decode(Benched, parsed(artifact.path, said(artifact.path, replace(ended, stderr=stderr))), "its --bench JSON", wrong)
     if got is None or not got.latencies_ns:
-        raise ToolFailed(str(path), "; ".join(wrong[:4]) or "it measured nothing", "build it again with this edge")
+        raise ToolFailed(str(artifact.path), "; ".join(wrong[:4]) or "it measured nothing", "build it again with this edge")
     m, every = artifact.manifest, np.array(got.latencies_ns, np.float64) * 1e-6
     settled = settled_at(every)
     ms = every[settled:]
@@ -116,6 +121,7 @@ def bench(
     latency = replace(latency_of(ms), count=seen.runs)
     interrupted = sum(count > 0 for count in got.switches[settled:])
     computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
+    built = payload.compiled.toolchain if payload.compiled else Toolchain(got.level, "")
     limits = {"settled": settled * got.every, "threads": got.threads}
     doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
     return Profile(
@@ -132,13 +138,14 @@ def bench(
         first_ms=got.first_ms,
         peak_rss_mb=round(got.peak_rss_kb / 1024, 3),
         artifact_bytes=artifact.size,
-        arena_bytes=m.arena_bytes,
+        arena_bytes=payload.compiled.arena_bytes if payload.compiled else 0,
         weights_bytes=m.weights_bytes,
         macs=m.macs,
         energy_mj=watch.energy(seen),
         hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, **limits, doubts=doubts, machine=facts.machine),
         layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, "")) for t in got.layers),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
-        toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),
+        toolchain=" ".join([built.name, built.version, *built.flags]),
         model_sha256=m.model.sha256,
+        payload=payload.format,
     )

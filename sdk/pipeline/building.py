@@ -1,34 +1,28 @@
-"""The story behind `edge.build`: read, optimize, plan, print C, compile, pack, check."""
+"""The story behind `edge.build`: read, optimize, let the backends make their payloads, pack, check."""
 
 from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edge import artifact, codegen, converters, passes, plan, targets
-from edge.artifact import plan_json
-from edge.artifact.description import description, labels_file
-from edge.artifact.graph_file import dump as graph_file
+from edge import artifact, backends, converters, passes, targets
+from edge.artifact.description import labels_file
 from edge.artifact.preprocess import parse as parse_preprocess
-from edge.artifact.whole_file import writing
+from edge.artifact.whole_file import write_whole, writing
+from edge.backends import Backend, Task
+from edge.converters import Source
 from edge.errors import EdgeError, did_you_mean, spelled
-from edge.graph.writing import to_bytes
-from edge.plan.cores import cores_of
+from edge.pipeline.packing import pack, pack_bare
 from edge.targets import toolchain
-from edge.verify.expected import Answers, expected_outputs, judged
-from edge.verify.failed_check import refuse
-from edge.verify.selfcheck import check
 
 if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
     import torch
-
 
 Say = Callable[[str], None]
 PRECISIONS = ("fp32",)
@@ -54,6 +48,7 @@ def build(
     precision: str = "fp32",
     preprocess: str = "",
     labels: str | Path | None = None,
+    format: str = "native",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
     out: str | Path | None = None,
@@ -63,72 +58,104 @@ def build(
 
     model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
     preprocess, labels: stored for `edge run --image`.
+    format: what the file holds, "native" or "native,onnx"; `export` writes one of the others by itself.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
     out: the file, default NAME-TARGET.edge in the current folder.  say: told each stage as it begins.
     Raises EdgeError for what the user can fix; nothing half-written is left behind.
     """
     _known_precision(precision)
-    profile = targets.load(target)
+    profile = targets.read(target)
+    makers = backends.chosen(profile, format.split(","))
+    if not makers[0].leads:
+        raise _alone(makers[0], format)
     recipe = parse_preprocess(preprocess) if preprocess else None
     names = labels_file(Path(labels)) if labels else None
-    say("reading the model")
-    source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
-    for note in source.notes:
-        logging.getLogger("edge").warning(note)
+    source = _read(model, input_shapes, weights, example_inputs, say)
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
+    if maker := backends.of_suffix(path.suffix):
+        raise EdgeError(str(path), f"is a name for a bare {maker.suffix} file", f"{spelled(f'--format {maker.format}', 'edge.export')} writes one")
     sources = (path.with_name(f"{path.stem}-c") if emit_c is True else Path(emit_c)) if emit_c else None
     if sources and sources.exists() and not sources.is_dir():
         raise EdgeError(str(sources), "is not a folder", "move it away: --emit c writes a folder of that name")
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
-    say("planning")
-    made = plan.make(graph, cores_of(profile), profile.name)
-    features = {level.name: level.features for level in profile.levels}
-    answers = expected_outputs(source, made, recipe)
-    files = codegen.emit(made, features, profile.name, answers.vectors)
-    names_of = ", ".join(made.levels)
-    say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names_of}{toolchain.first_use(profile)}")
-    with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
-        binaries = toolchain.compile_program(profile, files, Path(work))
-    manifest = description(source, profile, made, answers.vectors, precision) | {"preprocess": recipe, "labels": "labels.txt" if names else None}
-    packed = codegen.packed_weights(made)
-    if stages:
-        with writing(stages):
-            toolchain.lay_out(files, stages / "c")
-            (stages / "plan.json").write_bytes(plan_json.to_bytes(made))
+    task = Task(source, graph, profile, precision, recipe, stages, say)
+    built = [maker.build(_for(maker, task)) for maker in makers]
+    core = built[0].core
+    assert core, "the first backend leads"
     say("packing and checking")
-    extra = {"lib/libmodel.so": binaries.library, "include/edge.h": toolchain.header()} | ({"labels.txt": names} if names else {})
-    unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
-    entries = {"executable": binaries.program, "weights": packed, "graph": graph_file(graph, made), "files": extra}
-
-    def pack(known: Answers) -> None:
-        artifact.write(unchecked, manifest=manifest | {"vectors": known.record}, expected=known.data, named=path, **entries)  # type: ignore[arg-type]
-
-    try:
-        pack(answers)
-        packed_file = artifact.open(unchecked)
-        result = check(packed_file, profile)
-        if result.wrong and answers.losses is None and (known := judged(answers)).limits:
-            answers = known  # the model's own float32 answer is off: its limits follow that
-            pack(answers)
-            packed_file = artifact.open(unchecked)
-            result = check(packed_file, profile)
-        if result.wrong:
-            lay_out = partial(toolchain.lay_out, files)
-            raise refuse(packed_file, path.name, path, source, result.wrong, lay_out, to_bytes(graph), plan_json.to_bytes(made))
-        manifest |= {"checked": result.done, "unchecked": result.left}
-        pack(answers)
-        unchecked.replace(path)
-    finally:
-        unchecked.unlink(missing_ok=True)
+    facts = {"preprocess": recipe, "labels": "labels.txt" if names else None, "options": {"precision": precision, "target": profile.name}}
+    pack(path, task, makers, built, facts, {"labels.txt": names} if names else {})
     if sources:
         with writing(_folder(sources)):
-            toolchain.lay_out(files, sources)
-            (sources / "weights.bin").write_bytes(packed)
+            toolchain.lay_out(core.sources, sources)
+            (sources / "weights.bin").write_bytes(core.weights)
             (sources / "README.md").write_text(BY_HAND.format(file=path.name))
     return artifact.open(path)
+
+
+def export(
+    model: str | Path | torch.nn.Module | torch.export.ExportedProgram | onnx.ModelProto | ir.Model,
+    target: str = "cpu",
+    *,
+    format: str,
+    example_inputs: Sequence[object] | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    weights: str | Path | None = None,
+    precision: str = "fp32",
+    dump: str | Path | None = None,
+    out: str | Path | None = None,
+    say: Say = lambda stage: None,
+) -> Path:
+    """Writes `model` as one bare file of another format, "onnx", and checks it against the model where this machine can run it.
+
+    out: the file, default NAME.SUFFIX in the current folder.  The rest: as for `build`.
+    """
+    _known_precision(precision)
+    profile = targets.read(target)
+    makers = backends.chosen(profile, format.split(","))
+    maker = makers[0]
+    if len(makers) > 1 or not maker.suffix:
+        raise EdgeError(spelled(f"--format {format}", f"format={format!r}"), "is no bare file", "edge.build writes it as an .edge file")
+    source = _read(model, input_shapes, weights, example_inputs, say)
+    path = _writable(Path(out) if out else Path(source.name + maker.suffix))
+    if path.suffix.lower() != maker.suffix:
+        named = (
+            f"{spelled('-o', 'out=')} {path.with_suffix(maker.suffix)}, or {spelled('--format', 'format=')} native,{maker.format} for an .edge file"
+        )
+        raise EdgeError(str(path), f"is not a name for a bare {maker.format} file", named)
+    stages = _folder(Path(dump)) if dump else None
+    say("rewriting the graph")
+    task = _for(maker, Task(source, passes.optimize(source.model, stages), profile, precision, None, stages, say))
+    say("writing and checking")
+    write_whole(path, [pack_bare(path, task, maker)])
+    return path
+
+
+def is_bare(target: str, format: str) -> bool:
+    """Do these formats name one bare file, or payloads of an artifact?"""
+    makers = backends.chosen(targets.read(target), format.split(","))
+    return len(makers) == 1 and not makers[0].leads and bool(makers[0].suffix)
+
+
+def _alone(maker: Backend, format: str) -> EdgeError:
+    cure = f"native,{format}" + (f", or edge.export for a bare {maker.suffix} file" if maker.suffix else "")
+    return EdgeError(spelled(f"--format {format}", f"format={format!r}"), "makes no file that runs by itself", cure)
+
+
+def _for(maker: Backend, task: Task) -> Task:
+    """The task with the backend's own passes run over a graph of its own."""
+    return task if not maker.passes else replace(task, graph=passes.finish(task.graph, maker.passes))
+
+
+def _read(model: Any, shapes: Mapping[str, tuple[int, ...]] | None, weights: str | Path | None, examples: object, say: Say) -> Source:
+    say("reading the model")
+    source = converters.read(model, input_shapes=dict(shapes or {}), weights=Path(weights) if weights else None, example_inputs=examples)
+    for note in source.notes:
+        logging.getLogger("edge").warning(note)
+    return source
 
 
 def _writable(path: Path) -> Path:

@@ -35,11 +35,12 @@ def artifact_text(artifact: Artifact) -> str:
     m, plan = artifact.manifest, artifact.plan
     facts = [
         ("name", m.name),
-        ("target", f"{m.target}, levels {', '.join(m.levels)}"),
+        ("target", ", levels ".join(filter(None, (m.target, ", ".join(m.levels))))),
         ("precision", m.precision),
         ("model", f"{m.model.origin}  sha256 {m.model.sha256[:16]}…"),
-        ("built by", f"edge {m.edge}, {m.toolchain.name} {m.toolchain.version} {' '.join(m.toolchain.flags)}"),
-        ("file", f"{size(artifact.size)}: program {size(m.elf.bytes)}, weights {size(m.weights_bytes)}"),
+        ("built by", f"edge {m.edge}, {m.compiled.toolchain.name} {m.compiled.toolchain.version} {' '.join(m.compiled.toolchain.flags)}"),
+        ("file", f"{size(artifact.size)}: program {size(m.program.bytes)}, weights {size(m.weights_bytes)}"),
+        ("payloads", ", ".join(p.format + (f" (run by {' '.join(p.front)})" if p.front else "") for p in m.payloads)),
         ("arena", f"{size(m.arena_bytes)}, taken once"),
         ("MACs", f"{millions(m.macs)} M, {len(plan.steps)} steps"),
         ("vectors", f"{m.vectors.count} by {m.vectors.generator}, seed {m.vectors.seed}, rtol {m.vectors.rtol:g}"),
@@ -109,6 +110,6 @@ def modelled_ms(artifact: Artifact) -> list[str]:
 
 def files_table(artifact: Artifact) -> str:
     hashes = {**artifact.manifest.files, "manifest.json": ""}
-    rows = [("(program)", str(artifact.manifest.elf.bytes), "", artifact.manifest.elf.sha256)]
+    rows = [("(program)", str(artifact.manifest.program.bytes), "", artifact.manifest.program.sha256)]
     rows += [(e.name, str(e.size), str(e.packed), hashes[e.name]) for e in artifact.entries.values()]
     return "\n".join(f"{name:<24}{plain:>12}{packed:>12}  {digest}" for name, plain, packed, digest in [("file", "bytes", "in zip", "sha256"), *rows])

@@ -95,12 +95,12 @@ def ways_of(profile: Profile) -> tuple[list[Way], str]:
     ], "QEMU does not have the instructions"
 
 
-def at_level(level: str, front: Sequence[str] = ()) -> Place:
-    """The place where the program runs at that level.  front: an emulator's words; none: as everything else runs here."""
+def at_level(level: str, emulator: Sequence[str] = ()) -> Place:
+    """The place where the program runs at that level.  emulator: its words; none: as everything else runs here."""
 
-    def place(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
+    def place(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = (), front: Sequence[str] = ()) -> Ended:
         words = [*words, "--level", level]
-        return behind(front, path, words, environment, watch) if front else here(path, words, environment, watch)
+        return behind(emulator, path, words, environment, watch) if emulator else here(path, words, environment, watch, front)
 
     return place
 

@@ -1,0 +1,65 @@
+"""A program for a CPU: plan, C, zig, one static ELF in front of the zip, and the same steps as a library."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import codegen, plan
+from edge.artifact import plan_json
+from edge.artifact.graph_file import dump as graph_file
+from edge.artifact.manifest import CAN, Compiled, Payload, Toolchain
+from edge.artifact.whole_file import writing
+from edge.backends.interface import Built, Core, Task
+from edge.plan.cores import cores_of
+from edge.targets import toolchain
+from edge.targets.profile import Profile
+from edge.verify.expected import expected_outputs
+
+LIBRARY, HEADER = "lib/libmodel.so", "include/edge.h"
+
+
+@dataclass(frozen=True)
+class Cpu:
+    kind: str = "cpu"
+    format: str = "native"
+    suffix: str = ""
+    leads: bool = True
+    passes: tuple[str, ...] = ()
+
+    def build(self, task: Task) -> Built:
+        profile = task.profile
+        assert isinstance(profile, Profile), "found by the profile's kind"
+        task.say("planning")
+        made = plan.make(task.graph, cores_of(profile), profile.name)
+        answers = expected_outputs(task.source, made, task.recipe)
+        files = codegen.emit(made, {level.name: level.features for level in profile.levels}, profile.name, answers.vectors)
+        names = ", ".join(made.levels)
+        task.say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names}{toolchain.first_use(profile)}")
+        with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
+            binaries = toolchain.compile_program(profile, files, Path(work))
+        if task.stages:
+            with writing(task.stages):
+                toolchain.lay_out(files, task.stages / "c")
+                (task.stages / "plan.json").write_bytes(plan_json.to_bytes(made))
+        tools = Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS))
+        compiled = Compiled(tuple(made.levels), tools, made.arena_bytes, sum(step.macs for step in made.steps))
+        core = Core(binaries.program, codegen.packed_weights(made), graph_file(task.graph, made), made, answers, files)
+        payload = Payload(self.format, self.kind, (LIBRARY, HEADER), can=CAN, compiled=compiled)
+        return Built(payload, {LIBRARY: binaries.library, HEADER: toolchain.header()}, core=core)
+
+    def bare(self, task: Task) -> bytes:
+        raise NotImplementedError("there is no suffix")
+
+    def load(self, path: Path) -> bytes:
+        raise NotImplementedError("there is no suffix")
+
+    def wrapped(self, bare: bytes) -> Built:
+        raise NotImplementedError("there is no suffix")
+
+    def missing(self) -> str:
+        return ""
+
+
+BACKEND = Cpu()

@@ -1,0 +1,57 @@
+"""ONNX, run by ONNX Runtime: in an artifact graph.onnx with weights.bin, so that weights exist once; by itself one file of standard operators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+
+from edge.artifact.manifest import Payload
+from edge.backends import python
+from edge.backends.interface import Built, Task
+from edge.graph.writing import to_bytes
+
+ENGINE = Path(python.__file__).with_name("engine_onnx.py")
+RUNTIME = "onnxruntime"
+
+
+@dataclass(frozen=True)
+class Onnx:
+    kind: str = "cpu"
+    format: str = "onnx"
+    suffix: str = ".onnx"
+    leads: bool = False
+    passes: tuple[str, ...] = ()
+
+    def build(self, task: Task) -> Built:
+        return self.wrapped(b"")
+
+    def bare(self, task: Task) -> bytes:
+        """Our own operators are replaced by their function bodies, and ONNX's checker has seen the result."""
+        import onnx
+        from onnx import inliner
+
+        model = inliner.inline_local_functions(onnx.ModelProto.FromString(to_bytes(task.graph)))
+        standard = [entry for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+        del model.opset_import[:]
+        model.opset_import.extend(standard)
+        onnx.checker.check_model(model, full_check=True)
+        data: bytes = model.SerializeToString(deterministic=True)
+        return data
+
+    def load(self, path: Path) -> bytes:
+        from edge.graph import load
+
+        return to_bytes(load(path))
+
+    def wrapped(self, bare: bytes) -> Built:
+        files = python.files(self.format, ENGINE.read_bytes())
+        entries = ("graph.onnx", "weights.bin", *sorted(files))
+        payload = Payload(self.format, self.kind, entries, front=python.FRONT, words=("--payload", self.format))
+        return Built(payload, files, program=python.PROGRAM, graph=bare)
+
+    def missing(self) -> str:
+        return "" if util.find_spec(RUNTIME) else f"{RUNTIME} is not installed (pip install {RUNTIME})"
+
+
+BACKEND = Onnx()
