@@ -23,7 +23,7 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-SetEnv EDGE_HOME={folder}/home
+SetEnv EDGE_HOME={folder}/home {environment}
 """
 CLIENT = """
 Host *
@@ -50,7 +50,7 @@ def daemon_path() -> str | None:
 
 
 @contextmanager
-def running(folder: Path, more: str = "") -> Iterator[str]:
+def running(folder: Path, more: str = "", environment: str = "") -> Iterator[str]:
     """The daemon's URI while it runs; EDGE_SSH_CONFIG must be folder/"config".  more: lines of its configuration."""
     sshd, port = daemon_path(), free_port()
     assert sshd, CURE

@@ -12,6 +12,7 @@ from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.manifest import CAN, Compiled, Payload, Toolchain
 from edge.artifact.whole_file import writing
 from edge.backends.interface import Built, Core, Task
+from edge.converters import Source
 from edge.plan.cores import cores_of
 from edge.targets import toolchain
 from edge.targets.profile import Profile
@@ -52,7 +53,7 @@ class Cpu:
     def bare(self, task: Task) -> bytes:
         raise NotImplementedError("there is no suffix")
 
-    def load(self, path: Path) -> bytes:
+    def load(self, path: Path) -> tuple[bytes, Source]:
         raise NotImplementedError("there is no suffix")
 
     def wrapped(self, bare: bytes) -> Built:

@@ -86,8 +86,8 @@ class Backend(Protocol):
     def bare(self, task: Task) -> bytes:
         """The file by itself, where there is a suffix."""
 
-    def load(self, path: Path) -> bytes:
-        """A bare file with all that it refers to, checked.  Where there is a suffix."""
+    def load(self, path: Path) -> tuple[bytes, Source]:
+        """A bare file with all that it refers to, checked, and what it computes.  Where there is a suffix."""
 
     def wrapped(self, bare: bytes) -> Built:
         """A bare file as the one payload of an artifact whose graph.onnx is what its converter reads.  Where there is a suffix."""

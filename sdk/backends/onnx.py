@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 
+from edge import converters
 from edge.artifact.manifest import Payload
 from edge.backends import python
 from edge.backends.interface import Built, Task
+from edge.converters import Source
 from edge.graph.writing import to_bytes
 
 ENGINE = Path(python.__file__).with_name("engine_onnx.py")
@@ -39,10 +41,10 @@ class Onnx:
         data: bytes = model.SerializeToString(deterministic=True)
         return data
 
-    def load(self, path: Path) -> bytes:
+    def load(self, path: Path) -> tuple[bytes, Source]:
         from edge.graph import load
 
-        return to_bytes(load(path))
+        return to_bytes(load(path)), converters.read(path)
 
     def wrapped(self, bare: bytes) -> Built:
         files = python.files(self.format, ENGINE.read_bytes())

@@ -31,13 +31,12 @@ def runnable(path: Path, answers: bool = False) -> Iterator[Path]:
     if maker is None:
         yield path
         return
-    from edge import converters
     from edge.verify.expected import expected_outputs
 
-    source = converters.read(path)
+    bare, source = maker.load(path)
     with tempfile.TemporaryDirectory(prefix="edge-") as folder:
         known = expected_outputs(source, interface(source.model), small=False) if answers else None
-        yield write_wrapped(Path(folder) / path.name, maker, maker.load(path), source, known)
+        yield write_wrapped(Path(folder) / path.name, maker, bare, source, known)
 
 
 def is_program(path: Path) -> bool:
