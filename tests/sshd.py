@@ -58,7 +58,7 @@ def running(folder: Path, more: str = "", environment: str = "") -> Iterator[str
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
-    (folder / "sshd_config").write_text(DAEMON.format(port=port, folder=folder) + more)
+    (folder / "sshd_config").write_text(DAEMON.format(port=port, folder=folder, environment=environment) + more)
     (folder / "config").write_text(CLIENT.format(port=port, folder=folder))
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd's root process insists on its empty folder
