@@ -290,7 +290,7 @@ def test_a_device_without_a_meter_is_modelled_by_its_own_profile(tmp_path: Path,
 def test_an_emulators_time_is_not_the_devices(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "t.edge", target="rpi4")
     found = measure.bench(path, runs=5, min_secs=0)
-    emulated = replace(found, hygiene=replace(found.hygiene, reasons=("emulated: its time is not a device's time",)))
+    emulated = replace(found, emulated=True)
     assert profiling._modelled(artifact.open(path), emulated).source.startswith("power of profile rpi4 above idle over the modelled time; ")
 
 

@@ -13,7 +13,6 @@ from edge.devices.checksum import SUM, Sums, sums_of
 from edge.devices.device import Device, Say, silent
 from edge.devices.fit import require_fit
 from edge.devices.install import VERSION_LETTERS
-from edge.devices.local import Local
 from edge.devices.scripts import BASE, failed, key_values, script
 from edge.errors import DeviceFailed
 
@@ -104,4 +103,4 @@ class Remote:
 
 def place_of(device: Device, say: Say = silent, asked: float = 0.0) -> Place:
     """Where programs run for `--on`: this machine needs no cache."""
-    return here if isinstance(device, Local) else Remote(device, say, asked)
+    return here if device.traits.here else Remote(device, say, asked)

@@ -43,6 +43,7 @@ class VirtualDevice:
 
     def __init__(self, uri: str, board: Board, inner: Device, claim: state.Claim) -> None:
         self.uri, self.board, self.inner, self.claim = uri, board, inner, claim
+        self.traits = replace(inner.traits, emulated=True)
 
     def push(self, local: Path, remote: str, say: Say = silent) -> int:
         return self.inner.push(local, remote, say)

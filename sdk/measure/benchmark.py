@@ -97,7 +97,7 @@ def bench(
     """
     device = device or Local()
     artifact = path if isinstance(path, Artifact) else open_artifact(path)
-    payload, emulated = artifact.payload, device.uri == "local" and bool(os.environ.get(EMULATOR))
+    payload, emulated = artifact.payload, device.traits.here and bool(os.environ.get(EMULATOR))
     for option, ability, asked in (("--per-layer", "layers", per_layer), ("--level", "level", level)):
         if asked:
             require_can(artifact.path, payload, ability, spelled(option, option[2:].replace("-", "_") + "="))
@@ -123,7 +123,8 @@ def bench(
     computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
     built = payload.compiled.toolchain if payload.compiled else Toolchain(got.level, "")
     limits = {"settled": settled * got.every, "threads": got.threads}
-    doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
+    emulated = emulated or device.traits.emulated
+    doubts = [EMULATED] if emulated else []
     return Profile(
         artifact=artifact.path.name,
         target=m.target,
@@ -148,4 +149,5 @@ def bench(
         toolchain=" ".join([built.name, built.version, *built.flags]),
         model_sha256=m.model.sha256,
         payload=payload.format,
+        emulated=emulated,
     )

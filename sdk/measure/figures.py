@@ -135,7 +135,7 @@ class Profile:
     """init_ms: from opening the file to being ready.  first_ms: the first inference, page faults included.
 
     warmup_ms: the mean of the `warmup` inferences before the steady ones; 0 when there were none.
-    payload: the format of the payload that was measured.
+    payload: the format of the payload that was measured.  emulated: its time is not a device's time.
     """
 
     artifact: str
@@ -161,6 +161,7 @@ class Profile:
     toolchain: str
     model_sha256: str
     payload: str = "native"
+    emulated: bool = False
 
     def to_json(self) -> str:
         return json.dumps(encode(self, exact=False), indent=1) + "\n"

@@ -45,7 +45,7 @@ def profile(
             require_can(file.path, file.payload, "sample", spelled("--energy", "energy="))
         energy, unwatched = "none", Unwatched(f"its {file.payload.format} payload reads no meter")
     with opened(on, say) as device:
-        there = None if on == "local" else meters.There(device, parallel=not on.startswith("serial"))
+        there = None if device.traits.here else meters.There(device, parallel=device.traits.parallel)
         watch: Watch = unwatched or meters.watch(
             energy, there, work_secs=min_secs, clock=(lambda: meters.device_clock(there, on)) if there else meters.SAME
         )
@@ -59,10 +59,9 @@ def _modelled(file: artifact.Artifact, found: Profile) -> Energy:
 
     The time is the measured one, unless an emulator took it.
     """
-    from edge.measure.benchmark import EMULATED
     from edge.measure.figures import modelled, no_energy
 
-    seconds = None if EMULATED in found.hygiene.reasons else found.latency_ms.mean * 1e-3
+    seconds = None if found.emulated else found.latency_ms.mean * 1e-3
     try:
         target = targets.of_board(found.machine.cpu) or targets.load(found.target)
         made = plan.modelled_energy(file.plan, target, found.threads, seconds)
