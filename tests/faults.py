@@ -83,6 +83,11 @@ class Scripted:
     def uri(self) -> str:
         return self.device.uri
 
+    @property
+    def traits(self) -> Traits:
+        """Whatever lies behind it, it is another machine."""
+        return replace(self.device.traits, here=False)
+
     def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
         self.seen.append(list(argv))
         return self.answer(argv) or self.device.run(argv, timeout=timeout, stdin=stdin)
