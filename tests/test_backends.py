@@ -157,6 +157,7 @@ from edge import converters
 from edge.artifact.manifest import Payload
 from edge.backends import python
 from edge.backends.interface import Built
+from edge.verify.selfcheck import check_payload
 
 ENGINE = b"""
 import json
@@ -188,8 +189,8 @@ class Toy:
         files = python.files("toy", ENGINE) | {"model.toy": bare}
         return Built(Payload("toy", "cpu", tuple(sorted(files)), python.FRONT, ("--payload", "toy")), files, program=python.PROGRAM)
 
-    def missing(self):
-        return ""
+    def check(self, file, profile):
+        return check_payload(file)
 
 
 BACKEND = Toy()
@@ -229,6 +230,43 @@ def test_a_payload_that_computes_something_else_leaves_no_file(toy: Path, capsys
     message = "m.toy: its toy payload: output 'y' of test vector 0 differs from the model by 0.5"
     assert capsys.readouterr().err.splitlines()[-1] == f"edge: {message} (a mistake of ours: edge build --dump DIR shows every stage)"
     assert not (toy / "m.toy").exists()
+
+
+TOY_GPU = (
+    TOY
+    + """
+from edge.backends.interface import Core
+from edge.graph.writing import to_bytes
+from edge.pipeline.bare import interface
+from edge.verify.expected import expected_outputs
+
+
+class Gpu(Toy):
+    kind, format, suffix, leads = "gpu", "native", "", True
+
+    def build(self, task):
+        plan = interface(task.graph)
+        core = Core(python.PROGRAM, b"", to_bytes(task.graph), plan, expected_outputs(task.source, plan))
+        files = python.files("toy", ENGINE) | {"model.toy": self.bare(task)}
+        return Built(Payload("native", "gpu", tuple(sorted(files)), python.FRONT, ("--payload", "toy")), files, core=core)
+
+
+BACKEND = Gpu()
+"""
+)
+
+
+def test_a_backend_for_another_kind_of_hardware_is_one_file(toy: Path, capsys: Out) -> None:
+    """The target's profile is of kind gpu: nothing else changes on the way to a verified artifact."""
+    (toy / "more" / "toy.py").write_text(TOY_GPU)
+    assert cli.main(["build", str(toy / "net.onnx"), "--target", "videocore-vii", "-o", str(toy / "m.edge"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["payloads"] == ["native"]
+    assert artifact.open(toy / "m.edge").manifest.target == "videocore-vii"
+    assert cli.main(["verify", str(toy / "m.edge")]) == 0
+    assert cli.main(["inspect", str(toy / "m.edge")]) == 0
+    capsys.readouterr()
+    assert cli.main(["profile", str(toy / "m.edge"), *QUICK, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["payload"] == "native"
 
 
 @pytest.mark.slow

@@ -172,8 +172,9 @@ class Manifest:
 
     @property
     def never_run(self) -> bool:
-        """Does the build say that it has not run the file at all?"""
-        return bool(self.unchecked) and not self.checked
+        """Does the build say that it has not run the file's own program at all?"""
+        own = self.levels or (self.payloads[0].format,)
+        return bool(self.unchecked) and not any(set(row.levels) & set(own) for row in self.checked or ())
 
 
 NOT_COMPILED = Compiled((), Toolchain("", ""), 0, 0)

@@ -10,13 +10,15 @@ from edge import codegen, plan
 from edge.artifact import plan_json
 from edge.artifact.graph_file import dump as graph_file
 from edge.artifact.manifest import CAN, Compiled, Payload, Toolchain
+from edge.artifact.reader import Artifact
 from edge.artifact.whole_file import writing
 from edge.backends.interface import Built, Core, Task
 from edge.converters import Source
 from edge.plan.cores import cores_of
 from edge.targets import toolchain
-from edge.targets.profile import Profile
+from edge.targets.profile import Head, Profile
 from edge.verify.expected import expected_outputs
+from edge.verify.selfcheck import Check, check
 
 LIBRARY, HEADER = "lib/libmodel.so", "include/edge.h"
 
@@ -50,6 +52,10 @@ class Cpu:
         payload = Payload(self.format, self.kind, (LIBRARY, HEADER), can=CAN, compiled=compiled)
         return Built(payload, {LIBRARY: binaries.library, HEADER: toolchain.header()}, core=core)
 
+    def check(self, file: Artifact, profile: Head) -> Check:
+        assert isinstance(profile, Profile), "found by the profile's kind"
+        return check(file, profile)
+
     def bare(self, task: Task) -> bytes:
         raise NotImplementedError("there is no suffix")
 
@@ -58,9 +64,6 @@ class Cpu:
 
     def wrapped(self, bare: bytes) -> Built:
         raise NotImplementedError("there is no suffix")
-
-    def missing(self) -> str:
-        return ""
 
 
 BACKEND = Cpu()

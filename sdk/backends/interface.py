@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge.artifact.manifest import Payload
 from edge.artifact.preprocess import Preprocess
+from edge.artifact.reader import Artifact
 from edge.converters import Source
 from edge.targets.profile import Head
 from edge.verify.expected import Answers
+from edge.verify.selfcheck import Check
 from edge.words.plan import Plan
 
 if TYPE_CHECKING:
@@ -83,6 +85,9 @@ class Backend(Protocol):
     def build(self, task: Task) -> Built:
         """The payload inside an artifact, which also holds graph.onnx, weights.bin and expected.bin."""
 
+    def check(self, file: Artifact, profile: Head) -> Check:
+        """Runs the test vectors by this payload, the one that is chosen in a new file, as far as this machine can."""
+
     def bare(self, task: Task) -> bytes:
         """The file by itself, where there is a suffix."""
 
@@ -91,6 +96,3 @@ class Backend(Protocol):
 
     def wrapped(self, bare: bytes) -> Built:
         """A bare file as the one payload of an artifact whose graph.onnx is what its converter reads.  Where there is a suffix."""
-
-    def missing(self) -> str:
-        """Why this machine cannot run the payload, and the cure; "" where it can, as far as is known before it is tried."""

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from edge import converters
 from edge.artifact.manifest import Payload
+from edge.artifact.reader import Artifact
 from edge.backends import python
 from edge.backends.interface import Built, Task
 from edge.converters import Source
 from edge.graph.writing import to_bytes
+from edge.targets.profile import Head
+from edge.verify.selfcheck import Check, check_payload
 
 ENGINE = Path(python.__file__).with_name("engine_onnx.py")
 RUNTIME = "onnxruntime"
@@ -52,8 +55,10 @@ class Onnx:
         payload = Payload(self.format, self.kind, entries, front=python.FRONT, words=("--payload", self.format))
         return Built(payload, files, program=python.PROGRAM, graph=bare)
 
-    def missing(self) -> str:
-        return "" if util.find_spec(RUNTIME) else f"{RUNTIME} is not installed (pip install {RUNTIME})"
+    def check(self, file: Artifact, profile: Head) -> Check:
+        if not util.find_spec(RUNTIME):
+            return Check(None, f"payload {self.format} not checked on this machine: {RUNTIME} is not installed (pip install {RUNTIME})")
+        return check_payload(file)
 
 
 BACKEND = Onnx()

@@ -90,6 +90,7 @@ def command(
         "arena_bytes": made.manifest.arena_bytes,
         "macs": made.manifest.macs,
         "levels": list(made.manifest.levels),
+        "payloads": [payload.format for payload in made.manifest.payloads],
         "limits": list(made.manifest.vectors.limits),
         "checked": encode(made.manifest.checked),
         "unchecked": made.manifest.unchecked,

@@ -88,7 +88,7 @@ def build(
     say("packing and checking")
     facts = {"preprocess": recipe, "labels": "labels.txt" if names else None, "options": {"precision": precision, "target": profile.name}}
     pack(path, task, makers, built, facts, {"labels.txt": names} if names else {})
-    if sources:
+    if sources and core.sources:
         with writing(_folder(sources)):
             toolchain.lay_out(core.sources, sources)
             (sources / "weights.bin").write_bytes(core.weights)

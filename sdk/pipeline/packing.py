@@ -5,68 +5,49 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from edge import artifact
 from edge.artifact import plan_json
 from edge.artifact.description import description
-from edge.artifact.manifest import Checked
 from edge.artifact.reader import Artifact
 from edge.backends import Backend, Built, Task
-from edge.errors import CheckFailed, EdgeError, ToolFailed
+from edge.errors import CheckFailed, ToolFailed
 from edge.graph.writing import to_bytes
 from edge.pipeline.bare import interface, write_wrapped
 from edge.targets import toolchain
-from edge.targets.profile import Profile
-from edge.verify.checking import own_rows
 from edge.verify.expected import Answers, expected_outputs, judged
 from edge.verify.failed_check import refuse
-from edge.verify.selfcheck import check
+from edge.verify.selfcheck import Check
 
-
-@dataclass(frozen=True)
-class Seen:
-    """What running a file's payloads has shown.  done: for the manifest.  left: what was not run and why.
-
-    error: makes the error of the first that is wrong; a report is written only then.
-    """
-
-    done: tuple[Checked, ...] = ()
-    left: tuple[str, ...] = ()
-    error: Callable[[], EdgeError] | None = None
+Look = Callable[[Artifact], list[Check]]
 
 
 def pack(path: Path, task: Task, makers: Sequence[Backend], built: Sequence[Built], facts: Mapping[str, object], files: Mapping[str, bytes]) -> None:
     """Writes the artifact to `path`, checked by all of its payloads.  facts: for the manifest.  files: further entries.  built[0] has the core."""
     core, source, profile = built[0].core, task.source, task.profile
-    assert core and isinstance(profile, Profile), "the first backend leads"
-    manifest = (
-        description(source, profile, core.plan, core.answers.vectors, task.precision) | dict(facts) | {"payloads": tuple(b.payload for b in built)}
-    )
+    assert core, "the first backend leads"
+    known = description(source, profile, core.plan, core.answers.vectors, task.precision)
+    manifest = known | dict(facts) | {"payloads": tuple(each.payload for each in built)}
     entries = {"executable": core.program, "weights": core.weights, "graph": core.graph, "files": merged([*(b.files for b in built), files])}
     unchecked = path.with_name(f".{path.name}.{os.getpid()}.unchecked")
 
     def write(known: Answers, **more: object) -> Artifact:
-        manifest_now = manifest | {"vectors": known.record} | more
-        artifact.write(unchecked, manifest=manifest_now, expected=known.data, named=path, **entries)  # type: ignore[arg-type]
+        artifact.write(unchecked, manifest=manifest | {"vectors": known.record} | more, expected=known.data, named=path, **entries)  # type: ignore[arg-type]
         return artifact.open(unchecked)
 
-    def look(file: Artifact) -> Seen:
-        result = check(file, profile)
-        if result.wrong:
-            lay_out = partial(toolchain.lay_out, core.sources)
-            graph, steps = to_bytes(task.graph), plan_json.to_bytes(core.plan)
-            return Seen(error=partial(refuse, file, path.name, path, source, result.wrong, lay_out, graph, steps))
-        seen = [run_once(file, maker, path.name) for maker in makers[1:]]
-        error = next((each.error for each in seen if each.error), None)
-        done = (*(result.done or ()), *(row for each in seen for row in each.done))
-        return Seen(done, tuple(filter(None, (result.left, *(line for each in seen for line in each.left)))), error)
+    def look(file: Artifact) -> list[Check]:
+        return [maker.check(file.choose(maker.format), profile) for maker in makers]
 
     try:
-        answers, seen = settled(core.answers, write, look)
-        write(answers, checked=seen.done or None, unchecked="; ".join(seen.left))
+        answers, checks = settled(core.answers, write, look)
+        if checks[0].wrong and core.sources:
+            file, lay_out = artifact.open(unchecked).choose(makers[0].format), partial(toolchain.lay_out, core.sources)
+            raise refuse(file, path.name, path, source, checks[0].wrong, lay_out, to_bytes(task.graph), plan_json.to_bytes(core.plan))
+        require_right(path.name, checks)
+        done = [row for check in checks for row in check.done or ()]
+        write(answers, checked=tuple(done) or None, unchecked="; ".join(check.left for check in checks if check.left))
         unchecked.replace(path)
     finally:
         unchecked.unlink(missing_ok=True)
@@ -75,8 +56,6 @@ def pack(path: Path, task: Task, makers: Sequence[Backend], built: Sequence[Buil
 def pack_bare(path: Path, task: Task, maker: Backend) -> bytes:
     """The bytes of a bare file, whose test vectors were run where this machine can."""
     data = maker.bare(task)
-    if maker.missing():
-        return data
     with tempfile.TemporaryDirectory(prefix="edge-build-") as folder:
         to = Path(folder) / path.name
 
@@ -84,34 +63,28 @@ def pack_bare(path: Path, task: Task, maker: Backend) -> bytes:
             return artifact.open(write_wrapped(to, maker, data, task.source, known))
 
         answers = expected_outputs(task.source, interface(task.source.model), task.recipe, small=False)
-        settled(answers, write, lambda file: run_once(file, maker, path.name))
+        checks = settled(answers, write, lambda file: [maker.check(file.choose(maker.format), task.profile)])[1]
+    require_right(path.name, checks)
     return data
 
 
-def settled(answers: Answers, write: Callable[[Answers], Artifact], look: Callable[[Artifact], Seen]) -> tuple[Answers, Seen]:
-    """The answers that the file meets; where the model's own float32 answer is off, its limits follow that.  Raises what is wrong otherwise."""
-    seen = look(write(answers))
-    if seen.error and answers.losses is None and (known := judged(answers)).limits:
-        answers = known
-        seen = look(write(answers))
-    if seen.error:
-        raise seen.error()
-    return answers, seen
+def settled(answers: Answers, write: Callable[[Answers], Artifact], look: Look) -> tuple[Answers, list[Check]]:
+    """The answers that the file is held against; where the model's own float32 answer is off, its limits follow that."""
+    checks = look(write(answers))
+    if any(check.wrong for check in checks) and answers.losses is None and (known := judged(answers)).limits:
+        return known, look(write(known))
+    return answers, checks
 
 
-def run_once(file: Artifact, maker: Backend, name: str) -> Seen:
-    """Runs the test vectors by one payload of the file, here."""
-    if reason := maker.missing():
-        return Seen(left=(f"payload {maker.format} not checked on this machine: {reason}",))
-    try:
-        rows = own_rows(file.choose(maker.format), 1)
-    except ToolFailed as error:
-        return Seen(error=partial(ToolFailed, name, f"its {maker.format} payload failed: {error.what}", error.cure))
-    bad = next((row for row in rows.vectors if not row.good), None)
-    if bad:
-        what = f"its {maker.format} payload: output '{bad.output}' of test vector {bad.vector} differs from the model by {bad.error}"
-        return Seen(error=partial(CheckFailed, name, what, "a mistake of ours: edge build --dump DIR shows every stage"))
-    return Seen((Checked(rows.level, (maker.format,), file.manifest.vectors.count),))
+def require_right(name: str, checks: Sequence[Check]) -> None:
+    """The error of the first payload that failed or computes something else."""
+    wrong = next((check.wrong for check in checks if check.wrong), None)
+    if wrong and wrong.failure:
+        raise ToolFailed(name, f"its {wrong.way.level} payload failed: {wrong.failure.what}", wrong.failure.cure)
+    if wrong and wrong.row:
+        off = "infinitely much" if wrong.row.error is None else f"{wrong.row.error:.3g}"
+        what = f"its {wrong.way.level} payload: output '{wrong.row.output}' of test vector {wrong.row.vector} differs from the model by {off}"
+        raise CheckFailed(name, what, "a mistake of ours: edge build --dump DIR shows every stage")
 
 
 def merged(parts: Sequence[Mapping[str, bytes]]) -> dict[str, bytes]:
