@@ -12,6 +12,7 @@ from edge.artifact.reader import Artifact
 from edge.backends import python
 from edge.backends.interface import Built, Task
 from edge.converters import Source
+from edge.errors import EdgeError
 from edge.graph.writing import to_bytes
 from edge.targets.profile import Head
 from edge.verify.selfcheck import Check, check_payload
@@ -47,7 +48,13 @@ class Onnx:
     def load(self, path: Path) -> tuple[bytes, Source]:
         from edge.graph import load
 
-        return to_bytes(load(path)), converters.read(path)
+        model = load(path)
+        for value in model.graph.inputs:
+            if value.shape is not None and not value.is_initializer() and not all(isinstance(dim, int) for dim in value.shape):
+                example = "x".join(str(dim) if isinstance(dim, int) else "1" for dim in value.shape)
+                cure = f"fix it: edge build {path} --target cpu --format {self.format} --input-shape {value.name}:{example} -o fixed{self.suffix}"
+                raise EdgeError(str(path), f"the shape of its input '{value.name}' is open", cure)
+        return to_bytes(model), converters.read(path)
 
     def wrapped(self, bare: bytes) -> Built:
         files = python.files(self.format, ENGINE.read_bytes())

@@ -36,7 +36,13 @@ def runnable(path: Path, answers: bool = False) -> Iterator[Path]:
     bare, source = maker.load(path)
     with tempfile.TemporaryDirectory(prefix="edge-") as folder:
         known = expected_outputs(source, interface(source.model), small=False) if answers else None
-        yield write_wrapped(Path(folder) / path.name, maker, bare, source, known)
+        to = write_wrapped(Path(folder) / path.name, maker, bare, source, known)
+        try:
+            yield to
+        except EdgeError as error:
+            if error.where != str(to):
+                raise
+            raise type(error)(str(path), error.what, error.cure) from None
 
 
 def is_program(path: Path) -> bool:
