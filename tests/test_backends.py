@@ -66,6 +66,14 @@ def test_the_same_model_makes_the_same_bytes(net: Path, bare: Path, tmp_path: Pa
 
 
 @slow
+@pytest.mark.parametrize("opset", [14, 17, 21])
+def test_the_bare_file_in_another_opset(opset: int, net: Path, tmp_path: Path) -> None:
+    """It was run on the test vectors by the export itself."""
+    made = edge.export(net, format="onnx", opset=opset, out=tmp_path / "m.onnx")
+    assert [(entry.domain, entry.version) for entry in onnx.load(made).opset_import] == [("", opset)]
+
+
+@slow
 def test_run_takes_a_bare_file(bare: Path, tmp_path: Path, capsys: Out) -> None:
     x = np.random.default_rng(3).standard_normal((1, 4, 6, 6)).astype(np.float32)
     np.savez(tmp_path / "in.npz", x=x)
@@ -113,6 +121,12 @@ def test_what_another_engine_cannot_is_refused(line: str, message: str, bare: Pa
         (
             "--format onnx --labels x.txt --emit c",
             "--format onnx: has no place for --labels and --emit (--format native,onnx writes an .edge file that has)",
+        ),
+        ("--opset 17", "--opset 17: is for a bare ONNX file (leave it out, or add --format onnx)"),
+        ("--format onnx --opset 3", f"--opset 3: is not an opset that can be written (7 to {onnx.defs.onnx_opset_version()})"),
+        (
+            "--format onnx --opset 13",
+            "--opset 13: ONNX's converter does not reach it: No Adapter From Version $14 for Mul (leave it out: the graph is written in opset 20)",
         ),
         ("--format onxx", "--format onxx: unknown format (did you mean 'onnx'?)"),
         ("--format xyz", "--format xyz: unknown format (known: native, onnx)"),

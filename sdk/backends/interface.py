@@ -28,7 +28,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Task:
-    """graph: canonical, with the backend's own passes run.  recipe: of the pictures it is for.  stages: a folder for what is to be looked at."""
+    """graph: canonical, with the backend's own passes run.  recipe: of the pictures it is for.  stages: a folder for what is to be looked at.
+
+    opset: of a bare ONNX file; 0 for the graph's own.
+    """
 
     source: Source
     graph: ir.Model
@@ -36,6 +39,7 @@ class Task:
     precision: str = "fp32"
     recipe: Preprocess | None = None
     stages: Path | None = None
+    opset: int = 0
     say: Say = field(default=lambda stage: None, repr=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import converters
 from edge.artifact.manifest import Payload
@@ -12,13 +13,34 @@ from edge.artifact.reader import Artifact
 from edge.backends import python
 from edge.backends.interface import Built, Task
 from edge.converters import Source
-from edge.errors import EdgeError
+from edge.errors import EdgeError, spelled
 from edge.graph.writing import to_bytes
 from edge.targets.profile import Head
 from edge.verify.selfcheck import Check, check_payload
 
+if TYPE_CHECKING:
+    import onnx
+
 ENGINE = Path(python.__file__).with_name("engine_onnx.py")
 RUNTIME = "onnxruntime"
+OLDEST = 7  #: opset that ONNX Runtime reads
+
+
+def in_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The model in another version of the standard operators, by ONNX's own converter; EdgeError for what that cannot do."""
+    from onnx import defs, version_converter
+
+    where, newest = f"{spelled('--opset', 'opset=')} {opset}", defs.onnx_opset_version()
+    if not OLDEST <= opset <= newest:
+        raise EdgeError(where, "is not an opset that can be written", f"{OLDEST} to {newest}")
+    try:
+        converted: onnx.ModelProto = version_converter.convert_version(model, opset)
+    except (version_converter.ConvertError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[-1].rpartition("failed: ")[2][:160]
+        raise EdgeError(
+            where, f"ONNX's converter does not reach it: {reason}", f"leave it out: the graph is written in opset {model.opset_import[0].version}"
+        ) from None
+    return converted
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,8 @@ class Onnx:
         standard = [entry for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
         del model.opset_import[:]
         model.opset_import.extend(standard)
+        if task.opset:
+            model = in_opset(model, task.opset)
         onnx.checker.check_model(model, full_check=True)
         data: bytes = model.SerializeToString(deterministic=True)
         return data

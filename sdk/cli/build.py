@@ -36,6 +36,7 @@ from edge.errors import EdgeError
     metavar="F[,F]",
     help="native; onnx: one bare .onnx file of standard operators; native,onnx: both in one .edge file",
 )
+@click.option("--opset", type=click.IntRange(1, 99), metavar="N", help="of the file that --format onnx writes (the graph's own, 20 or newer)")
 @click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")
 def command(
@@ -49,6 +50,7 @@ def command(
     emit: str | None,
     dump: Path | None,
     formats: str,
+    opset: int | None,
     output: Path | None,
     as_json: bool,
 ) -> int:
@@ -64,9 +66,20 @@ def command(
         refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit})
         with Progress() as say:
             path = pipeline.export(
-                model, target, format=formats, input_shapes=shapes, weights=weights, precision=precision, dump=dump, out=output, say=say
+                model,
+                target,
+                format=formats,
+                input_shapes=shapes,
+                weights=weights,
+                precision=precision,
+                opset=opset or 0,
+                dump=dump,
+                out=output,
+                say=say,
             )
         return exported(path, as_json)
+    if opset is not None:
+        raise EdgeError(f"--opset {opset}", "is for a bare ONNX file", "leave it out, or add --format onnx")
     with Progress() as say:
         made = pipeline.build(
             model,

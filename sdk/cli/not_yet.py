@@ -16,7 +16,6 @@ OPTIONS = {
         "--threads": "any file runs with any number: give --threads to edge run or edge profile",
         "--tune": "leave it out: kernels are chosen for the target",
         **dict.fromkeys(("--calib", "--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
-        "--opset": "leave it out: --format onnx writes the opset of the graph, 20 or newer",
         "--fallback": "replace the operators that edge build names",
         **dict.fromkeys(("--stateful", "--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
     },

@@ -81,7 +81,7 @@ def build(
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
-    task = Task(source, graph, profile, precision, recipe, stages, say)
+    task = Task(source, graph, profile, precision, recipe, stages, say=say)
     built = [maker.build(_for(maker, task)) for maker in makers]
     core = built[0].core
     assert core, "the first backend leads"
@@ -105,12 +105,14 @@ def export(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     weights: str | Path | None = None,
     precision: str = "fp32",
+    opset: int = 0,
     dump: str | Path | None = None,
     out: str | Path | None = None,
     say: Say = lambda stage: None,
 ) -> Path:
     """Writes `model` as one bare file of another format, "onnx", and checks it against the model where this machine can run it.
 
+    opset: of an ONNX file, the graph's own (20 or newer) when left out.
     out: the file, default NAME.SUFFIX in the current folder.  The rest: as for `build`.
     """
     _known_precision(precision)
@@ -128,7 +130,7 @@ def export(
         raise EdgeError(str(path), f"is not a name for a bare {maker.format} file", named)
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
-    task = _for(maker, Task(source, passes.optimize(source.model, stages), profile, precision, None, stages, say))
+    task = _for(maker, Task(source, passes.optimize(source.model, stages), profile, precision, None, stages, opset, say))
     say("writing and checking")
     write_whole(path, [pack_bare(path, task, maker)])
     return path
