@@ -23,6 +23,7 @@ from edge import converters, models, passes, plan, targets
 from edge.pipeline import cores_of
 from edge.plan.prediction import Prediction
 from edge.targets.profile import Figure, Profile
+from edge.words.dtype import Dtype
 from edge.words.plan import Plan
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def optimized(network: str) -> ir.Model:
 
 def halved(made: Plan, profile: Profile) -> tuple[Plan, Profile]:
     """The same steps in half precision: half of the bytes, twice the peak."""
-    buffers = {name: replace(buffer, dtype="float16") for name, buffer in made.buffers.items()}
+    buffers = {name: replace(buffer, dtype=Dtype("float16")) for name, buffer in made.buffers.items()}
     constants = {name: replace(constant, data=constant.data.astype(np.float16)) for name, constant in made.constants.items()}
     level = profile.levels[0]
     faster = replace(level, rates={"f32": Figure(2 * level.flops.value, level.flops.unit, "twice as many lanes")})
