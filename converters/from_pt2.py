@@ -1,40 +1,33 @@
-"""`.pt2` files of torch.export -> graph.  torch.export.load falls back to unrestricted pickle and
-evaluates symbolic sizes as Python: both are shut off here."""
+"""`.pt2` files of torch.export -> graph.  The file may be hostile: torch reads an archive that pt2_archive makes anew, and unpickles tensors only."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import io
-import json
 import pickle
-import re
-import zipfile
-import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.converters.from_torch import from_program
 from edge.converters.inputs import Shapes
+from edge.converters.pt2_archive import AGAIN, MAX_BYTES, fresh
+from edge.converters.pt2_program import MAX_ELEMENTS
 from edge.converters.source import Source
-from edge.converters.torch_quiet import quiet
-from edge.errors import EdgeError, spelled
+from edge.converters.torch_quiet import USER_ERRORS, quiet
+from edge.errors import EdgeError, spelled, unreadable
 
-MAX_BYTES = 2**32  # unpacked
-MAX_RATIO = 1000
-MAX_MEMBERS = 20_000
-PLAIN = ("weight_", "tensor_")  # names of members that hold tensors; torch unpickles others ("opaque_obj_") without restriction
-NUMBER = re.compile(r"-?\d+(\.\d+)?")
+if TYPE_CHECKING:
+    import torch
+
+MAX_VALUE = 2**28  # elements
 
 
 def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object) -> Source:
     """The Source of a .pt2 file."""
-    import dataclasses
-    import hashlib
-
-    import torch
-
     path = Path(spec)
     if weights is not None:
         raise EdgeError(str(weights), "a .pt2 file carries its own weights", f"leave {spelled('--weights', 'weights=')} out")
@@ -43,42 +36,61 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
             path.name, "its shapes were fixed when it was exported", f"leave {spelled('--input-shape', 'input_shapes=')} out, or export it again"
         )
     if not path.is_file():
-        raise EdgeError(spec, "is no file" if path.exists() else "no such file")
-    if path.stat().st_size > MAX_BYTES:
-        raise EdgeError(path.name, f"has {path.stat().st_size} bytes, at most {MAX_BYTES} are accepted")
-    data = path.read_bytes()
-    vet(data, path.name)
+        raise EdgeError(spec, "is not a file" if path.exists() else "no such file")
+    try:
+        with path.open("rb") as file:
+            return from_file(file, path.name, path.stem)
+    except OSError as error:
+        raise unreadable(path, error, AGAIN) from error
+
+
+def from_file(file: io.BufferedReader, origin: str, name: str) -> Source:
+    """The Source of an opened .pt2 file."""
+    import torch
+    from torch._export.verifier import SpecViolationError
+
+    if (size := file.seek(0, 2)) > MAX_BYTES:
+        raise EdgeError(origin, f"has {size} bytes, at most {MAX_BYTES} are accepted")
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    archive = fresh(file, origin)
+    cure = "export it again with this torch"
     try:
         with quiet(), only_tensors():
-            program = torch.export.load(io.BytesIO(data))
+            loaded = torch.export.load(archive)
+            module = loaded.module(check_guards=False)
+            program = loaded.run_decompositions({})  # traces it again: the sizes that the file names may be untrue
     except pickle.UnpicklingError as error:
-        raise EdgeError(path.name, "holds code, not tensors", "only plain tensors are loaded") from error
-    except (RuntimeError, ValueError, KeyError, AssertionError, TypeError, AttributeError) as error:
-        raise EdgeError(path.name, f"is no program that torch {torch.__version__} can load", "export it again with this torch") from error
-    args, _ = program.example_inputs or ((), {})
-    if not args or not all(isinstance(arg, torch.Tensor) for arg in args):
-        raise EdgeError(path.name, "holds no example inputs of plain tensors", "export it with positional tensors")
-    source = from_program(program, program.module(), tuple(args), name=path.stem, origin=path.name, root=None)
-    return dataclasses.replace(source, sha256=hashlib.sha256(data).hexdigest())
+        raise EdgeError(origin, "holds code, not tensors", "only plain tensors are loaded") from error
+    except (*USER_ERRORS, SpecViolationError) as error:
+        raise EdgeError(origin, f"is not a program that torch {torch.__version__} can load", cure) from error
+    require_sizes(program, origin)
+    source = from_program(program, module, examples(loaded, origin), name=name, origin=origin, root=None)
+    return replace(source, sha256=digest)
 
 
-def vet(data: bytes, where: str) -> None:
-    """Refuse what is no zip, a bomb, damaged, or has symbolic sizes (which torch would evaluate as Python)."""
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except zipfile.BadZipFile as error:
-        raise EdgeError(where, "is no .pt2 archive, or a truncated one", "copy or export it again") from error
-    members = archive.infolist()
-    total = sum(member.file_size for member in members)
-    if len(members) > MAX_MEMBERS or total > MAX_BYTES or total > MAX_RATIO * max(1, len(data)):
-        raise EdgeError(where, f"unpacks {len(data)} bytes into {total} in {len(members)} members", "that is no model")
-    for member in members:
-        try:
-            content = archive.read(member)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-            raise EdgeError(where, f"member '{member.filename}' is damaged", "copy or export it again") from error
-        if member.filename.endswith(".json"):
-            _vet_json(content, where, member.filename)
+def examples(program: torch.export.ExportedProgram, origin: str) -> tuple[torch.Tensor, ...]:
+    """The example inputs: plain tensors of the sizes that the program names, and no larger than what the file holds of them."""
+    import torch
+
+    found = program.example_inputs
+    args, named = found if isinstance(found, tuple) and len(found) == 2 else ((), {})
+    if not isinstance(args, tuple) or not args or named or not all(type(arg) is torch.Tensor for arg in args):
+        raise EdgeError(origin, "holds no example inputs of plain tensors", "export it with positional tensors")
+    for arg in args:
+        dense = arg.layout == torch.strided and arg.device.type == "cpu" and arg.dtype not in (torch.bfloat16, torch.complex32)
+        if not dense or arg.numel() > MAX_ELEMENTS or arg.numel() * arg.element_size() > arg.untyped_storage().nbytes() + 2**20:
+            raise EdgeError(origin, "holds no example inputs of plain tensors", "export it with positional tensors")
+    return tuple(args)
+
+
+def require_sizes(program: torch.export.ExportedProgram, origin: str) -> None:
+    """Refuse a program that would take more memory for one value than any network needs: its layers are run once, to compare."""
+    for node in program.graph.nodes:
+        found = node.meta.get("val")
+        size = found.numel() if hasattr(found, "numel") else 0
+        if isinstance(size, int) and size > MAX_VALUE:
+            raise EdgeError(origin, f"node '{node.name}' has {size} elements, at most {MAX_VALUE} are accepted", "export it with a smaller input")
 
 
 @contextlib.contextmanager
@@ -97,23 +109,3 @@ def only_tensors() -> Iterator[None]:
         yield
     finally:
         torch.load = original
-
-
-def _vet_json(content: bytes, where: str, name: str) -> None:
-    try:
-        tree = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise EdgeError(where, f"member '{name}' is damaged", "copy or export it again") from error
-    stack = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            expression = item.get("expr_str")
-            if isinstance(expression, str) and not NUMBER.fullmatch(expression):
-                raise EdgeError(where, f"has the symbolic size '{expression}'", "export it with static shapes")
-            stored = item.get("path_name")
-            if isinstance(stored, str) and not stored.startswith(PLAIN):
-                raise EdgeError(where, f"member '{stored}' holds code, not tensors", "only plain tensors are loaded")
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)

@@ -17,7 +17,7 @@ from edge.converters.origins import keep_origin
 from edge.converters.source import Source, safe_name
 from edge.converters.torch_check import check_export
 from edge.converters.torch_quiet import quiet, user_error
-from edge.converters.torch_repairs import repair
+from edge.converters.torch_repairs import keep_names, repair
 from edge.converters.torch_run import runner, stepper
 from edge.errors import EdgeError, listed, spelled
 from edge.graph.rewrite import single_outputs
@@ -106,7 +106,7 @@ def from_program(
 
     from edge.converters.torch_ops import untranslated
 
-    repair(program)
+    repaired = repair(program)
     try:
         with quiet():
             onnx_program = torch.onnx.export(program, dynamo=True, verbose=False, optimize=False, opset_version=OPSET)
@@ -117,6 +117,7 @@ def from_program(
         raise EdgeError(origin, f"torch has no ONNX translation for {'; '.join(ops)}") from error
     assert onnx_program is not None and onnx_program.exported_program is not None
     model = onnx_program.model
+    renamed = keep_names(model, program, repaired)
     for node in model.graph:
         node.name = node.outputs[0].name  # torch's are node_Conv_17: ours are those of its layers
     single_outputs(model)
@@ -127,7 +128,7 @@ def from_program(
     outputs = [value.name or "" for value in model.graph.outputs]
     digest = hashlib.sha256(to_bytes(model)).hexdigest()
     examples = {key: tensor.detach().cpu().numpy() for key, tensor in zip(inputs, args, strict=True)}
-    run, layers = runner(module, inputs, outputs), stepper(onnx_program.exported_program, inputs)
+    run, layers = runner(module, inputs, outputs), stepper(onnx_program.exported_program, inputs, renamed)
     with quiet(), user_error(origin, root, "fails on random inputs of that shape"):
         check_export(program, model, run, layers, examples, origin, root)
     return Source(model, safe_name(name), origin, digest, run, layers, examples)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from edge.graph.rewrite import SCOPE, SOURCE
+from edge.graph.states import KEY as STATES
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -17,12 +18,13 @@ FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 
 
 def keep_origin(model: ir.Model, root: Path | None) -> None:
-    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node; clear all other notes of the model.
+    """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node.
 
+    All other notes of the model are cleared, but its list of states.
     Notes that torch's exporter left in an ONNX file serve as well as those of an export done here.  A nameless node is called after its output.
     """
     resolved = root.resolve() if root is not None else None
-    for node in model.graph:
+    for node in model.graph.all_nodes():
         notes = node.metadata_props
         source = line_of(notes.get(TRACE, ""), resolved) or PurePath(notes.get(SOURCE, "")).name
         scope = _scope(notes.get(SCOPES, "")) or notes.get(SCOPE, "")
@@ -33,14 +35,18 @@ def keep_origin(model: ir.Model, root: Path | None) -> None:
         for value in node.outputs:
             value.metadata_props.clear()
             value.doc_string = None
-    for value in (*model.graph.inputs, *model.graph.outputs, *model.graph.initializers.values()):
+    for value in (v for graph in model.graphs() for v in (*graph.inputs, *graph.outputs, *graph.initializers.values())):
         value.metadata_props.clear()
         value.doc_string = None
         if value.const_value is not None:
             value.const_value.metadata_props.clear()
-    for holder in (model, model.graph):
-        holder.metadata_props.clear()
-        holder.doc_string = None
+    states = {key: text for key, text in model.metadata_props.items() if key == STATES}
+    model.metadata_props.clear()
+    model.doc_string = None
+    for graph in model.graphs():
+        graph.metadata_props.clear()
+        graph.doc_string = None
+    model.metadata_props.update(states)
     model.producer_version = None
 
 

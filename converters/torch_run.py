@@ -32,8 +32,11 @@ def runner(module: nn.Module, inputs: Sequence[str], outputs: Sequence[str]) -> 
     return run
 
 
-def stepper(program: torch.export.ExportedProgram, inputs: Sequence[str]) -> Layers:
-    """A function that runs the decomposed program through torch.fx and keeps the tensor of each node asked for."""
+def stepper(program: torch.export.ExportedProgram, inputs: Sequence[str], renamed: Mapping[str, str]) -> Layers:
+    """A function that runs the decomposed program through torch.fx and keeps the tensor of each node asked for.
+
+    renamed: names of nodes -> what the graph calls them.
+    """
 
     def layers(given: Mapping[str, Array], names: Sequence[str] | None) -> dict[str, Array]:
         import torch
@@ -43,8 +46,9 @@ def stepper(program: torch.export.ExportedProgram, inputs: Sequence[str]) -> Lay
         class Keeper(torch.fx.Interpreter):
             def run_node(self, n: torch.fx.Node) -> object:
                 result = super().run_node(n)
-                if isinstance(result, torch.Tensor) and n.op == "call_function" and (wanted is None or n.name in wanted):
-                    kept[n.name] = result.detach().numpy()
+                name = renamed.get(n.name, n.name)
+                if isinstance(result, torch.Tensor) and n.op == "call_function" and (wanted is None or name in wanted):
+                    kept[name] = result.detach().numpy()
                 return result
 
         with torch.no_grad():

@@ -13,9 +13,11 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
+LONGEST_WORD, MOST_CHOICES = 200, 2000
 FULL = (errno.ENOSPC, errno.EDQUOT)  #: a disk without room
 
 
@@ -50,7 +52,12 @@ class DeviceFailed(ToolFailed):
 
 def one_line(text: str) -> str:
     """Hostile names may hold line breaks and terminal escapes: keep what prints, on one line."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    return (text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)).strip()
+
+
+def plain(text: str) -> str:
+    """THE escaping function for all that goes to a terminal: line breaks stay, what else does not print becomes a space."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def unreadable(path: object, error: Exception, cure: str) -> EdgeError:
@@ -93,7 +100,13 @@ def listed(items: Sequence[str], shown: int = 5, between: str = ", ") -> str:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`did you mean 'transport'?`, or '' when nothing is near.  Capitals do not count: 'kib' is near 'KiB'."""
-    lowered = {choice.lower(): choice for choice in choices}
+    """`did you mean 'transport'?`, or '' when nothing is near.  Capitals do not count: 'kib' is near 'KiB'.
+
+    A file may hold any number of names, of any length: only the first are looked through.
+    """
+    if len(word) > LONGEST_WORD:
+        return ""
+    few = itertools.islice((choice for choice in choices if len(choice) <= LONGEST_WORD), MOST_CHOICES)
+    lowered = {choice.lower(): choice for choice in few}
     near = difflib.get_close_matches(word.lower(), lowered, n=1)
     return f"did you mean '{lowered[near[0]]}'?" if near else ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import _ctypes
 import ctypes
+import itertools
 import math
 import os
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,33 +24,50 @@ from edge.artifact.reader import Artifact, open_artifact
 from edge.errors import EdgeError, ToolFailed, did_you_mean
 
 Array = NDArray[np.generic]
+OPEN: weakref.WeakSet[Net] = weakref.WeakSet()
 LIBRARY = "lib/libmodel.so"
+BAD_DATA = 3  #: EDGE_BAD_DATA of targets/runtime/edge.h
 
 
 def load(path: Path | str, threads: int = 1, check: bool = False) -> Net:
-    """Opens an artifact for calling.  threads: 0 for one a CPU.  check: compare its hashes first."""
-    artifact = open_artifact(path, check=check)
-    return Net(artifact.path, artifact.read(LIBRARY), artifact.manifest.inputs, artifact.manifest.outputs, threads)
+    """Opens an artifact for calling.  threads: 0 for one a CPU.  check: compare its hashes first.
+
+    To replace a file that is loaded, rename the new one over it: what is written into it changes or crashes the model that runs.
+    """
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115  one file for code and weights, whatever the path comes to name
+    except OSError:
+        open_artifact(path)  # says why
+        raise
+    with file:
+        artifact = open_artifact(path, check=check, file=file)
+        return Net(artifact.path, artifact.read(LIBRARY), artifact.manifest.inputs, artifact.manifest.outputs, threads, file.fileno())
 
 
 class Net:
     """y = net(x);  net.run({"input": x}) -> {"output": y}.  Safe to call from several threads, which then take turns.
 
+    A model with state goes on from call to call; net.reset() lets it begin anew.
     A C-contiguous array of the right dtype and shape is read where it lies, any other layout is copied once; a dtype is never changed.
     """
 
-    def __init__(self, path: Path, library: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], threads: int) -> None:
+    def __init__(
+        self, path: Path, library: bytes, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], threads: int, weights: int | None = None
+    ) -> None:
+        """weights: a descriptor of the file that holds them; without it `path` is opened."""
         self.path, self.inputs, self.outputs = path, inputs, outputs
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._model: int | None = None
         self._library, self._fd = open_library(library, path)
         error = ctypes.create_string_buffer(512)
-        self._model = self._library.edge_create(os.fsencode(path.resolve()), threads, error, len(error))
+        source = str(path.resolve()) if weights is None else f"/proc/self/fd/{weights}"
+        self._model = self._library.edge_create(os.fsencode(source), within_int(threads), error, len(error))
         if not self._model:
             unload(self._library, self._fd)
-            raise ToolFailed(str(path), error.value.decode("utf-8", "replace"))
+            raise ToolFailed(str(path), error.value.decode("utf-8", "replace").removeprefix(f"{source}: "))
         self.level: str = self._library.edge_level(self._model).decode()
         self.threads: int = self._library.edge_threads(self._model)
+        OPEN.add(self)
 
     def __call__(self, *arrays: Array) -> Array | tuple[Array, ...]:
         """One array an input, in order; the output, or a tuple of them."""
@@ -58,16 +77,40 @@ class Net:
         return made[0] if len(made) == 1 else made
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
-        """Outputs by name: fresh arrays, or those given in `out` (C-contiguous, writable), which are filled in place."""
+        """Outputs by name: fresh arrays, or those given in `out` (C-contiguous, writable), which are filled in place.
+
+        An array of `out` may be an input too, which is then copied first; two of them may not share memory.
+        """
         given = in_order(inputs, self.inputs, self.path)
         for name in out or {}:
             known(name, self.outputs, "output", self.path)
         made = {t.name: writable(out[t.name], t) if out and t.name in out else np.empty(t.shape, t.dtype) for t in self.outputs}
+        if out:
+            require_apart(made)
+            given = [a.copy() if any(np.may_share_memory(a, b) for b in made.values()) else a for a in given]  # exact: both are contiguous
         with self._lock:
             if self._model is None:
                 raise EdgeError(str(self.path), "the model is closed", "load it again")
-            self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            result = self._library.edge_run(self._model, pointers(given), pointers(list(made.values())))
+            if result == BAD_DATA:
+                raise self._bad_data()
         return made
+
+    def _bad_data(self) -> EdgeError:
+        """What is wrong with the inputs of the latest run."""
+        whole = [repr(t.name) for t in self.inputs if t.dtype in ("int32", "int64")]  # what indices are in ONNX
+        cure = f"look at input {', '.join(whole)}" if whole else "the inputs lead to that index"
+        failure = self._library.edge_failure  # libraries of older artifacts have none, and never ask for it
+        failure.restype, failure.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+        return EdgeError(str(self.path), failure(self._model).decode("utf-8", "replace"), cure)
+
+    def reset(self) -> None:
+        """Forgets what a model with state has kept: the next call begins as the first one did."""
+        with self._lock:
+            if self._model is None:
+                raise EdgeError(str(self.path), "the model is closed", "load it again")
+            if hasattr(self._library, "edge_reset"):  # files built before models had state have nothing to forget
+                self._library.edge_reset(ctypes.c_void_p(self._model))
 
     def close(self) -> None:
         """Gives back memory, threads and the library; a second time does nothing."""
@@ -109,12 +152,17 @@ def run_at(artifact: Artifact, place: Place, inputs: Mapping[str, Array], thread
 
 def in_order(inputs: Mapping[str, Array], tensors: tuple[Tensor, ...], path: Path) -> list[Array]:
     """The inputs as the model wants them: all there, none else, each of its dtype and shape."""
+    require_names(inputs, tensors, path)
+    return [np.ascontiguousarray(checked(inputs[t.name], t)) for t in tensors]
+
+
+def require_names(inputs: Mapping[str, object], tensors: tuple[Tensor, ...], path: Path) -> None:
+    """EdgeError when an input is missing or unknown."""
     for name in inputs:
         known(name, tensors, "input", path)
     missing = [t.name for t in tensors if t.name not in inputs]
     if missing:
         raise EdgeError(str(path), f"no value for input {', '.join(repr(n) for n in missing)}", described(tensors))
-    return [np.ascontiguousarray(checked(inputs[t.name], t)) for t in tensors]
 
 
 def known(name: str, tensors: tuple[Tensor, ...], what: str, path: Path) -> None:
@@ -130,18 +178,44 @@ def described(tensors: tuple[Tensor, ...]) -> str:
 def checked(array: Array, tensor: Tensor) -> Array:
     if not isinstance(array, np.ndarray):
         raise EdgeError(tensor.name, f"a {type(array).__name__} is not a numpy array", f"numpy.asarray(x, '{tensor.dtype}')")
-    if array.dtype != np.dtype(tensor.dtype):
-        raise EdgeError(tensor.name, f"{array.dtype} instead of {tensor.dtype}", f"x.astype('{tensor.dtype}')")
-    if array.shape != tensor.shape:
-        cure = f"x.reshape{tensor.shape}" if array.size == int(np.prod(tensor.shape)) else "build it for another --input-shape"
-        raise EdgeError(tensor.name, f"shape {array.shape} instead of {tensor.shape}", cure)
+    require_fit(array.dtype, array.shape, tensor)
     return array
+
+
+def require_fit(dtype: np.dtype[np.generic], shape: tuple[int, ...], tensor: Tensor) -> None:
+    """EdgeError when an array of that dtype and shape is not what the tensor takes."""
+    if dtype != np.dtype(tensor.dtype):
+        raise EdgeError(tensor.name, f"{dtype} instead of {tensor.dtype}", f"x.astype('{tensor.dtype}')")
+    if shape != tensor.shape:
+        cure = f"x.reshape{tensor.shape}" if math.prod(shape) == math.prod(tensor.shape) else "build it for another --input-shape"
+        raise EdgeError(tensor.name, f"shape {shape} instead of {tensor.shape}", cure)
 
 
 def writable(array: Array, tensor: Tensor) -> Array:
     if not (checked(array, tensor).flags.c_contiguous and array.flags.writeable):
         raise EdgeError(tensor.name, "an out array must be C-contiguous and writable", "leave it out to get a fresh one")
     return array
+
+
+def require_apart(arrays: Mapping[str, Array]) -> None:
+    """EdgeError when two output arrays share memory: each would overwrite the other."""
+    for (one, a), (other, b) in itertools.combinations(arrays.items(), 2):
+        if np.may_share_memory(a, b):
+            raise EdgeError(other, f"its out array shares memory with that of '{one}'", "give each output an array of its own")
+
+
+def within_int(threads: int) -> int:
+    """A number of threads that C's int holds; the library takes no more than 256 anyhow."""
+    return max(0, min(threads, 1 << 30))
+
+
+def forget_other_threads() -> None:
+    """In a forked child: whoever held a lock lives in the parent only, and nobody would release it here."""
+    for net in list(OPEN):
+        net._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=forget_other_threads)
 
 
 def pointers(arrays: list[Array]) -> ctypes.Array[ctypes.c_void_p]:

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from edge.errors import ToolFailed
+from edge.stage import Say, Stage, silent
 from edge.targets.host import user_folder
 from edge.targets.profile import Profile
 
@@ -30,6 +31,7 @@ ARCH_STEPS = {"aarch64": ("-mllvm", "-enable-misched=false", "-mllvm", "-enable-
 RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-s", "-Wl,--gc-sections")
 ZIG_CACHE = "ZIG_GLOBAL_CACHE_DIR"  #: zig's own variable
+LINK_SECONDS, FIRST_SECONDS = 5.0, 90.0  #: of linking, by experience; and where zig builds the C libraries first
 LAST_LINES = 6  #: of a compiler's complaint that are shown
 
 
@@ -68,7 +70,18 @@ def cache_folder() -> Path:
 
 def first_use(profile: Profile) -> str:
     """What to tell a user who waits: zig builds a target's C libraries once, half a minute to a minute each; '' when it has them."""
-    return "" if _mark(profile).exists() else f"; for the first time also C libraries for {profile.arch}, about a minute, once"
+    return "" if known(profile) else f"; for the first time also C libraries for {profile.arch}, about a minute, once"
+
+
+def known(profile: Profile) -> bool:
+    """Has zig the target's C libraries?"""
+    return _mark(profile).exists()
+
+
+def doing(profile: Profile) -> str:
+    """What a user is told while the levels are compiled."""
+    names = [level.name for level in profile.levels]
+    return f"compiling level{'s' * (len(names) > 1)} {' '.join(names)}"
 
 
 def _mark(profile: Profile) -> Path:
@@ -90,13 +103,13 @@ def lay_out(files: Mapping[str, str], folder: Path) -> None:
         shutil.copyfile(source, folder / source.name)
 
 
-def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) -> Binaries:
-    """Compile and link in `folder`, which afterwards also holds the C sources.
+def compile_program(profile: Profile, files: Mapping[str, str], folder: Path, say: Say = silent) -> Binaries:
+    """Compile and link in `folder`, which afterwards also holds the C sources.  say: told how far it is.
 
     The runtime is compiled as it is linked: zig remembers its objects from the last build, and two calls cost less than forty.
     """
     lay_out(files, folder)
-    steps = compile_steps(profile, files, folder)
+    steps = compile_steps(profile, files, folder, say)
     base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
     runtime = runtime_sources()
     library = [name for name in runtime if not name.startswith("runner_")]
@@ -105,13 +118,14 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path) ->
         ("-target", profile.runner, base, *shared, *runtime, "-static", "-o", "runner"),
         ("-target", profile.library, base, *shared, *library, "-shared", "-Wl,-soname,libmodel.so", "-o", "libmodel.so"),
     ]
+    say(Stage(f"linking the program and the library{first_use(profile)}", seconds=LINK_SECONDS if known(profile) else FIRST_SECONDS))
     run(links, folder)
     with suppress(OSError):  # a cache that is gone or full costs the next user a sentence
         _mark(profile).touch()
     return Binaries((folder / "runner").read_bytes(), (folder / "libmodel.so").read_bytes())
 
 
-def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path) -> list[Path]:
+def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path, say: Say = silent) -> list[Path]:
     """The objects of every level's steps.  folder: as `lay_out` left it."""
     units = [
         (level, Path(name).stem)
@@ -120,7 +134,8 @@ def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path) -> l
         if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")
     ]
     flags = (*COMMON, *STEPS, *ARCH_STEPS.get(profile.arch, ()))
-    run([("-target", profile.runner, f"-mcpu={level.cpu}", *flags, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units], folder)
+    jobs = [("-target", profile.runner, f"-mcpu={level.cpu}", *flags, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units]
+    run(jobs, folder, say, doing(profile))
     return [folder / f"{unit}.o" for _, unit in units]
 
 
@@ -129,7 +144,8 @@ def runtime_sources() -> list[str]:
     return sorted(path.name for path in (HERE / "runtime").glob("*.c"))
 
 
-def run(jobs: Sequence[Sequence[str]], folder: Path) -> None:
+def run(jobs: Sequence[Sequence[str]], folder: Path, say: Say = silent, doing: str = "") -> None:
     """Several compilers side by side, as many as there are CPUs."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda job: zig(job, folder), jobs))
+        for done, _ in enumerate(pool.map(lambda job: zig(job, folder), jobs), 1):
+            say(Stage(f"{doing}: {done} of {len(jobs)} files", share=done / len(jobs)))

@@ -63,17 +63,32 @@ DRIVER = """
 #include "program.h"
 static void *get(FILE *f, size_t n) { void *p = malloc(n ? n : 1); if (!p || fread(p, 1, n, f) != n) exit(9); return p; }
 static void *aligned(size_t n) { return aligned_alloc(64, (n + 127) / 64 * 64); }
-static void run(const struct edge_step *steps, int n, size_t arena, size_t weights, int ins, const size_t *in,
+static void walk(const struct edge_step *steps, int at, int end, const struct edge_region *r, int n, int k, struct edge_memory *m) {
+    for (; at < end; at++) {
+        if (k < n && r[k].first == at) {
+            for (m->trip[k] = 0; m->trip[k] < r[k].trips; m->trip[k]++) walk(steps, at, at + r[k].count, r, n, k + 1, m);
+            at += r[k].count - 1;
+            while (k < n && r[k].first <= at) k++;
+        } else {
+            for (int c = steps[at].chunks - 1; c >= 0; c--) steps[at].run(m, c, c + 1);
+        }
+    }
+}
+static void run(const struct edge_step *steps, int n, const struct edge_region *regions, int n_regions,
+                size_t arena, size_t weights, int ins, const size_t *in,
                 int outs, const size_t *out, FILE *f, FILE *g) {
-    struct edge_memory m;
+    struct edge_memory m; struct edge_fault fault = {0};
+    int64_t trip[16] = {0};
+    m.trip = trip;
     const void *inputs[8]; void *outputs[8];
     m.arena = memset(aligned(arena), 0xff, arena);  /* NaN everywhere: a number nobody wrote does not stay hidden */
     unsigned char *w = aligned(weights);
     if (fread(w, 1, weights, f) != weights) exit(8);
-    m.weights = w; m.inputs = inputs; m.outputs = outputs;
+    m.fault = &fault; m.weights = w; m.inputs = inputs; m.outputs = outputs;
     for (int i = 0; i < ins; i++) inputs[i] = get(f, in[i]);
     for (int i = 0; i < outs; i++) outputs[i] = malloc(out[i] ? out[i] : 1);
-    for (int s = 0; s < n; s++) for (int c = steps[s].chunks - 1; c >= 0; c--) steps[s].run(&m, c, c + 1);
+    walk(steps, 0, n, regions, n_regions, 0, &m);
+    if (fault.step) { fprintf(stderr, "%s: index %d of %d\\n", steps[fault.step - 1].name, (int)fault.index, (int)fault.size); exit(6); }
     for (int i = 0; i < outs; i++) { fwrite(outputs[i], 1, out[i], g); free(outputs[i]); }
     for (int i = 0; i < ins; i++) free((void *)inputs[i]);
     free(w); free(m.arena);
@@ -119,17 +134,23 @@ def wrong(cases: Sequence[Case], results: Sequence[Sequence[Array]], rtol: float
     return found
 
 
-def planned(case: Case, core: Core, level: str = "level") -> Plan:
-    """Through the passes, as a user's model goes."""
+def planned(case: Case, core: Core, level: str = "level", *, fast: bool = True) -> Plan:
+    """Through the passes, as a user's model goes.  fast: False for the generic loops alone."""
     model = ir.serde.deserialize_model(case.model)
     from edge.graph import infer
 
-    return plan.make(passes.optimize(lift(infer(model, strict=False), "case")), {level: core})
+    return plan.make(passes.optimize(lift(infer(model, strict=False), "case")), {level: core}, fast=fast)
 
 
-def run_compiled(cases: Sequence[Case], level: Level, folder: Path) -> list[list[Array]]:
+def regions_of(p: Plan) -> str:
+    """The C of a plan's regions: a table and its length."""
+    rows = ", ".join(f'{{"", {r.first}, {r.steps}, {r.trips}}}' for r in p.regions)
+    return f"(struct edge_region[]){{{rows}}}, {len(p.regions)}" if rows else "NULL, 0"
+
+
+def run_compiled(cases: Sequence[Case], level: Level, folder: Path, *, fast: bool = True) -> list[list[Array]]:
     """The outputs of every case, computed by the generated C."""
-    plans = [planned(case, level.core, f"c{i}") for i, case in enumerate(cases)]
+    plans = [planned(case, level.core, f"c{i}", fast=fast) for i, case in enumerate(cases)]
     files = {f"case_{i}.c": codegen.emit(p, {f"c{i}": ()}, "test", codegen.Vectors(), split=False)[f"steps_c{i}.c"] for i, p in enumerate(plans)}
     calls, data = [], bytearray()
     for i, (case, p) in enumerate(zip(cases, plans, strict=True)):
@@ -137,7 +158,8 @@ def run_compiled(cases: Sequence[Case], level: Level, folder: Path) -> list[list
         outs = [p.buffers[n].size for n in p.delivered]
         packed = codegen.packed_weights(p)
         calls.append(
-            f"run(edge_steps_c{i}, {len(p.steps)}, {p.arena_bytes}, {len(packed)}, {len(sizes)}, (size_t[]){{{', '.join(map(str, sizes))}}},"
+            f"run(edge_steps_c{i}, {len(p.steps)}, {regions_of(p)},"
+            f" {p.arena_bytes}, {len(packed)}, {len(sizes)}, (size_t[]){{{', '.join(map(str, sizes))}}},"
             f" {len(outs)}, (size_t[]){{{', '.join(map(str, outs))}}}, f, g);"
         )
         data += packed + b"".join(case.inputs[n].tobytes() for n in p.inputs)

@@ -63,6 +63,12 @@ def skipping() -> Generator[None, object, object]:
         pytest.skip(f"{name} is not installed (apt-get install {package})")
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine adds no lines of progress to what a test compares; tests/test_progress.py sets its own."""
+    monkeypatch.setattr("edge.cli.progress.PATIENCE", float("inf"))
+
+
 @pytest.fixture
 def plug() -> Iterator[Plug]:
     """plug(answer) is a serial line at whose end answer(heard) speaks; closed after the test."""
@@ -80,6 +86,7 @@ def plug() -> Iterator[Plug]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden C of tests/golden anew")
     parser.addoption("--skips-allowed", metavar="FILE", type=Path, help="print every skip; fail on one this file does not expect")
 
 

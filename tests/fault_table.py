@@ -30,7 +30,8 @@ right, and, on the made-up faults, whether the next flash succeeds. *a faulty li
 (`tests/test_faults.py`); *a board*: a Raspberry Pi 3 played by QEMU, on which root does the damage (`tests/test_virtual_faults.py`);
 *a made-up meter*: no figure of energy, and why (`tests/test_gauges.py`). Faults of ssh's keys, hosts and configuration are in
 `tests/test_ssh.py` and `tests/test_ssh_config.py`, of consoles in `tests/test_serial_prompts.py`, of adb's server in `tests/test_adb.py`;
-cards and images have a table of their own below. `tests/versions.py` makes random sequences of flash, rollback, power cut, full disk and
+cards and images have a table of their own below; models, artifacts and other files from outside: `tests/test_hostile_*.py` and
+[SECURITY.md](../SECURITY.md). `tests/versions.py` makes random sequences of flash, rollback, power cut, full disk and
 damaged file; `tests/test_power.py` cuts the power at every command of a flash and of a rollback, `tests/test_flash_virtual.py` kills the
 board in the middle of one. ROOT, JOB, NEW, NEW.EDGE, SIZE and PID stand for what differs from day to day."""
 

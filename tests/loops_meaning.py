@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.words.dtype import Dtype
-from edge.words.loops import POSITIONS, Instruction, Kind, Loops, Reduce
+from edge.words.loops import POSITIONS, Index, Instruction, Kind, Loops, Reduce
 from edge.words.scalar import FLOATS, SCALARS
 
 Array = NDArray[np.generic]
@@ -20,16 +20,20 @@ class BadIndex(Exception):
     """An index from data lies outside its axis."""
 
 
-def evaluate(loops: Loops, inputs: Sequence[Array], elements: int) -> Array:
-    """The flat output of `elements` elements, those that are not written being 0."""
-    y = np.zeros(elements, loops.dtype)
+def evaluate(loops: Loops, inputs: Sequence[Array], elements: int, start: Array | None = None) -> Array:
+    """The flat output of `elements` elements, those that are not written being those of `start`, or 0."""
+    y = np.zeros(elements, loops.dtype) if start is None else start.copy()
     for result in product(*map(range, loops.space[: loops.results])):
         values = []
         for reduced in product(*map(range, loops.space[loops.results :])):
             values.append(_run(loops.code, inputs, (*result, *reduced), None))
             if loops.scan:
                 y[_place(loops, (*result, *reduced))] = _finish(loops, values)
-        if not loops.scan:
+        if loops.place:
+            found = _values(loops.code, inputs, result, None)
+            at = _place(loops, result) + sum(_inside(found[index.value], index) * index.stride for index in loops.place)
+            y[at] = SCALARS[loops.onto].meaning(y[at], found[-1]).astype(loops.dtype) if loops.onto else found[-1]
+        elif not loops.scan:
             y[_place(loops, result)] = _finish(loops, values) if loops.reduced else values[0]
     return y
 
@@ -60,12 +64,24 @@ def _reduced(reduce: Reduce | None, values: Array) -> np.generic:
 
 
 def _run(code: Sequence[Instruction], inputs: Sequence[Array], point: Sequence[int], carry: np.generic | None) -> np.generic:
+    return _values(code, inputs, point, carry)[-1][()]
+
+
+def _values(code: Sequence[Instruction], inputs: Sequence[Array], point: Sequence[int], carry: np.generic | None) -> list[Array]:
     found: list[Array] = []
     with np.errstate(all="ignore"):
         for item in code:
             value = _value(item, found, inputs, point, carry)
             found.append(np.asarray(value).astype(item.dtype))
-    return found[-1][()]
+    return found
+
+
+def _inside(value: Array, index: Index) -> int:
+    """The place along an axis that an index means."""
+    given = int(value)
+    if not -index.size <= given < index.size:
+        raise BadIndex
+    return given % index.size
 
 
 def _value(item: Instruction, found: Sequence[Array], inputs: Sequence[Array], point: Sequence[int], carry: np.generic | None) -> object:
@@ -82,10 +98,7 @@ def _value(item: Instruction, found: Sequence[Array], inputs: Sequence[Array], p
         return SCALARS[item.name].meaning(*args)
     at = item.offset + sum(i * stride for i, stride in zip(point, item.strides, strict=False))
     for index in item.index:
-        given = int(found[index.value])
-        if not -index.size <= given < index.size:
-            raise BadIndex
-        at += given % index.size * index.stride
+        at += _inside(found[index.value], index) * index.stride
     return inputs[item.operand][at]
 
 

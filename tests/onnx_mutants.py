@@ -1,20 +1,12 @@
 """Mutants of .onnx files: what a careless exporter, a bad copy or an attacker could change, field by field, from a seed.
 
-    python tests/onnx_mutants.py 20000 [--seed N] [--keep DIR]
-
-reads that many mutants as `edge build` does, up to the plan, and prints what comes out besides EdgeError: there must be nothing.
+They are read as `edge build` does, up to the plan.  See fuzz.py.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
+import functools
 import random
-import resource
-import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +17,7 @@ from google.protobuf.message import Message
 from edge import converters, passes, plan, targets
 from edge.errors import EdgeError
 from edge.graph.reading import messages
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from graphs import proto
 
 EXTREMES = (0, 1, -1, 2, 7, 8, 9, 255, 2**15, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, -(2**31), -(2**63))
@@ -49,7 +41,7 @@ TEXTS = (
     "edge",
     "ai.onnx",
 )
-SECONDS, BYTES, SMALL = 10.0, 6 << 30, 1 << 20
+ENDING, SMALL = ".onnx", 1 << 20
 
 
 def seeds() -> list[onnx.ModelProto]:
@@ -90,13 +82,13 @@ def seeds() -> list[onnx.ModelProto]:
     return [conv, sized, branch, old, slices, external]
 
 
-def mutant(model: onnx.ModelProto, draw: random.Random, others: list[onnx.ModelProto]) -> onnx.ModelProto:
+def changed(model: onnx.ModelProto, draw: random.Random, others: list[onnx.ModelProto]) -> onnx.ModelProto:
     """One to three changes of random fields."""
-    changed = onnx.ModelProto.FromString(model.SerializeToString())
+    made = onnx.ModelProto.FromString(model.SerializeToString())
     for _ in range(draw.randint(1, 3)):
-        parts = [item for item in messages(changed) if item.DESCRIPTOR.fields]
+        parts = [item for item in messages(made) if item.DESCRIPTOR.fields]
         draw.choice(CHANGES)(draw.choice(parts), draw, others)
-    return changed
+    return made
 
 
 def _fields(item: Message) -> list[object]:
@@ -198,39 +190,30 @@ CHANGES: tuple[Callable[[Message, random.Random, list[onnx.ModelProto]], None], 
 )  # fmt: skip
 
 
-def folder(path: Path) -> Path:
+def prepare(folder: Path) -> Path:
     """Data for external tensors: a file, a link out, a hard link, a folder."""
-    inside = path / "inside"
+    inside = folder / "inside"
     (inside / "dir").mkdir(parents=True)
-    (path / "outside.bin").write_bytes(b"\0" * 4096)
+    (folder / "outside.bin").write_bytes(b"\0" * 4096)
     (inside / "w.bin").write_bytes(b"\0" * 4096)
-    (inside / "link.bin").symlink_to(path / "outside.bin")
-    (inside / "hard.bin").hardlink_to(path / "outside.bin")
+    (inside / "link.bin").symlink_to(folder / "outside.bin")
+    (inside / "hard.bin").hardlink_to(folder / "outside.bin")
     return inside
 
 
-def outcome(data: bytes, inside: Path) -> str:
-    """'' for a plan, the refusal's words, or '!' and the traceback's end for what must not be."""
-    path = inside / "net.onnx"
-    path.write_bytes(data)
-    began = time.monotonic()
-    try:
-        source = _read(path)
-        graph = passes.optimize(source.model)
-        plan.make(graph, CORES)
-        source.run({v.name: np.ones(v.shape.numpy(), v.dtype.numpy()) for v in source.model.graph.inputs if np.prod(v.shape.numpy()) < SMALL})
-    except EdgeError as error:
-        text = str(error)
-        bad = "" if text.isprintable() else "!not one printable line: "
-    except Exception as error:  # noqa: BLE001  what must not happen is what is looked for
-        frame = next((f for f in reversed(traceback.extract_tb(error.__traceback__)) if "/sdk/" in f.filename or "/converters/" in f.filename), None)
-        place = f"{Path(frame.filename).name}:{frame.lineno}" if frame else "?"
-        return f"!{place} {type(error).__name__}: {str(error)[:160]}"
-    else:
-        text, bad = "", ""
-    if time.monotonic() - began > SECONDS:
-        return f"!took {time.monotonic() - began:.0f} s"
-    return bad + text
+GOOD = functools.cache(seeds)
+
+
+def mutant(draw: random.Random) -> bytes:
+    return changed(draw.choice(GOOD()), draw, GOOD()).SerializeToString()
+
+
+def read(path: Path) -> None:
+    """Up to the plan, and once through the original."""
+    source = _read(path)
+    graph = passes.optimize(source.model)
+    plan.make(graph, CORES)
+    source.run({v.name: np.ones(v.shape.numpy(), v.dtype.numpy()) for v in source.model.graph.inputs if np.prod(v.shape.numpy()) < SMALL})
 
 
 def _read(path: Path) -> converters.Source:
@@ -243,33 +226,3 @@ def _read(path: Path) -> converters.Source:
 
 
 CORES = cores_of(targets.load("rpi4"))
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("count", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="a folder for one mutant of each kind that is wrong")
-    args = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
-    good, wrong, kinds = seeds(), collections.Counter[str](), collections.Counter[str]()
-    with tempfile.TemporaryDirectory() as name:
-        inside = folder(Path(name))
-        for index in range(args.count):
-            draw = random.Random(f"{args.seed}/{index}")
-            data = mutant(draw.choice(good), draw, good).SerializeToString()
-            said = outcome(data, inside)
-            kinds["planned" if not said else "wrong" if said.startswith("!") else "refused"] += 1
-            if said.startswith("!"):
-                key = " ".join(said.split()[:2])
-                wrong[key] += 1
-                if wrong[key] == 1:
-                    print(index, said, flush=True)
-                    if args.keep:
-                        (args.keep / f"{args.seed}-{index}.onnx").write_bytes(data)
-    print(dict(kinds), dict(wrong))
-    return bool(wrong)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -96,6 +96,7 @@ def wrong_manifests() -> list[tuple[dict[str, object], str]]:
         ({"payloads": [payload(words=["-x y"])]}, f"payload 'native': format, kind, front or words are none that edge writes ({cure})"),
         ({"payloads": [payload(can=["fly"])]}, f"payload 'native': unknown ability 'fly' ({cure})"),
         ({"inputs": [{"name": "x", "shape": [0], "dtype": "float99"}]}, f"tensor x: dtype float99; tensor x: shape (0,) ({cure})"),
+        ({"inputs": [{"name": "x", "shape": [32], "dtype": "bit"}]}, f"tensor x: dtype bit ({cure})"),
         ({"inputs": [{"name": "x", "shape": [1 << 40], "dtype": "int8"}]}, f"tensor x: shape (1099511627776,) ({cure})"),
         ({"outputs": []}, f"no outputs ({cure})"),
         ({"model": {"origin": "m", "sha256": "../x"}}, f"model.sha256: '../x' is not a sha256 ({cure})"),
@@ -131,7 +132,7 @@ def test_a_plan_survives_json() -> None:
     levels = {"v4": Level((Schedule((("mr", 4),), 3),), ("v4",))}
     constant = Constant("w", np.arange(6, dtype=np.int8).reshape(2, 3), "w", (5,), (1,), (2, 3), (0, 1), 64)
     buffers = {"x": Buffer("x", (1, 4, 2, 2), Dtype.F32, Layout(16)), "y": Buffer("y", (1, 2), Dtype.S8, place=Place.OUTPUT)}
-    plan = Plan("p", (step,), buffers, {"w": constant}, ("x",), ("y",), 128, (State("a", "b"),), levels=levels)
+    plan = Plan("p", (step,), buffers, {"w": constant}, ("x",), ("y",), 128, (State("y", "x"),), levels=levels)
     assert plan_from_json(plan_to_json(plan), "p") == plan
     assert plan_from_json(plan_to_json(plan), "p").steps[0].numbers == step.numbers
     weights = np.frombuffer(bytes(64) + bytes(range(6)), np.uint8)

@@ -14,7 +14,7 @@ from edge.cli.group import command_of
 from edge.cli.words import check
 from house import ROOT
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/devices.md", "docs/meters.md", "docs/mlperf.md", "CHANGELOG.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/devices.md", "docs/meters.md", "docs/mlperf.md", "docs/pictures.md", "CHANGELOG.md")
 
 
 def lines(page: str) -> list[str]:

@@ -349,6 +349,7 @@ LOST = [
     (nn.AvgPool2d((2, 3), (3, 2), (1, 0), divisor_override=5), (2, 3, 7, 9)),
     (nn.AvgPool3d(2, 3, 1, ceil_mode=True, divisor_override=7), (1, 2, 5, 6, 7)),
     (Pool(), (1, 2, 4, 4)),
+    (nn.RReLU(0.1, 0.5), (2, 8)),
 ]
 
 
@@ -362,6 +363,13 @@ def test_what_the_exporter_loses_is_said_otherwise(module: nn.Module, shape: tup
     wanted, found = source.run(inputs), graph.evaluate(passes.optimize(source.model), inputs)
     assert all(difference(found[name], wanted[name]) < 1e-6 for name in wanted)
     assert all(difference(found[name], array) < 1e-6 for name, array in source.layers(inputs, list(wanted)).items())
+
+
+def test_an_output_keeps_the_name_of_what_is_said_otherwise() -> None:
+    source = converters.read(nn.AvgPool2d(2, divisor_override=1), example_inputs=torch.ones(1, 1, 2, 2))
+    x = np.ones((1, 1, 2, 2), np.float32)
+    assert {name: array.tolist() for name, array in source.run({"input": x}).items()} == {"avg_pool2d": [[[[4.0]]]]}
+    assert source.layers({"input": x}, ["avg_pool2d"])["avg_pool2d"].tolist() == [[[[4.0]]]]
 
 
 def test_what_the_exporter_changes_is_refused_where_torch_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

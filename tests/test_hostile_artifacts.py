@@ -8,6 +8,7 @@ import json
 import shutil
 import struct
 import subprocess
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -199,6 +200,16 @@ def manifest_changes() -> list[tuple[Callable[[dict[str, Any]], object], str | N
         (lambda m: m["payloads"][0].update(entries=["graph"]), f"holds no 'graph' {DAMAGED}"),
         (lambda m: m.update(labels="lab"), f"holds no 'lab' {DAMAGED}"),
         (lambda m: m.update(weights_bytes=1), f"weights.bin is not as its manifest says {DAMAGED}"),
+        (lambda m: m["vectors"].update(rtol=10**400), f"manifest.json is not JSON: a number of 401 digits {foreign}"),
+        (lambda m: m.update(macs=10**4000), f"manifest.json is not JSON: a number of 4001 digits {foreign}"),
+        (lambda m: m["vectors"].update(rtol=-1), f"vectors.rtol: -1.0 {foreign}"),
+        (lambda m: m["vectors"].update(rtol={"float": "inf"}), f"vectors.rtol: inf {foreign}"),
+        (lambda m: m.update(name="\ud800"), f"manifest.json.name: a text with half a character in it {foreign}"),
+        (lambda m: m.update(files={"\ud800": other}), f"manifest.json.files. : a text with half a character in it {foreign}"),
+        (lambda m: m["inputs"][0].update(shape=[1] * 100), f"tensor x: shape of 100 dimensions {foreign}"),
+        (lambda m: m["inputs"][0].update(shape=[10**18] * 8), f"tensor x: shape {(10**18,) * 8} {foreign}"),
+        (lambda m: m["inputs"][0].update(name="a\0b"), f"tensor 'a b': a name with a NUL in it, or none {foreign}"),
+        (lambda m: m["inputs"][0].update(dtype="V0"), f"tensor x: dtype V0 {foreign}"),
     ]  # fmt: skip
 
 
@@ -206,6 +217,40 @@ def manifest_changes() -> list[tuple[Callable[[dict[str, Any]], object], str | N
 def test_a_changed_manifest_is_refused(good: bytes, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str | None) -> None:
     text = refusal(tmp_path / "m.edge", with_manifest(good, tmp_path, change))
     assert text.startswith("manifest.json is not JSON: ") if message is None else text == message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.update(dtype="V0"), "constant 'w' has dtype 'V0'"),
+        (lambda w: w.update(dtype="O"), "constant 'w' has dtype 'O'"),
+        (lambda w: w.update(packed=[1] * 100), "constant 'w' has shape of 100 dimensions at 0"),
+        (lambda w: w.update(packed=[2**62, 2**62, 0]), f"constant 'w' has shape {(2**62, 2**62, 0)} at 0"),
+        (lambda w: w.update(offset=-4), "constant 'w' has shape (4, 256) at -4"),
+        (lambda w: w.update(offset=4), "constant 'w' lies past the end of weights.bin"),
+    ],
+)
+def test_constants_that_cannot_be(good: bytes, tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str) -> None:
+    data = with_manifest(good, tmp_path, lambda m: change(m["plan"]["constants"]["w"]))
+    (tmp_path / "m.edge").write_bytes(data)
+    with pytest.raises(EdgeError) as error:
+        artifact.open(tmp_path / "m.edge").plan  # noqa: B018  it is made here
+    assert str(error.value) == f"{tmp_path}/m.edge: {message} (build it again with this edge)"
+
+
+def test_what_is_long_is_refused_before_it_is_worked_on(good: bytes, tmp_path: Path) -> None:
+    """A shape of long numbers, a hundred thousand keys, a million mistakes: none may take seconds."""
+
+    def much(m: dict[str, Any]) -> None:
+        m["inputs"][0]["shape"] = [10**18] * 20_000
+        m.update({f"key{i}": i for i in range(20_000)})
+        m["levels"] = [0] * 200_000
+
+    data = with_manifest(good, tmp_path, much)
+    began = time.process_time()
+    text = refusal(tmp_path / "m.edge", data)
+    assert time.process_time() - began < 10  # minutes, where it is worked on: no measurement of ours
+    assert len(text) < 1000
 
 
 def test_without_the_hashes_a_start_is_quick_but_the_form_is_checked(good: bytes, tmp_path: Path) -> None:

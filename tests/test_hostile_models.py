@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -319,75 +317,6 @@ class Harm:
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.mkdir, (str(self.path),)
-
-
-@pytest.fixture
-def pt2(tmp_path: Path) -> Path:
-    torch = pytest.importorskip("torch")
-    torch.export.save(torch.export.export(torch.nn.Linear(3, 2).eval(), (torch.zeros(1, 3),)), tmp_path / "good.pt2")
-    return Path(tmp_path / "good.pt2")
-
-
-def rewrite(path: Path, change: Callable[[str, bytes], bytes]) -> Path:
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(path.with_name("net.pt2"), "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            new.writestr(name, change(name, old.read(name)))
-    return path.with_name("net.pt2")
-
-
-def test_pt2_that_holds_code(pt2: Path) -> None:
-    harm = pickle.dumps(Harm(pt2.parent / "harm"), protocol=2)
-
-    def change(name: str, data: bytes) -> bytes:
-        if name.endswith("weights_config.json"):
-            return data.replace(b'"use_pickle": false', b'"use_pickle": true')
-        return harm if name.endswith(("weight_0", "model.pt")) else data
-
-    assert refusal(rewrite(pt2, change)) == "net.pt2: holds code, not tensors (only plain tensors are loaded)"
-    assert not (pt2.parent / "harm").exists()
-
-
-def test_pt2_with_an_opaque_object(pt2: Path) -> None:
-    def change(name: str, data: bytes) -> bytes:
-        return data.replace(b'"weight_0"', b'"opaque_obj_0"') if name.endswith("weights_config.json") else data
-
-    assert refusal(rewrite(pt2, change)) == "net.pt2: member 'opaque_obj_0' holds code, not tensors (only plain tensors are loaded)"
-
-
-def test_pt2_with_symbolic_sizes(pt2: Path) -> None:
-    def change(name: str, data: bytes) -> bytes:
-        return b'{"expr_str": "__import__(1)"}' if name.endswith("models/model.json") else data
-
-    assert refusal(rewrite(pt2, change)) == "net.pt2: has the symbolic size '__import__(1)' (export it with static shapes)"
-
-
-def test_pt2_that_is_a_bomb(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "net.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a/big", b"\0" * 30_000_000)
-    size = (tmp_path / "net.pt2").stat().st_size
-    assert refusal(tmp_path / "net.pt2") == f"net.pt2: unpacks {size} bytes into 30000000 in 1 members (that is no model)"
-
-
-@pytest.mark.parametrize(("keep", "message"), [
-    (0.5, "net.pt2: is no .pt2 archive, or a truncated one (copy or export it again)"),
-    (0.0, "net.pt2: is no .pt2 archive, or a truncated one (copy or export it again)"),
-])  # fmt: skip
-def test_pt2_that_is_truncated(pt2: Path, keep: float, message: str) -> None:
-    data = pt2.read_bytes()
-    (pt2.parent / "net.pt2").write_bytes(data[: int(keep * len(data))])
-    assert refusal(pt2.parent / "net.pt2") == message
-
-
-def test_pt2_with_broken_json(pt2: Path) -> None:
-    path = rewrite(pt2, lambda name, data: b"{" if name.endswith("model.json") else data)
-    assert refusal(path).endswith("model.json' is damaged (copy or export it again)")
-
-
-def test_pt2_options_that_do_not_apply(pt2: Path) -> None:
-    assert refusal(pt2, weights="w.pth") == "w.pth: a .pt2 file carries its own weights (leave --weights out)"
-    assert refusal(pt2, input_shapes={"input": (1, 3)}) == (
-        "good.pt2: its shapes were fixed when it was exported (leave --input-shape out, or export it again)"
-    )
 
 
 def test_weights_that_hold_code(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edge.kernels.record import EPILOGUE, Field, Kernel
 from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.group import Group
+from edge.ops.quantized import INTEGERS
 from edge.targets.profile import CLASSES
 from edge.words.dtype import FACTS, Dtype
 from edge.words.plan import Plan
@@ -66,7 +67,7 @@ def test_a_record_is_its_struct(name: str) -> None:
 def test_every_source_has_a_record_and_an_op() -> None:
     sources = {path.stem for path in SOURCES.glob("*.c")}
     assert sources == {name for name, record in kernels().items() if not record.generic}
-    called = {name for lowering in lowerings().values() for name in lowering.kernels} | {"channels_f32", "copy_u8"}
+    called = {name for lowering in (*lowerings().values(), *INTEGERS.values()) for name in lowering.kernels} | {"channels_f32", "copy_u8"}
     assert called == sources, "channels_f32 and copy_u8 are called by the builder, every other kernel by an op"
 
 
@@ -120,6 +121,8 @@ OTHERS = {
     "silu": ((), lambda x: x / (1 + np.exp(-x))),
     "square": ((), lambda x: x**2),
     "scale_shift": ((2.0, -1.0), lambda x: 2 * x - 1),
+    "binarize": ((), lambda x: 2.0 * (x >= 0) - 1),
+    "binarize_above": ((), lambda x: 2.0 * (x > 0) - 1),
 }
 
 
@@ -257,5 +260,5 @@ def test_steps_name_each_result_once() -> None:
 
 def test_costs_and_types_are_complete() -> None:
     assert all(instructions(activation(kind)) > 0 for kind in ACTIVATIONS)
-    assert set(FACTS) == set(Dtype) and all(np.dtype(d).itemsize * 8 == d.bits for d in Dtype)
+    assert set(FACTS) == set(Dtype) and all(np.dtype(d).itemsize * 8 == d.bits for d in Dtype if d != Dtype.B1)
     assert all(isinstance(field, Field | str) for kernel in kernels().values() for field in kernel.fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -13,7 +13,9 @@ import pytest
 from loops_meaning import Array, BadIndex, evaluate
 
 from edge.codegen.loops_file import function
+from edge.ops.generic.merging import merged
 from edge.targets import toolchain
+from edge.words import bounds
 from edge.words.dtype import Dtype
 from edge.words.loops import Index, Instruction, Kind, Loops, Reduce
 from edge.words.scalar import ANY, FLOATS, INTEGERS, NUMBERS, SCALARS
@@ -33,7 +35,7 @@ class Case:
 
 def run(cases: Sequence[Case], folder: Path) -> list[Array | None]:
     """The outputs of the compiled C; None where it reports a bad index."""
-    parts = ['#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include "scalar.h"\n']
+    parts = ['#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include "program.h"\n#include "scalar.h"\n']
     main, data = [], bytearray()
     for number, case in enumerate(cases):
         dtypes = [*(Dtype(str(a.dtype)) for a in case.inputs), case.loops.dtype]
@@ -44,9 +46,9 @@ def run(cases: Sequence[Case], folder: Path) -> list[Array | None]:
         frees = "".join(f"free(in{number}[{i}]); " for i in range(len(case.inputs)))
         calls = "".join(f", in{number}[{i}]" for i in range(len(case.inputs)))
         main.append(
-            f"  {{ void *in{number}[] = {{{given or '0'}}}; void *y = calloc({size or 1}, 1); int failed = 0; (void)in{number};\n"
-            f"    for (int c = {case.loops.pieces} - 1; c >= 0; c--) f{number}(c, c + 1, &failed, 1{calls}, y);\n"
-            f"    fwrite(&failed, 4, 1, out); fwrite(y, 1, {size}, out); free(y); {frees}}}\n"
+            f"  {{ void *in{number}[] = {{{given or '0'}}}; void *y = calloc({size or 1}, 1); struct edge_fault fault = {{0}}; (void)in{number};\n"
+            f"    for (int c = {case.loops.pieces} - 1; c >= 0; c--) f{number}(c, c + 1, &fault, 1{calls}, y);\n"
+            f"    fwrite(&fault.step, 4, 1, out); fwrite(y, 1, {size}, out); free(y); {frees}}}\n"
         )
         data += b"".join(a.tobytes() for a in case.inputs)
     parts.append("static void *get(FILE *f, size_t n) { void *p = malloc(n ? n : 1); if (!p || fread(p, 1, n, f) != n) exit(9); return p; }\n")
@@ -133,6 +135,20 @@ def cast_cases() -> list[Case]:
     ]
 
 
+def scatter_cases() -> list[Case]:
+    """Updates at places from data, one after the other, whole and onto what lies there; the last index of some is outside."""
+    rng = np.random.default_rng(4)
+    cases = []
+    for dtype in (Dtype.F32, Dtype.S8, Dtype.S64, Dtype.U8):
+        for onto in ("", "add", "mul", "max", "min"):
+            for last in (3, -4, 4, -5):
+                index = np.array([0, 1, 1, 2, -1, last])
+                update = rng.integers(0, 9, 6).astype(dtype)
+                code = (load(Dtype.S64, 0, (3, 1)), load(dtype, 1, (3, 1)))
+                cases.append(Case(Loops((2, 3), code, (0, 4), place=(Index(0, 1, 4),), onto=onto), (index, update), 12))
+    return cases
+
+
 def reduce_cases() -> list[Case]:
     """Every reduction on every type over the last axis of (3, 32), whole and as a scan."""
     rng = np.random.default_rng(2)
@@ -193,6 +209,7 @@ GROUPS = {
     "casts": cast_cases,
     "reductions": reduce_cases,
     "indices": index_cases,
+    "scatters": scatter_cases,
     "random": lambda: [random_case(seed) for seed in range(150)],
 }
 
@@ -202,6 +219,40 @@ GROUPS = {
 def test_the_c_is_what_the_words_mean(group: str, tmp_path: Path) -> None:
     cases = GROUPS[group]()
     assert wrong(cases, run(cases, tmp_path)) == []
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_intervals_hold_every_number(seed: int) -> None:
+    """What `bounds` proves of random loops, on the numbers that their operands really have."""
+    case = random_case(seed)
+    operands = [(a.min().item(), a.max().item()) for a in case.inputs]
+    low, high = bounds.result(case.loops, operands)
+    found = evaluate(case.loops, case.inputs, case.elements)[case.loops.offset :]
+    with np.errstate(all="ignore"):
+        assert all(np.isnan(v) or low <= v.item() <= high or np.isclose(v.item(), (low, high), rtol=1e-6).any() for v in found), (low, high, found)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_merged_axes_compute_the_same(seed: int) -> None:
+    case = random_case(seed)
+    dense = [prod(case.loops.space[i + 1 :]) for i in range(len(case.loops.space))]
+    code = tuple(replace(item, strides=tuple(dense)) if item.kind == Kind.LOAD and seed % 2 else item for item in case.loops.code)
+    code = tuple(replace(item, kind=Kind.NUMBER, number=1) if item.kind == Kind.AXIS and seed % 3 else item for item in code)
+    inputs = [np.resize(a, 2000) for a in case.inputs]
+    loops = replace(case.loops, code=code)
+    fewer = merged(loops)
+    assert fewer.reduced >= bool(loops.reduced) and (seed % 2 == 0 or seed % 3 == 0 or len(fewer.space) <= 2)
+    np.testing.assert_array_equal(evaluate(fewer, inputs, case.elements), evaluate(loops, inputs, case.elements))
+
+
+def test_only_an_index_that_may_leave_its_axis_is_checked() -> None:
+    """Clamped places and loop indices are not; those from data are."""
+    axis = Instruction(Kind.AXIS, Dtype.S64, axis=0)
+    back = (axis, Instruction(Kind.NUMBER, Dtype.S64, number=3), Instruction(Kind.CALL, Dtype.S64, "sub", (1, 0)))
+    operands = [Operand("x0", "b"), Operand("y", "y", Access.WRITE)]
+    for size, checked in ((4, False), (3, True)):
+        loops = Loops((4,), (*back, load(Dtype.F32, 0, (0,), (Index(2, 1, size),))), (1,))
+        assert ("edge_fail" in function("f", loops, operands, [Dtype.F32, Dtype.F32])) == checked
 
 
 def test_the_functions_of_integers_wrap_and_never_trap() -> None:

@@ -29,6 +29,7 @@ db HH[HH]*   : the next of them
 db print     : all of them
 infer N [W=10]: N inferences between two timestamps, after W"""
 LOADED = f"db load 15%db {BYTES}%"
+OUTSIDE = LOADED.replace(BYTES, struct.pack("<3b3f", 99, 0, 127, 0.5, -1.25, 3e9).hex())
 LOADED_SAID = "m-[Expecting 15 bytes]\nm-ready\nm-load-done\nm-ready"
 RESULTS = "m-results-[-128.000,0.000,127.000,0.500,-1.250,3000000000.000,-128.000,0.000,127.000]"
 
@@ -95,6 +96,13 @@ def converse(path: Path, commands: bytes, *words: str) -> str:
         (f"{LOADED}infer%", f"{LOADED_SAID}\n{inference(1, 10)}"),
         (f"{LOADED}infer 7 0%", f"{LOADED_SAID}\n{inference(7, 0)}"),
         (f"{LOADED}infer 2 3%results%", f"{LOADED_SAID}\n{inference(2, 3)}\nm-ready\n{RESULTS}"),
+        (f"{OUTSIDE}infer%", f"{LOADED_SAID}\nm-warmup-start-10\ne-[Copy 'y': index 9 is outside an axis of 3]"),
+        (
+            f"{OUTSIDE}infer 1 0%results%{LOADED}infer%",
+            f"{LOADED_SAID}\nm-warmup-start-0\nm-warmup-done\nm-infer-start-1\nm-lap-us-T\n"
+            "e-[Copy 'y': index 9 is outside an axis of 3]\nm-ready\ne-[No inference yet]\nm-ready\n"
+            f"{LOADED_SAID}\n{inference(1, 10)}",
+        ),
         ("infer 0%", "e-[Inference iterations must be >0]"),
         ("infer -1%", "e-[Inference iterations must be >0]"),
         ("infer 1x%", "e-[Inference iterations must be >0]"),

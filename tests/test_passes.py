@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bit_cases
 import decompositions
 import numpy as np
 import pytest
@@ -42,6 +43,18 @@ BN = {"w": (4, 4, 3, 3), "s": (4,), "b": (4,), "m": (4,), "v": (4,)}
 NORM = "y = BatchNormalization (a, s, b, m, v)"
 SE = "(float[1,8,5,5] x) => (float[1,8,5,5] y)"
 SE_TAIL = "h = Relu (g)  i = Gemm <transB = 1> (h, u, d)  j = Sigmoid (i)  k = Reshape (j, back)  y = Mul (x, k)"
+
+Q, DQ = "QuantizeLinear", "DequantizeLinear"
+Q_X, Q_Y = "q = QuantizeLinear (x, s, z)  r = DequantizeLinear (q, s, z)", "p = QuantizeLinear (a, t, z)  y = DequantizeLinear (p, t, z)"
+Q_W = "v = DequantizeLinear (w8, ws, wz)"
+QUANTIZED = {
+    **const(s=0.03, t=0.05, ws=0.02),
+    "z": np.array(120, np.uint8),
+    "wz": np.array(0, np.int8),
+    "w8": (np.arange(144) % 37 - 18).astype(np.int8).reshape(4, 4, 3, 3),
+    "k": (np.arange(12) * 9 - 50).astype(np.int8).reshape(3, 4),
+    "k2": (np.arange(12) * 9 - 50).astype(np.int8).reshape(4, 3),
+}
 
 CASES: dict[str, list[Case]] = {
     "fold_constants": [
@@ -179,6 +192,8 @@ CASES: dict[str, list[Case]] = {
         Case("x minus zero, over one", f"{X} {{ a = Sub (x, z)  b = Div (a, one)  y = Relu (b) }}", "Relu", const(z=0, one=1)),
         Case("one over x stays", f"{X} {{ y = Div (one, x) }}", "Div", const(one=1), changes=False),
         Case("zeros that broaden stay", "(float[4] x) => (float[2,4] y) { y = Add (x, z) }", "Add", {"z": np.zeros((2, 4), np.float32)}, changes=False),
+        Case("pool of one whose places are read", f"{X.replace('y)', 'y, int64[1,4,8,8] i)')} {{ a, i = MaxPool <kernel_shape = [1,1]> (x)  y = Relu (a) }}", "MaxPool Relu",
+             changes=False),
         Case("pool of one", f"{X} {{ a = AveragePool <kernel_shape = [1,1]> (x)  y = Relu (a) }}", "Relu"),
         Case("clip without bounds", f"{X} {{ a = Clip (x)  y = Relu (a) }}", "Relu"),
     ],
@@ -352,11 +367,40 @@ CASES: dict[str, list[Case]] = {
              "GlobalAveragePool Reshape Gemm Add Relu Gemm Sigmoid Reshape Mul",
              {"w": (2, 8), "c": (2,), "u": (8, 2), "d": (8,), **ints(flat=[1, 8], back=[1, 8, 1, 1])}, changes=False),
     ],
+    "absorb_quantization": [
+        Case("conv, relu", f"{X} {{ {Q_X} {Q_W} c = Conv <pads = [1, 1, 1, 1]> (r, v)  a = Relu (c)  {Q_Y} }}", f"{Q} edge.QConv {DQ}", QUANTIZED),
+        Case("gemm behind a transpose of its weights", f"(float[2,4] x) => (float[2,3] y) {{ {Q_X} u = DequantizeLinear (k, ws, wz)  "
+             f"v = Transpose <perm = [1, 0]> (u)  a = MatMul (r, v)  {Q_Y} }}", f"{Q} edge.QGemm {DQ}", QUANTIZED),
+        Case("bias of floats", f"{X} {{ {Q_X} {Q_W} a = Conv <pads = [1, 1, 1, 1]> (r, v, b)  {Q_Y} }}", f"{Q} edge.QConv {DQ}",
+             {**QUANTIZED, "b": np.arange(4, dtype=np.float32)}),
+        Case("weights that are floats stay", f"{X} {{ {Q_X} a = Conv <pads = [1, 1, 1, 1]> (r, f)  {Q_Y} }}", f"{Q} {DQ} Conv {Q} {DQ}",
+             {**QUANTIZED, "f": (4, 4, 3, 3)}, changes=False),
+        Case("weights quantized in the graph", f"{X} {{ {Q_X} i = QuantizeLinear (f, ws, wz)  v = DequantizeLinear (i, ws, wz)  "
+             f"a = Conv <pads = [1, 1, 1, 1]> (r, v)  {Q_Y} }}", f"{Q} edge.QConv {DQ}", {**QUANTIZED, "f": (4, 4, 3, 3)}),
+        Case("mean of a picture, flattened", f"{X.replace('4,8,8] y', '4] y')} {{ {Q_X} g = ReduceMean <keepdims = 0> (r, axes)  a = Reshape (g, flat)  {Q_Y} }}",
+             f"{Q} edge.QConv Reshape Reshape {DQ}", {**QUANTIZED, **ints(axes=[2, 3], flat=[1, 4])}),
+        Case("residual", f"{X} {{ {Q_X} a = Add (r, r)  {Q_Y} }}", f"{Q} edge.QAdd {DQ}", QUANTIZED),
+        Case("gate", f"{X} {{ {Q_X} a = Mul (r, r)  {Q_Y} }}", f"{Q} edge.QMul {DQ}", QUANTIZED),
+        Case("a function of one number", f"{X} {{ {Q_X} a = Sigmoid (r)  {Q_Y} }}", f"{Q} edge.QTable {DQ}", QUANTIZED),
+        Case("add of a number", f"{X} {{ {Q_X} a = Add (r, s)  {Q_Y} }}", f"{Q} edge.QTable {DQ}", QUANTIZED),
+        Case("maximum, another scale", f"{X.replace('8,8] y', '4,4] y')} {{ {Q_X} a = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)  {Q_Y} }}",
+             f"{Q} edge.QTable MaxPool {DQ}", QUANTIZED),
+        Case("transpose", f"{X} {{ {Q_X} a = Transpose <perm = [0, 1, 3, 2]> (r)  p = QuantizeLinear (a, s, z)  y = DequantizeLinear (p, s, z) }}",
+             f"{Q} Transpose {DQ}", QUANTIZED),
+        Case("softmax stays float", f"{X} {{ {Q_X} a = Softmax (r)  {Q_Y} }}", f"{Q} {DQ} Softmax {Q} {DQ}", QUANTIZED, changes=False),
+        Case("weights alone become floats", f"{X} {{ {Q_W} y = Conv <pads = [1, 1, 1, 1]> (x, v) }}", "Conv", QUANTIZED),
+        Case("QLinearConv", "(uint8[1,4,8,8] x) => (uint8[1,4,6,6] y) { y = QLinearConv (x, s, z, w8, ws, wz, t, z) }", "edge.QConv", QUANTIZED),
+        Case("QLinearMatMul", "(uint8[2,4] x) => (uint8[2,3] y) { y = QLinearMatMul (x, s, z, k2, ws, wz, t, z) }", "edge.QGemm", QUANTIZED),
+        Case("no quantization", f"{X} {{ y = Relu (x) }}", "Relu", changes=False),
+    ],
     "drop_unused": [
         Case("dead node", f"{X} {{ a = Neg (x)  y = Relu (x) }}", "Relu"),
         Case("dead chain and weight", f"{X} {{ a = Mul (x, k)  b = Exp (a)  y = Relu (x) }}", "Relu", const(k=2)),
         Case("all alive", f"{X} {{ y = Relu (x) }}", "Relu", changes=False),
     ],
+    "cancel_straight_through": [Case(*row) for row in bit_cases.CANCEL],
+    "recognise_sign": [Case(*row) for row in bit_cases.SIGN],
+    "binarize": [Case(*row) for row in bit_cases.BINARIZE],
 }  # fmt: skip
 
 

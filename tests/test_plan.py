@@ -262,6 +262,9 @@ ODD: list[tuple[str, str, Weights]] = [
         {"pads": np.array([0, 1, 0, 1]), "k": np.array(-2.5, np.float32)},
     ),
     ("a computed weight", "(float[1,5,9,9] x, float[4,5,3,3] w) => (float[1,4,7,7] y) { y = Conv (x, w) }", {}),
+    ("a computed bias", "(float[3,4] x, float[5] b) => (float[3,5] y) { y = Gemm (x, w, b) }", {"w": (4, 5)}),
+    ("a bias for each row", "(float[3,4] x) => (float[3,5] y) { y = Gemm <transB=1, beta=0.5> (x, w, b) }", {"w": (5, 4), "b": (3, 1)}),
+    ("a matrix on its side", "(float[4,3] x) => (float[3,5] y) { y = Gemm <transA=1, alpha=2.0> (x, w, b) }", {"w": (4, 5), "b": (5,)}),
     ("a maximum of three", "(float[3] x, float[3] p, float[3] q) => (float[3] y) { y = Max (x, p, q) }", {}),
     (
         "seven axes",
@@ -308,6 +311,16 @@ REFUSED: list[tuple[str, Weights, str]] = [
         "(float[4] x) => (float[n] y) { p = Identity (k) y = Pad (x, p) }",
         {"k": np.array([1, 1])},
         "Pad (node 'y'): its widths are computed, not constant (store them as an initializer)",
+    ),
+    (
+        "(float[2,3] x, int64[1] a) => (float[2,1] y) { y = ReduceSum (x, a) }",
+        {},
+        "ReduceSum (node 'y'): its axes are computed, not constant (store them as an initializer)",
+    ),
+    (
+        "(float[2,3] x, int64[1] a) => (float[2,1] y) { y = Slice (x, s, e, a) }",
+        {"s": np.array([0]), "e": np.array([1])},
+        "Slice (node 'y'): its bounds are computed, not constant (store them as an initializer)",
     ),
     (
         "(float16[4] x) => (float16[4] y) { y = Neg (x) }",

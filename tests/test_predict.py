@@ -46,9 +46,9 @@ def test_a_model_for_a_board(net: Path, capsys: Out) -> None:
     assert main(["predict", str(net), "--target", "rpi4", "--threads", "4", "--per-layer"]) == 0
     facts, layers = capsys.readouterr().out.split("\n\n")
     wanted = ("model", "target", "latency", "energy", "memory", "bound by")
-    assert tuple(line[:10].strip() for line in facts.splitlines()) == wanted
-    assert re.search(r"^model +\S+: 0\.138 MMAC in 3 steps\ntarget +rpi4, level a72, 4 threads$", facts, re.MULTILINE)
-    assert all("modelled" in line for line in facts.splitlines() if line.startswith(("latency", "energy")))
+    assert tuple(line[:10].strip() for line in facts.splitlines() if line[0] != " ") == wanted
+    assert re.search(r"^model +\S+: 138 k multiply-adds in 3 steps\ntarget +rpi4, level a72, 4 threads$", facts, re.MULTILINE)
+    assert all("modelled" in line for line in re.sub(r"\n +", " ", facts).splitlines() if line.startswith(("latency", "energy")))
     assert [line.split()[-1] for line in layers.splitlines()[2:]] == ["a", "g", "y"]
 
 
@@ -61,7 +61,7 @@ def test_json_is_all_there_is_and_its_keys_stay(net: Path, capsys: Out) -> None:
     assert (said["kind"], said["energy_mj"]["kind"], said["threads"]) == ("modelled", "modelled", 1)
     assert sorted(said["latency_ms"]) == ["high", "low", "value"]
     assert sorted(said["energy_mj"]) == sorted(["value", "low", "high", "kind", "source", "by_power", "by_operations"])
-    keys = ["name", "op", "kernel", "kernel_class", "ms", "mj", "macs", "computed", "bytes", "cores", "bound"]
+    keys = ["name", "op", "kernel", "kernel_class", "ms", "mj", "macs", "computed", "bytes", "cores", "bound", "scope"]
     assert all(sorted(layer) == sorted(keys) and sorted(layer["bytes"]) == ["dram", "l1", "l2"] for layer in said["layers"])
     assert said == json.loads(json.dumps(edge.predict(net, "rpi4").to_dict()))
 
@@ -88,12 +88,14 @@ def test_an_artifact_is_predicted_by_its_own_plan(edge_file: Path, capsys: Out) 
 def test_inspect_shows_the_modelled_time_of_every_step(edge_file: Path, tmp_path: Path, capsys: Out) -> None:
     assert main(["inspect", str(edge_file)]) == 0
     steps = capsys.readouterr().out.split("\n\n")[2].splitlines()
-    at = steps[0].index("ms, modelled")
-    assert [line[at : at + 12].strip() for line in steps[2:]] == [f"{layer.ms.value:.3f}" for layer in predict(edge_file).layers]
+    at = steps[0].index("ms") - 3
+    assert steps[-1] == "MACs: multiply-adds.  moved: bytes read and written.  ms: modelled, one core."
+    assert [line[at : at + 5].strip() for line in steps[2:-1]] == [f"{layer.ms.value:.3f}" for layer in predict(edge_file).layers]
     for unknown in ("x86-64", "someones-own-board"):
         assert main(["inspect", str(tiny.write(tmp_path / "t.edge", target=unknown))]) == 0
         steps = capsys.readouterr().out.split("\n\n")[2].splitlines()
-        assert {line[at : at + 12].strip() for line in steps[2:]} == {"-"}
+        at = steps[0].index("ms")
+        assert {line[at : at + 2].strip() for line in steps[2:-1]} == {"-"}
 
 
 NEEDS = ", ".join(
@@ -145,11 +147,11 @@ HOSTILE = [
     ("buffers.y.layout", {"block": 1 << 30}, f"buffer 'y' has shape (4, 256), layout blocked{1 << 30}"),
     ("buffers.y.dtype", "object", f"plan.buffers.y.dtype: 'object' is not one of {', '.join(Dtype)}"),
     ("steps.0.macs", -1, "step 'y': macs -1"),
-    ("steps.0.bytes", 10**400, f"step 'y': bytes {10**400}"),
+    ("steps.0.bytes", 10**19, f"step 'y': bytes {10**19}"),
     ("levels.v4.schedules.0.chunks", 1 << 60, f"level 'v4': chunks {1 << 60}"),
     ("levels.v4.schedules", [], "level 'v4' schedules 0 of 3 steps"),
     ("levels", {}, "no levels"),
-    ("steps.0.shape", [["images", 10**400]], f"step 'y': images {10**400}"),
+    ("steps.0.shape", [["images", 10**19]], f"step 'y': images {10**19}"),
     ("steps.1.operands.0.view", [0, -1], "step 'z': channels -1"),
     ("steps.1.operands.0.view", [0], "step 'z': view (0,) of 'y'"),
     ("steps.1.operands.2.buffer", "nowhere", "step 'z' names 'nowhere', which is not there"),

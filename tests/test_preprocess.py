@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.artifact.preprocess import PRESETS, Preprocess, parse, preprocess_from, read_image
+from edge.artifact.preprocess import PRESETS, Preprocess, parse, preprocess_from, read_image, require_input
 from edge.errors import EdgeError
 
 EXAMPLE = "(for example resize=256,crop=224,mean=0.485/0.456/0.406,std=0.229/0.224/0.225)"
@@ -112,7 +112,7 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
 def test_a_picture_that_is_too_large(pillows_own_limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (pip install pillow)")
     image.new("L", (9, 9)).save(tmp_path / "p.png")
-    monkeypatch.setattr("edge.artifact.preprocess.MAX_PIXELS", 80)
+    monkeypatch.setattr("edge.artifact.pictures.MAX_PIXELS", 80)
     monkeypatch.setattr(image, "MAX_IMAGE_PIXELS", pillows_own_limit)
     with pytest.raises(EdgeError) as caught:
         read_image(tmp_path / "p.png", Preprocess())
@@ -126,4 +126,43 @@ def test_a_picture_that_is_cut_short(tmp_path: Path) -> None:
     (tmp_path / "p.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(EdgeError) as caught:
         read_image(tmp_path / "p.png", Preprocess())
-    assert str(caught.value) == f"{tmp_path}/p.png: cannot be read: image file is truncated (give a whole .jpg or .png)"
+    assert str(caught.value) == f"{tmp_path}/p.png: cannot be read: image file is truncated (give a whole JPEG, PNG, WebP, BMP, TIFF, GIF or PPM)"
+
+
+def misfits() -> list[tuple[str, dict[str, tuple[int, ...]], str]]:
+    square, gray = {"x": (1, 3, 32, 32)}, {"x": (1, 1, 28, 28)}
+    arrays = "leave --preprocess out, and give arrays"
+    return [
+        ("imagenet", square, "makes 1x3x224x224, input 'x' takes 1x3x32x32 (resize=32,crop=32)"),
+        ("resize=32,crop=32,color=gray", square, "makes 1x1x32x32, input 'x' takes 1x3x32x32 (resize=32,crop=32)"),
+        ("resize=28,crop=28", gray, "makes 1x3x28x28, input 'x' takes 1x1x28x28 (resize=28,crop=28,color=gray)"),
+        ("none", gray, "makes rgb pictures in nchw, input 'x' takes 1x1x28x28 (resize=28,crop=28,color=gray)"),
+        ("resize=64", square, "makes rgb pictures in nchw, input 'x' takes 1x3x32x32 (resize=32,crop=32)"),
+        ("imagenet", {"x": (1, 224, 224, 3)}, "makes 1x3x224x224, input 'x' takes 1x224x224x3 (resize=224,crop=224,layout=nhwc)"),
+        ("imagenet", {"x": (1, 3, 240, 320)}, "makes 1x3x224x224, input 'x' takes 1x3x240x320 (resize=240)"),
+        ("imagenet", {"x": (8, 3, 224, 224)}, "makes 1x3x224x224, input 'x' takes 8x3x224x224 (export the model for one picture at a time)"),
+        ("imagenet", {"x": (1, 640)}, f"makes 1x3x224x224, input 'x' takes 1x640 ({arrays}: a picture is 1x3xHxW)"),
+        ("imagenet", {"x": (1, 4, 9, 9)}, f"makes 1x3x224x224, input 'x' takes 1x4x9x9 ({arrays}: a picture has 1 or 3 channels)"),
+        ("imagenet", {"x": (1,), "y": (1,)}, f"prepares one picture, the model takes 2 inputs ({arrays})"),
+    ]
+
+
+@pytest.mark.parametrize(("recipe", "inputs", "message"), misfits())
+def test_a_recipe_that_does_not_fit_the_input(recipe: str, inputs: dict[str, tuple[int, ...]], message: str) -> None:
+    with pytest.raises(EdgeError) as caught:
+        require_input(parse(recipe), inputs)
+    assert str(caught.value) == f"--preprocess: {message}"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wanted"),
+    [
+        ("imagenet", (1, 3, 224, 224)),
+        ("none", (1, 3, 7, 9)),
+        ("none,layout=nhwc", (1, 7, 9, 3)),
+        ("resize=240", (1, 3, 240, 320)),
+        ("crop=8,color=gray", (1, 1, 8, 8)),
+    ],
+)
+def test_a_recipe_that_fits(recipe: str, wanted: tuple[int, ...]) -> None:
+    require_input(parse(recipe), {"x": wanted})

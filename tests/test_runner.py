@@ -111,6 +111,24 @@ def test_a_stream_that_cannot_be(words: list[str], complaint: str, edge_file: Pa
     assert (done.returncode, done.stderr) == (2, f"edge: {complaint}\n")
 
 
+FAULT = "Mul 2 'y': index 7 is outside an axis of 5"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--input", "bad", "--output", "z=out"], f"edge: {FAULT}\n"),
+        (["--input", "bad", "--trace", "trace"], f"edge: {FAULT}\n"),
+        (["--stream", "--input", "bad", "--output", "z=out"], f"edge: {FAULT}\nedge: input 0 of the stream cannot be used\n"),
+    ],
+)
+def test_an_index_outside_its_axis_is_an_error_of_the_run(words: list[str], complaint: str, edge_file: Path, tmp_path: Path) -> None:
+    np.full(1024, 1e30, np.float32).tofile(tmp_path / "bad")
+    done = subprocess.run([str(edge_file), *words], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr, done.stdout) == (2, complaint, "")
+    assert not (tmp_path / "out").exists() or (tmp_path / "out").stat().st_size == 0
+
+
 def test_bench_json_has_every_figure(edge_file: Path) -> None:
     said = json.loads(call(edge_file, "--bench", "--runs", "7", "--min-secs", "0", "--per-layer", "--json", "--threads", "2").stdout)
     assert said["name"] == 'tiny "\\ \x1b[31m'
@@ -203,7 +221,7 @@ DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uin
 
 
 @pytest.mark.parametrize(("dtype", "place"), list(itertools.product(DTYPES, [(7, 0, 0), (2**64 - 1, 3, 5), (5, ODD, 1)])))
-@pytest.mark.parametrize("span", [(-4.0, 4.0), (0.0, 0.25)])
+@pytest.mark.parametrize("span", [(-4.0, 4.0), (0.0, 0.25), (0.0, 5.0)])
 def test_test_vectors_are_the_same_in_c_and_numpy(dtype: str, place: tuple[int, int, int], span: tuple[float, float]) -> None:
     program = tiny.compiled("fill", (tiny.RUNTIME / "vectors.c", FIXTURES / "fill.c"))
     mine = vector(*place, (5, 7), dtype, span)

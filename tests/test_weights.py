@@ -248,7 +248,7 @@ REFUSED = [
     ("empty.npz", lambda path: path.write_bytes(b""), NOT_NPZ),
     ("object.npz", lambda path: np.savez(path, w=np.array([None])), NOT_NPZ),
     ("wide.npz", wide_npz, NOT_NPZ),
-    ("text.npz", lambda path: np.savez(path, w=np.array(["a"])), f"'w' is no tensor of numbers ({ALONE})"),
+    ("text.npz", lambda path: np.savez(path, w=np.array(["a"])), NOT_NPZ),
     ("bomb.npz", lambda path: np.savez_compressed(path, w=np.zeros(20 << 20, np.float32)), None),
     ("missing.npz", lambda path: save_npz(path, other(conv_bias=None)), f"does not fit Net: 1 missing: conv.bias ({STRANGER})"),
     ("named.npz", lambda path: save_npz(path, {f"x{i}": np.ones(1) for i in range(9)}),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
+from edge.artifact.shapes import brief, elements
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
 from edge.words.dtype import Dtype
 
 SCHEMA = 2
 MAX_BYTES = 32 << 20
-DTYPES = tuple(str(dtype) for dtype in Dtype)
+DTYPES = tuple(str(dtype) for dtype in Dtype if dtype != Dtype.B1)
 MAX_RANK, MAX_TENSOR_BYTES = 8, 1 << 34
 FOREIGN = "the file is damaged or not made by edge: copy or build it again"
 
@@ -45,6 +47,7 @@ class VectorsRecord:
 
     ranges: (low, high) of each input for the vector of odd values.  limits: in place of rtol, for each vector each output, where the model's own
     float32 answer is a quarter of that off its float64 answer; none where float32 is exact enough.
+    calls: a model with state is called so often from a reset, with the same inputs, and its last outputs are compared.
     """
 
     seed: int
@@ -53,6 +56,7 @@ class VectorsRecord:
     generator: str = "splitmix64"
     ranges: tuple[tuple[float, float], ...] = ()
     limits: tuple[float, ...] = ()
+    calls: int = 1
 
     def span(self, index: int) -> tuple[float, float]:
         """The range of input `index`."""
@@ -199,13 +203,12 @@ def mistakes(m: Manifest) -> list[str]:
     """What types alone do not say."""
     wrong = []
     for t in m.inputs + m.outputs:
-        size = 1
-        for dim in t.shape:
-            size *= dim
+        if "\0" in t.name or not t.name:
+            wrong.append(f"tensor '{t.name[:80]}': a name with a NUL in it, or none")
         if t.dtype not in DTYPES:
-            wrong.append(f"tensor {t.name}: dtype {t.dtype}")
-        if len(t.shape) > MAX_RANK or any(d < 1 for d in t.shape) or size > MAX_TENSOR_BYTES:
-            wrong.append(f"tensor {t.name}: shape {t.shape}")
+            wrong.append(f"tensor {t.name[:80]}: dtype {t.dtype[:80]}")
+        if elements(t.shape, MAX_TENSOR_BYTES, rank=MAX_RANK) is None:
+            wrong.append(f"tensor {t.name[:80]}: shape {brief(t.shape)}")
     for kind, tensors in (("input", m.inputs), ("output", m.outputs)):
         if len({t.name for t in tensors}) != len(tensors):
             wrong.append(f"two {kind}s of one name")
@@ -215,6 +218,7 @@ def mistakes(m: Manifest) -> list[str]:
             wrong.append(f"{name}: '{digest[:80]}' is not a sha256")
     if m.weights_bytes < 0:
         wrong.append(f"weights_bytes: {m.weights_bytes}")
+    wrong += [f"vectors.{key}: {value}" for key, value in (("rtol", m.vectors.rtol), ("count", m.vectors.count)) if not 0 <= value < math.inf]
     for p in m.payloads:
         named = all(re.fullmatch(r"[a-z][a-z0-9-]{0,31}", word) for word in (p.format, p.kind))
         worded = all(re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", word) for word in p.words)
@@ -237,10 +241,17 @@ def manifest_bytes(manifest: Manifest) -> bytes:
 def parse_manifest(data: bytes, where: str) -> Manifest:
     """From the bytes of manifest.json, which may be anything."""
     try:
-        value: Json = json.loads(data, parse_constant=refuse_constant)
+        value: Json = json.loads(data, parse_constant=refuse_constant, parse_int=short)
     except (ValueError, RecursionError) as error:
         raise EdgeError(where, f"manifest.json is not JSON: {str(error)[:80]}", FOREIGN) from None
     return manifest_from(value, where)
+
+
+def short(digits: str) -> int:
+    """A whole number of 64 bits: longer ones take time to read, to multiply and to print."""
+    if len(digits) > 20:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def refuse_constant(text: str) -> None:

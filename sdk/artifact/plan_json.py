@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.artifact.shapes import brief, elements
 from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
+from edge.words.dtype import Dtype
+from edge.words.layout import WORDS
 from edge.words.plan import Buffer, Constant, Level, Plan, State
-from edge.words.post import ACTIVATIONS, ADD
+from edge.words.post import ACTIVATIONS, COSTS
+from edge.words.region import Region
 from edge.words.step import Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
-MOST_BLOCK = 1 << 10
+MOST_BLOCK = 1 << 20
+DTYPES = {str(dtype) for dtype in Dtype}
 COUNTED = ("macs", "bytes", "chunks", "channels")
 
 
@@ -49,6 +53,8 @@ class StoredPlan:
     delivered: tuple[str, ...] = ()
     levels: dict[str, Level] = field(default_factory=dict)
     block: int = 1
+    regions: tuple[Region, ...] = ()
+    state_bytes: int = 0
 
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:
@@ -81,15 +87,22 @@ def mistakes(plan: Plan) -> list[str]:
     """What types alone do not say: names that are not there, and numbers that no step or buffer can have."""
     wrong = []
     for name, buffer in plan.buffers.items():
-        size = math.prod(buffer.shape)
         blocked = buffer.layout.block != 0
-        if any(d < 1 for d in buffer.shape) or size > MOST or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
-            wrong.append(f"buffer '{name}' has shape {buffer.shape}, layout {buffer.layout}")
+        if elements(buffer.shape, MOST) is None or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
+            wrong.append(f"buffer '{name}' has shape {brief(buffer.shape)}, layout {buffer.layout}")
+        if buffer.dtype == Dtype.B1 and buffer.layout != WORDS:
+            wrong.append(f"buffer '{name}' is {buffer.dtype} in layout {buffer.layout}")
+        if buffer.window is not None and not (0 <= buffer.window.region < len(plan.regions) and buffer.shares in plan.buffers):
+            wrong.append(f"buffer '{name}' is a window of nothing")
     for name, level in plan.levels.items():
         if not len(level.schedules) == len(level.code) == len(plan.steps):
             wrong.append(f"level '{name}' schedules {len(level.schedules)} of {len(plan.steps)} steps")
         figures = [(key, value) for s in level.schedules for key, value in (("chunks", s.chunks), *s.fields)]
         wrong += [f"level '{name}': {key} {n}" for key, n in figures if not isinstance(n, int) or not 0 < n <= MOST]
+    for region in plan.regions:
+        if not (0 <= region.first <= region.end <= len(plan.steps) and 0 < region.trips <= MOST):
+            wrong.append(f"region '{region.name}' runs steps {region.first} to {region.end} {region.trips} times")
+    wrong += [f"state '{state.input}' is not there" for state in plan.states if state.input not in plan.buffers]
     if not plan.levels:
         wrong.append("no levels")
     for step in plan.steps:
@@ -97,7 +110,7 @@ def mistakes(plan: Plan) -> list[str]:
         if not step.outputs:
             wrong.append(f"step '{step.name}' writes nothing")
         wrong += [f"step '{step.name}' names '{name}', which is not there" for name in sorted(named)]
-        wrong += [f"step '{step.name}': unknown post '{post.kind:.40}'" for post in step.posts if post.kind not in (ADD, *ACTIVATIONS)]
+        wrong += [f"step '{step.name}': unknown post '{post.kind:.40}'" for post in step.posts if post.kind not in (*COSTS, *ACTIVATIONS)]
         wrong += [f"step '{step.name}': view {o.view} of '{o.buffer}'" for o in step.operands if len(o.view) not in (0, 2)]
         counts = [
             ("macs", step.macs),
@@ -115,13 +128,12 @@ def stored(c: Constant) -> StoredConstant:
 
 
 def with_data(c: StoredConstant, where: str, weights: NDArray[np.uint8] | None) -> Constant:
-    try:
-        dtype = np.dtype(c.dtype)
-    except TypeError:
-        raise EdgeError(where, f"constant '{c.name}' has dtype '{c.dtype}'", "build it again with this edge") from None
-    count = math.prod(c.packed)
-    if min(c.packed, default=0) < 0 or c.offset < 0 or dtype.hasobject:
-        raise EdgeError(where, f"constant '{c.name}' has shape {c.packed} at {c.offset}", "build it again with this edge")
+    if c.dtype not in DTYPES:
+        raise EdgeError(where, f"constant '{c.name}' has dtype '{c.dtype[:80]}'", "build it again with this edge")
+    dtype = np.dtype(c.dtype)
+    count = elements(c.packed, MOST, least=0)
+    if count is None or c.offset < 0:
+        raise EdgeError(where, f"constant '{c.name}' has shape {brief(c.packed)} at {c.offset}", "build it again with this edge")
     kept = {k: v for k, v in asdict(c).items() if k not in ("dtype", "packed")}
     if weights is None:
         return Constant(**kept, data=np.broadcast_to(np.zeros((), dtype), c.packed))

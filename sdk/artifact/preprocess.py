@@ -9,22 +9,25 @@ y = (x / scale - mean) / std, by channel; x in 0…255.
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.artifact.pictures import MAX_PIXELS, Size, read_picture
 from edge.artifact.typed_json import decode
-from edge.errors import EdgeError, did_you_mean, unreadable
+from edge.errors import EdgeError, did_you_mean
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Array = NDArray[np.generic]
 MODES = {"rgb": "RGB", "gray": "L"}
 LAYOUTS, FILTERS = ("nchw", "nhwc"), ("nearest", "bilinear", "bicubic")
-MAX_SIDE, MAX_PIXELS = 8192, 100_000_000
-TOO_LARGE = "is too large: it has more than 100 million pixels"
+MAX_SIDE = 8192
 OPTION = "--preprocess"
 
 
@@ -107,37 +110,82 @@ def mistakes(p: Preprocess) -> list[str]:
     return wrong
 
 
-def read_image(path: Path, p: Preprocess) -> Array:
-    """A photo as float32, (1, C, H, W) or (1, H, W, C) by layout."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise EdgeError("--image", "reading photos needs Pillow", "pip install 'edge-deploy[image]'") from None
-    try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise EdgeError(str(path), TOO_LARGE, "make it smaller")
-            return apply(image.convert(MODES[p.color]), p)
-    except UnidentifiedImageError:
-        raise EdgeError(str(path), "is not a picture that Pillow knows", "give a .jpg or .png") from None
-    except Image.DecompressionBombError:
-        raise EdgeError(str(path), TOO_LARGE, "make it smaller") from None
-    except (OSError, ValueError) as error:
-        raise unreadable(path, error, "give a whole .jpg or .png") from None
+def read_image(path: Path, p: Preprocess, wanted: tuple[int, ...] | None = None) -> Array:
+    """A photo as float32, (1, C, H, W) or (1, H, W, C) by layout.  wanted: the shape that the network takes, refused before it is made."""
+
+    def check(size: Size) -> None:
+        width, height = resized(size, p)
+        if width * height > MAX_PIXELS:
+            what = f"is {size[0]} x {size[1]} pixels and would be resized to {width} x {height}, more than 100 million"
+            raise EdgeError(str(path), what, "cut it nearer to a square")
+
+    image = read_picture(path, MODES[p.color], check)
+    shape = shape_of(image.size, p)
+    if wanted is not None and shape != wanted:
+        what = f"is {image.width} x {image.height} pixels and becomes {by(shape)} ({p.layout}), the network takes {by(wanted)}"
+        raise EdgeError(str(path), what, "build with resize= and crop= in --preprocess, or give a picture of that size")
+    return apply(image, p)
 
 
-def apply(image: object, p: Preprocess) -> Array:
-    """The arithmetic on a PIL image of the right mode; it rounds as torchvision does, the long side down and the corner to even."""
+def require_input(p: Preprocess, inputs: Mapping[str, tuple[int, ...]]) -> None:
+    """EdgeError unless what the recipe makes of a picture fits the network's one input."""
+    if len(inputs) != 1:
+        raise EdgeError(OPTION, f"prepares one picture, the model takes {len(inputs)} inputs", f"leave {OPTION} out, and give arrays")
+    ((name, wanted),) = inputs.items()
+    made = shape_of((p.resize, p.resize), p) if p.resize or p.crop else ()
+    place = LAYOUTS.index(p.layout)
+    channels, sides = (1, slice(2, 4)) if place == 0 else (3, slice(1, 3))
+    fits = len(wanted) == 4 and wanted[0] == 1 and wanted[channels] == (3 if p.color == "rgb" else 1)
+    if fits and p.crop:
+        fits = wanted == made
+    elif fits and p.resize:  # the long side is the picture's own
+        fits = min(wanted[sides]) == p.resize
+    if fits:
+        return
+    what = f"makes {by(made) if p.crop else f'{p.color} pictures in {p.layout}'}, input '{name}' takes {by(wanted)}"
+    raise EdgeError(OPTION, what, cure_for(wanted))
+
+
+def cure_for(wanted: tuple[int, ...]) -> str:
+    """The keys that make a picture of that shape."""
+    if len(wanted) != 4 or wanted[0] != 1:
+        return f"leave {OPTION} out, and give arrays: a picture is 1x3xHxW" if len(wanted) != 4 else "export the model for one picture at a time"
+    layout, channels = next(((name, n) for name, n in (("nchw", wanted[1]), ("nhwc", wanted[3])) if n in (1, 3)), ("", 0))
+    if not layout:
+        return f"leave {OPTION} out, and give arrays: a picture has 1 or 3 channels"
+    height, width = wanted[2:4] if layout == "nchw" else wanted[1:3]
+    words = [f"resize={min(height, width)}", *([f"crop={height}"] if height == width else [])]
+    return ",".join([*words, *(["color=gray"] if channels == 1 else []), *(["layout=nhwc"] if layout == "nhwc" else [])])
+
+
+def by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "one number"
+
+
+def resized(size: Size, p: Preprocess) -> Size:
+    """Width and height after resize=: the short side exactly, the long one cut to a whole pixel."""
+    short = min(size)
+    return (size[0] * p.resize // short, size[1] * p.resize // short) if p.resize else size
+
+
+def shape_of(size: Size, p: Preprocess) -> tuple[int, ...]:
+    """The shape of what a picture of that width and height becomes."""
+    width, height = (p.crop, p.crop) if p.crop else resized(size, p)
+    channels = 3 if p.color == "rgb" else 1
+    return (1, channels, height, width) if p.layout == "nchw" else (1, height, width, channels)
+
+
+def apply(image: Image.Image, p: Preprocess) -> Array:
+    """The arithmetic on a picture of the right mode, or of mode F; it rounds as torchvision does, the long side down and the corner to even."""
     from PIL import Image
 
-    assert isinstance(image, Image.Image)
     if p.resize:
-        short = min(image.size)
-        width, height = (side * p.resize // short for side in image.size)
-        image = image.resize((width, height), Image.Resampling[p.filter.upper()])
+        image = image.resize(resized(image.size, p), Image.Resampling[p.filter.upper()])
     if p.crop:
         left, top = (round((side - p.crop) / 2) for side in image.size)
         image = image.crop((left, top, left + p.crop, top + p.crop))
     pixels = np.asarray(image, np.float32).reshape(image.height, image.width, -1)
+    if image.mode == "F":  # bicubic overshoots: 8 bits are cut there too
+        pixels = np.repeat(pixels.clip(0, 255), 3 if p.color == "rgb" else 1, axis=2)
     normal = (pixels / np.float32(p.scale) - np.array(p.mean, np.float32)) / np.array(p.std, np.float32)
     return np.ascontiguousarray(normal.transpose(2, 0, 1) if p.layout == "nchw" else normal)[None]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,15 +76,18 @@ class Artifact:
         return self.read(self.manifest.labels).decode("utf-8", "replace").splitlines() if self.manifest.labels else None
 
 
-def open_artifact(path: Path | str, check: bool = True) -> Artifact:
-    """Opens and checks; EdgeError with one line otherwise.  check=False leaves out the hashes (for a start that must be quick)."""
+def open_artifact(path: Path | str, check: bool = True, file: BinaryIO | None = None) -> Artifact:
+    """Opens and checks; EdgeError with one line otherwise.  check=False leaves out the hashes (for a start that must be quick).
+
+    file: the opened file, for who needs more of it than what this reads; it stays open.
+    """
     path, where = Path(path), str(path)
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
+        with path.open("rb") if file is None else nullcontext(file) as opened:
+            size = opened.seek(0, 2)
             if not 0 < size <= MAX_FILE_BYTES:
                 raise EdgeError(where, f"is {size} bytes long, no size for an .edge file", DAMAGED)
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         cure = f"build it first: edge build {where} --target cpu" if where.startswith("zoo:") or ".py:" in where else "give the path of an .edge file"
         raise EdgeError(where, error.strerror or "cannot be read", cure) from None

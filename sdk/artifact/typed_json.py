@@ -16,6 +16,9 @@ from edge.errors import did_you_mean
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 T = TypeVar("T")
+ENOUGH = 1000  #: mistakes, after which a list or dict is not looked at further
+HELPED = 8  #: unknown keys for which a known one is looked for
+LARGEST = 1 << 1000  #: whole number that a float may be given as
 
 
 def encode(value: object, exact: bool = True) -> Json:
@@ -54,10 +57,22 @@ def build(kind: Any, value: Any, where: str, wrong: list[str]) -> Any:
         if kinds[-1] is not Ellipsis and len(kinds) != len(value):
             wrong.append(f"{where}: {len(value)} items, not {len(kinds)}")
             return None
+        if kinds[-1] is Ellipsis and kinds[0] in (int, bool) and all(type(v) is kinds[0] for v in value):
+            return tuple(value)  # the long lists are of these
         each = [kinds[0]] * len(value) if kinds[-1] is Ellipsis else kinds
-        return tuple(build(k, v, f"{where}[{i}]", wrong) for i, (k, v) in enumerate(zip(each, value, strict=True)))
+        made = []
+        for i, (k, v) in enumerate(zip(each, value, strict=True)):
+            if len(wrong) >= ENOUGH:
+                return None
+            made.append(build(k, v, f"{where}[{i}]", wrong))
+        return tuple(made)
     if origin is dict and isinstance(value, dict):
-        return {k: build(get_args(kind)[1], v, f"{where}.{k}", wrong) for k, v in value.items()}
+        found = {}
+        for k, v in value.items():
+            if len(wrong) >= ENOUGH:
+                return None
+            found[build(str, k, f"{where}.{k}", wrong)] = build(get_args(kind)[1], v, f"{where}.{k}", wrong)
+        return found
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         if isinstance(value, str) and value in list(kind):
             return kind(value)
@@ -65,8 +80,11 @@ def build(kind: Any, value: Any, where: str, wrong: list[str]) -> Any:
         return None
     if kind is float and isinstance(value, dict) and value.get("float") in ("inf", "-inf", "nan"):
         return float(value["float"])
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= LARGEST:
         return float(value)
+    if kind is str and isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        wrong.append(f"{where}: a text with half a character in it")
+        return None
     if type(value) is not (type(None) if kind is None else kind):
         wrong.append(f"{where}: {type(value).__name__} instead of {getattr(kind, '__name__', kind)}")
     return value
@@ -78,8 +96,8 @@ def build_dataclass(kind: Any, value: Any, where: str, wrong: list[str]) -> Any:
         return None
     hints, before = get_type_hints(kind), len(wrong)
     known: dict[str, Field[Any]] = {f.name: f for f in fields(kind)}
-    for key in sorted(value.keys() - known.keys()):
-        cure = did_you_mean(key, known)
+    for number, key in enumerate(sorted(value.keys() - known.keys())):
+        cure = did_you_mean(key, known) if number < HELPED else ""
         wrong.append(f"{where}: unknown key '{key}'" + (f" ({cure})" if cure else ""))
     for name, f in known.items():
         if name not in value and f.default is MISSING and f.default_factory is MISSING:

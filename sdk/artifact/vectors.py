@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from edge.errors import EdgeError
 
 Array = NDArray[np.generic]
-Range = tuple[float, float]  #: powers of two: (-high, high) or (0, high)
+Range = tuple[float, float]  #: powers of two: (-high, high) or (0, high); of integers: (0, how many there are) or UNIT
 FLOATS = ("float32", "float64")
+INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 UNIT: Range = (-1.0, 1.0)
 ODD = 2  #: the number of the test vector that sees what noise never meets
 LEAST, MOST = -8, 20  #: exponents of a range's end
@@ -25,6 +26,8 @@ GOLDEN, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 def vector(seed: int, number: int, index: int, shape: tuple[int, ...], dtype: str, span: Range = UNIT) -> Array:
     """Input `index` of test vector `number`: float in [-1, 1); uint8, int8 over their whole range; wider integers 0…15.
 
+    Integers whose span begins at 0 are indices: from 0 to less than its end.
+
     Vector ODD has zeros, the ends of `span`, a repeated value and tiny ones among its floats.
     """
     key = int(mix(np.array([(seed + (65536 * number + index + 1) * GOLDEN) & MASK], np.uint64))[0])
@@ -33,6 +36,9 @@ def vector(seed: int, number: int, index: int, shape: tuple[int, ...], dtype: st
     bits = mix(counter)
     if number == ODD and dtype in FLOATS:
         return odd(bits, span).astype(dtype).reshape(shape)
+    if dtype in INTEGERS and span[0] == 0 and span[1] >= 1:
+        with np.errstate(over="ignore"):
+            return ((bits >> np.uint64(32)) * np.uint64(span[1]) >> np.uint64(32)).astype(dtype).reshape(shape)
     return values(bits, dtype).reshape(shape)
 
 

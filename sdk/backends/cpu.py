@@ -14,10 +14,12 @@ from edge.artifact.reader import Artifact
 from edge.artifact.whole_file import writing
 from edge.backends.interface import Built, Core, Task
 from edge.converters import Source
+from edge.graph.integers import precision_of
 from edge.plan.cores import cores_of
 from edge.targets import toolchain
 from edge.targets.profile import Head, Profile
 from edge.verify.expected import expected_outputs
+from edge.verify.expected_integers import expected_integers
 from edge.verify.selfcheck import Check, check
 
 LIBRARY, HEADER = "lib/libmodel.so", "include/edge.h"
@@ -36,18 +38,20 @@ class Cpu:
         assert isinstance(profile, Profile), "found by the profile's kind"
         task.say("planning")
         made = plan.make(task.graph, cores_of(profile), profile.name)
-        answers = expected_outputs(task.source, made, task.recipe)
+        if precision_of(task.graph):
+            answers = expected_integers(task.source, task.graph, made, task.recipe)
+        else:
+            answers = expected_outputs(task.source, made, task.recipe)
         files = codegen.emit(made, {level.name: level.features for level in profile.levels}, profile.name, answers.vectors)
-        names = ", ".join(made.levels)
-        task.say(f"compiling {len(made.levels)} level{'s' if len(made.levels) > 1 else ''}: {names}{toolchain.first_use(profile)}")
+        task.say(toolchain.doing(profile))
         with tempfile.TemporaryDirectory(prefix="edge-build-") as work:
-            binaries = toolchain.compile_program(profile, files, Path(work))
+            binaries = toolchain.compile_program(profile, files, Path(work), task.say)
         if task.stages:
             with writing(task.stages):
                 toolchain.lay_out(files, task.stages / "c")
                 (task.stages / "plan.json").write_bytes(plan_json.to_bytes(made))
         tools = Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS))
-        compiled = Compiled(tuple(made.levels), tools, made.arena_bytes, sum(step.macs for step in made.steps))
+        compiled = Compiled(tuple(made.levels), tools, made.arena_bytes, made.macs)
         core = Core(binaries.program, codegen.packed_weights(made), graph_file(task.graph, made), made, answers, files)
         payload = Payload(self.format, self.kind, (LIBRARY, HEADER), can=CAN, compiled=compiled)
         return Built(payload, {LIBRARY: binaries.library, HEADER: toolchain.header()}, core=core)

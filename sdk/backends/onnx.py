@@ -71,14 +71,18 @@ class Onnx:
 
     def load(self, path: Path) -> tuple[bytes, Source]:
         from edge.graph import load
+        from edge.graph.states import without_states
 
         model = load(path)
+        without_states(model)
         for value in model.graph.inputs:
             if value.shape is not None and not value.is_initializer() and not all(isinstance(dim, int) for dim in value.shape):
                 example = "x".join(str(dim) if isinstance(dim, int) else "1" for dim in value.shape)
                 cure = f"fix it: edge build {path} --target cpu --format {self.format} --input-shape {value.name}:{example} -o fixed{self.suffix}"
                 raise EdgeError(str(path), f"the shape of its input '{value.name}' is open", cure)
-        return to_bytes(model), converters.read(path)
+        source = converters.read(path)
+        without_states(source.model)
+        return to_bytes(model), source
 
     def wrapped(self, bare: bytes) -> Built:
         files = python.files(self.format, ENGINE.read_bytes())

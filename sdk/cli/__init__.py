@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -26,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit code; what the user can fix is one line on stderr, and JSON where that is asked for."""
     if argv is None:
         spare_collector()
+        silence_libraries()
     words = sys.argv[1:] if argv is None else list(argv)
     SHOWN.set(False)
     try:
@@ -70,6 +73,13 @@ def spare_collector() -> None:
     """A command lives for seconds: looking for cycles among torch's millions of objects took 2 of the 9.5 s of a build, half of it at exit."""
     gc.set_threshold(GC_THRESHOLD, 50, 50)
     atexit.register(gc.freeze)
+
+
+def silence_libraries() -> None:
+    """What libraries log and warn of quotes names from files as they are, escapes included: a command says what matters in its own words."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
 
 
 def dispatch(words: list[str]) -> int:

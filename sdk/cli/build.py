@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from edge.cli import not_yet, options
 from edge.cli.output import complain, hint, put
 from edge.cli.verb import verb
 from edge.errors import EdgeError
+
+if TYPE_CHECKING:
+    from edge.artifact import Artifact
 
 
 @verb
@@ -26,7 +30,7 @@ from edge.errors import EdgeError
     metavar="RECIPE",
     help="how edge run --image prepares a picture: imagenet, or resize=256,crop=224,mean=…,std=…,color=rgb",
 )
-@click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, stored for edge run --image")
+@click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, in the order of the output: edge run prints them")
 @click.option("--emit", type=click.Choice(["c"]), help="also write the C sources into a folder beside the artifact")
 @click.option("--dump", type=options.FOLDER, metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
 @click.option(
@@ -37,6 +41,12 @@ from edge.errors import EdgeError
     help="native; onnx: one bare .onnx file of standard operators; native,onnx: both in one .edge file",
 )
 @click.option("--opset", type=click.IntRange(1, 99), metavar="N", help="of the file that --format onnx writes (the graph's own, 20 or newer)")
+@click.option(
+    "--stateful",
+    default="",
+    metavar="IN:OUT[,IN:OUT]",
+    help="output OUT becomes input IN of the next call, e.g. h:hn; zero at first and after a reset, and no longer an input",
+)
 @click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")
 def command(
@@ -51,6 +61,7 @@ def command(
     dump: Path | None,
     formats: str,
     opset: int | None,
+    stateful: str,
     output: Path | None,
     as_json: bool,
 ) -> int:
@@ -90,6 +101,7 @@ def command(
             preprocess=preprocess,
             labels=labels,
             format=formats,
+            stateful=stateful,
             emit_c=emit == "c",
             dump=dump,
             out=output,
@@ -113,11 +125,10 @@ def command(
     if as_json:
         put(json.dumps(facts))
         return 0
-    whole, constants, arena, macs = (int(str(facts[key])) / 1e6 for key in ("artifact_bytes", "weights_bytes", "arena_bytes", "macs"))
-    put(f"{made.path}: {whole:.2f} MB ({constants:.2f} MB weights), arena {arena:.2f} MB, {macs:.1f} MMAC, {', '.join(made.manifest.levels)}")
+    put(summary(made))
     if made.manifest.vectors.limits:
         complain(f"edge: {made.path}: {lost_digits(made.manifest.vectors.limits)}")
-    hint(f"next: {' '.join(following(made.path))}")
+    hint("\n".join(["next:", *(f"  {line}" for line in following(made.path))]))
     return 0
 
 
@@ -137,10 +148,25 @@ def exported(path: Path, as_json: bool) -> int:
     return 0
 
 
+def summary(made: Artifact) -> str:
+    """What came out: its size, its work, and for which CPUs."""
+    from edge.report.table import amount, size
+
+    m = made.manifest
+    levels = f"instruction sets {', '.join(m.levels)}: the best one is taken at start" if len(m.levels) > 1 else f"instruction set {m.levels[0]}"
+    return "\n".join(
+        [
+            f"{made.path}: {size(made.path.stat().st_size)} for {m.target}, of which {size(m.weights_bytes)} are weights",
+            f"  an inference: {amount(m.macs)} multiply-adds in {size(m.arena_bytes)} of working memory",
+            f"  {levels}",
+        ]
+    )
+
+
 def following(path: Path) -> list[str]:
     """Commands to go on with; what is built for another architecture was not run yet."""
     from edge.artifact.elf import arch_of
 
     if arch_of(path) == platform.machine():
-        return [f"edge verify {path}  ", f"edge profile {path}"]
-    return [f"edge verify {path} (runs it under QEMU)  ", f"edge predict {path}  ", f"edge flash {path} --to ssh://pi@board"]
+        return [f"edge verify {path}", f"edge profile {path}"]
+    return [f"edge verify {path}   (under QEMU)", f"edge predict {path}", f"edge flash {path} --to ssh://pi@board"]

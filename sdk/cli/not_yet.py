@@ -17,7 +17,7 @@ OPTIONS = {
         "--tune": "leave it out: kernels are chosen for the target",
         **dict.fromkeys(("--calib", "--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
         "--fallback": "replace the operators that edge build names",
-        **dict.fromkeys(("--stateful", "--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
+        **dict.fromkeys(("--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
     },
     "inspect": {"--target": "edge predict MODEL --target T plans a model without building it"},
     "verify": {"--html": "--json prints every comparison"},

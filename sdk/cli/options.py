@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -61,6 +61,23 @@ def weights(help: str) -> Decorator:
 
 def as_json(help: str = "print JSON and nothing else") -> Decorator:
     return click.option("--json", "as_json", is_flag=True, help=help)
+
+
+def tables(sorts: Sequence[str]) -> Decorator:
+    """--top, --sort and --wide of a command that prints a line a layer.  sorts: ORDER and the keys by which it can be sorted."""
+    keys = list(sorts)
+    decorators = (
+        click.option("--top", type=click.IntRange(1), metavar="N", help=f"only the first N layers; alone, by {keys[1]}"),
+        click.option("--sort", type=click.Choice(keys), help="the largest first; order: as they run"),
+        click.option("--wide", is_flag=True, help="every column, however wide the lines get (--json has all as well)"),
+    )
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(decorators):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def finite(ctx: click.Context, param: click.Parameter, value: float) -> float:

@@ -8,15 +8,21 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import click
 
-from edge.errors import EdgeError, ToolFailed
+from edge.errors import EdgeError, ToolFailed, plain
+
+if TYPE_CHECKING:
+    from edge.report.table import Shown
 
 LOUDNESS = "edge.loudness"  #: in the meta of click's context
+NARROWEST = 60  #: columns that a table needs
 QUIET, NORMAL, VERBOSE = -1, 0, 1
 SHOWN = ContextVar("SHOWN", default=False)  #: has the command answered on stdout?
 
@@ -34,7 +40,8 @@ def hint(text: str) -> None:
 
 
 def loudness() -> int:
-    """QUIET, NORMAL or VERBOSE, as the command line asked."""
+    """NARROWEST = 60  #: columns that a table needs
+    QUIET, NORMAL or VERBOSE, as the command line asked."""
     context = click.get_current_context(silent=True)
     value: int = context.meta.get(LOUDNESS, NORMAL) if context else NORMAL
     return value
@@ -43,14 +50,14 @@ def loudness() -> int:
 def complain(text: str, end: str = "\n") -> None:
     """Writes a line to stderr; there is nowhere to report that stderr is full."""
     try:
-        print(text, end=end, file=sys.stderr, flush=True)
+        print(plain(text), end=end, file=sys.stderr, flush=True)
     except OSError:
         lead_to_nowhere(2)
 
 
 def write(text: str) -> None:
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(plain(text))
         sys.stdout.flush()
     except BrokenPipeError:
         lead_to_nowhere(1)
@@ -58,6 +65,18 @@ def write(text: str) -> None:
     except OSError as error:
         lead_to_nowhere(1)
         raise ToolFailed("stdout", f"cannot be written: {error.strerror}", "make room, or send it to another place") from None
+
+
+def screen() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return max(NARROWEST, shutil.get_terminal_size().columns)
+
+
+def shown(top: int | None, sort: str | None, wide: bool, sorts: Sequence[str]) -> Shown:
+    """What a table shows for --top, --sort and --wide: --top alone means the largest by the first key."""
+    from edge.report.table import Shown
+
+    return Shown(top, sort or (sorts[1] if top else sorts[0]), 0 if wide else screen())
 
 
 def lead_to_nowhere(fd: int) -> None:

@@ -7,8 +7,10 @@ import json
 import click
 
 from edge.cli import options
-from edge.cli.output import put
+from edge.cli.output import put, shown
 from edge.cli.verb import verb
+
+SORTS = ("order", "time", "macs", "bytes", "energy")
 
 
 @verb
@@ -18,12 +20,24 @@ from edge.cli.verb import verb
 @options.input_shape()
 @click.option("--per-layer", is_flag=True, help="a line a step: time, energy, what bounds it, bytes by where they lie")
 @options.as_json("print JSON and nothing else; it has every step")
-def command(model: str, target: str | None, threads: int, input_shape: tuple[str, ...], per_layer: bool, as_json: bool) -> int:
+@options.tables(SORTS)
+def command(
+    model: str,
+    target: str | None,
+    threads: int,
+    input_shape: tuple[str, ...],
+    per_layer: bool,
+    as_json: bool,
+    top: int | None,
+    sort: str | None,
+    wide: bool,
+) -> int:
     from edge import converters, pipeline, report
     from edge.cli.progress import Progress
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
+    view = shown(top, sort, wide, SORTS)
     with Progress() as say:
         found = pipeline.predict(model, target, threads=threads, input_shapes=shapes, say=say)
-    put(json.dumps(found.to_dict(), indent=1) if as_json else report.prediction_text(found, per_layer))
+    put(json.dumps(found.to_dict(), indent=1) if as_json else report.prediction_text(found, per_layer or bool(top or sort), view))
     return 0

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from edge.cli import options
-from edge.cli.output import put
+from edge.cli.output import put, shown
 from edge.cli.payloads import name_others
 from edge.cli.verb import verb
 from edge.errors import CheckFailed, EdgeError
 
 STDOUT = Path("-")
+SORTS = ("order", "time", "macs", "bytes")
 
 
 @verb
@@ -39,6 +40,7 @@ STDOUT = Path("-")
     metavar="[FILE]",
     help="write JSON; without FILE print it and nothing else",
 )
+@options.tables(SORTS)
 @click.option("--csv", type=options.FILE, metavar="FILE", help="write one line a layer")
 @click.option("--html", type=options.FILE, metavar="FILE", help="write one page")
 def command(
@@ -58,6 +60,9 @@ def command(
     json: Path | None,
     csv: Path | None,
     html: Path | None,
+    top: int | None,
+    sort: str | None,
+    wide: bool,
 ) -> int:
     if protocol == "mlperf":
         from edge.cli import profile_mlperf
@@ -71,13 +76,23 @@ def command(
 
     if artifact is None or input:
         raise EdgeError("profile", "needs A.edge" if artifact is None else "--input is for --protocol mlperf", "see edge profile --help")
+    view = shown(top, sort, wide, SORTS)
     with pipeline.runnable(artifact) as runs_it, Progress() as say:
         file = open_artifact(runs_it)
         profile = pipeline.profile(
-            file, on, runs=runs, warmup=warmup, min_secs=min_secs, threads=threads, per_layer=per_layer, energy=energy, level=level, say=say
+            file,
+            on,
+            runs=runs,
+            warmup=warmup,
+            min_secs=min_secs,
+            threads=threads,
+            per_layer=per_layer or bool(top or sort),
+            energy=energy,
+            level=level,
+            say=say,
         )
     if json != STDOUT:
-        put(report.profile_text(profile))
+        put(report.profile_text(profile, view))
     for path, text in (
         (json, profile.to_json),
         (csv, lambda: report.profile_csv(profile)),

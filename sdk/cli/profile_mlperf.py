@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STDOUT = Path("-")
 #: parameters that say something to the ordinary profile only
-FOREIGN = ("runs", "warmup", "min_secs", "per_layer", "csv", "html")
+FOREIGN = ("runs", "warmup", "min_secs", "per_layer", "csv", "html", "top", "sort", "wide")
 
 
 @dataclass(frozen=True)

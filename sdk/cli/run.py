@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,42 +12,68 @@ import click
 from edge.cli import options
 from edge.cli.output import put
 from edge.cli.verb import verb
-from edge.errors import EdgeError, one_line, unreadable
+from edge.errors import EdgeError
+from edge.stage import Stage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from edge.artifact import Artifact
+    from edge.artifact.arrays import Header
 
     Arrays = dict[str, NDArray[np.generic]]
-
-TOP = 5
 
 
 @verb
 @options.artifact("the file to run")
-@click.option("--input", type=options.FILE, metavar="IN.npz", help="arrays by input name (.npy for a single input)")
+@click.option("--input", type=options.FILE, metavar="IN.npz", help="arrays by the names of the inputs (.npy for a single input)")
 @click.option("--image", type=options.FILE, metavar="PHOTO", help="a picture, prepared as `edge build --preprocess` said")
+@click.option("--random", is_flag=True, help="noise of the right shapes, the same every time: the file's own first test vector")
+@click.option("--save-input", type=options.FILE, metavar="IN.npz", help="keep what the network was fed, for --input")
 @click.option("--output", type=options.FILE, metavar="OUT.npz", help="where the outputs go, by name")
 @options.on()
 @options.threads()
 @options.as_json()
-def command(artifact: Path, input: Path | None, image: Path | None, output: Path | None, on: str, threads: int, as_json: bool) -> int:
+def command(
+    artifact: Path,
+    input: Path | None,
+    image: Path | None,
+    random: bool,
+    save_input: Path | None,
+    output: Path | None,
+    on: str,
+    threads: int,
+    as_json: bool,
+) -> int:
+    from edge import report
     from edge.artifact.reader import open_artifact
     from edge.pipeline.bare import runnable
 
-    path = input or image
-    if path is None or (input and image):
-        raise EdgeError("run", "takes one of --input and --image", "edge run A.edge --input in.npz --output out.npz")
+    if [input is not None, image is not None, random].count(True) != 1:
+        what = "no inputs given" if not (input or image or random) else "takes one of --input, --image and --random"
+        raise EdgeError("run", what, f"edge run {artifact} --input in.npz, --image PHOTO or --random")
     with runnable(artifact) as file:
         opened = open_artifact(file)
-        given = (from_file if input else from_image)(opened, path)
+        given = from_file(opened, input) if input else from_image(opened, image) if image else vector_inputs(opened)
+        if save_input:
+            keep(save_input, given)
         outputs = answers(opened, given, on, threads)
         if output:
             keep(output, outputs)
-        show(opened, outputs, pictures=image is not None, json_only=as_json)
+        labels = opened.labels or []
+    if as_json:
+        put(json.dumps(report.answers_facts(outputs, labels, picture=image is not None), indent=1))
+    else:
+        put(report.answers_text(outputs, labels, picture=image is not None))
     return 0
+
+
+def vector_inputs(opened: Artifact) -> Arrays:
+    """The file's own first test vector."""
+    from edge.verify.checking import vector_inputs as vectors
+
+    return vectors(opened)
 
 
 def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
@@ -56,10 +83,15 @@ def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
     from edge.artifact.program import here
     from edge.cli.progress import Progress
     from edge.devices.remote import place_of
+    from edge.measure.benchmark import EMULATED_MACS
     from edge.session import load, run_at
 
-    if on == "local" and (opened.payload.front or emulator(opened.path)):
+    if on == "local" and opened.payload.front:
         return run_at(opened, here, given, threads)
+    if on == "local" and emulator(opened.path):
+        with Progress() as say:
+            say(Stage(f"running {opened.path.name} under QEMU", seconds=opened.manifest.macs / EMULATED_MACS))
+            return run_at(opened, here, given, threads)
     if on == "local":
         with load(opened.path, threads=threads) as net:
             return net.run(given)
@@ -68,23 +100,21 @@ def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
 
 
 def from_file(opened: Artifact, path: Path) -> Arrays:
-    """An .npz by names, or an .npy for the only input.  Pickles are refused: they are programs."""
-    import zipfile
+    """An .npz by names, or an .npy for the only input.  What is not as the model takes it is refused before it is read."""
+    from edge.artifact.arrays import read_arrays
+    from edge.session import require_fit, require_names
 
-    import numpy as np
+    tensors = opened.manifest.inputs
+    alone = tensors[0].name if len(tensors) == 1 else ""
 
-    from edge.artifact.npz import from_npz
+    def check(headers: Mapping[str, Header]) -> None:
+        if "" in headers and len(tensors) != 1:
+            raise EdgeError(str(path), f"is one array, and the model takes {len(tensors)}", "give an .npz with one array an input")
+        require_names(headers, tensors, opened.path)
+        for tensor in tensors:
+            require_fit(headers[tensor.name].dtype, headers[tensor.name].shape, tensor)
 
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            if len(opened.manifest.inputs) != 1:
-                raise EdgeError(str(path), "is one array, and the model takes several", "give an .npz with one array an input")
-            return {opened.manifest.inputs[0].name: loaded}
-        loaded.close()
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise unreadable(path, error, "numpy.savez(path, input=array) makes one") from None
-    return from_npz(path)
+    return read_arrays(path, alone, check)
 
 
 def from_image(opened: Artifact, path: Path) -> Arrays:
@@ -95,7 +125,7 @@ def from_image(opened: Artifact, path: Path) -> Arrays:
         raise EdgeError(str(opened.path), "does not know how to prepare a picture", "build it with --preprocess imagenet")
     if len(m.inputs) != 1:
         raise EdgeError(str(opened.path), f"takes {len(m.inputs)} inputs, not one picture", "use --input")
-    return {m.inputs[0].name: read_image(path, preprocess_from(m.preprocess, str(opened.path)))}
+    return {m.inputs[0].name: read_image(path, preprocess_from(m.preprocess, str(opened.path)), m.inputs[0].shape)}
 
 
 def keep(path: Path, outputs: Arrays) -> None:
@@ -104,25 +134,3 @@ def keep(path: Path, outputs: Arrays) -> None:
     from edge.artifact.whole_file import write_whole
 
     write_whole(path, [to_npz(outputs)])
-
-
-def top(opened: Artifact, scores: NDArray[np.generic]) -> list[dict[str, object]]:
-    """The classes with the largest values of the first output."""
-    import numpy as np
-
-    flat, labels = scores.reshape(-1), opened.labels or []
-    order = np.argsort(-flat.astype(np.float64), kind="stable")[:TOP]
-    return [{"class": int(i), "score": float(flat[i]), "label": labels[i] if i < len(labels) else None} for i in order]
-
-
-def show(opened: Artifact, outputs: Arrays, *, pictures: bool, json_only: bool) -> None:
-    first = next(iter(outputs.values()))
-    facts = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in outputs.items()}
-    best = top(opened, first) if pictures else []
-    if json_only:
-        put(json.dumps({"outputs": facts, "top": best} if pictures else {"outputs": facts}, indent=1))
-        return
-    for row in best:
-        put(f"{row['score']:10.4f}  {row['class']:>5}  {one_line(str(row['label'] or ''))}".rstrip())
-    for name, array in outputs.items() if not pictures else ():
-        put(f"{one_line(name)}: {array.dtype} {list(array.shape)}")

@@ -6,7 +6,7 @@ import json
 
 from edge import targets
 from edge.cli import completion, options
-from edge.cli.output import put
+from edge.cli.output import put, screen
 from edge.cli.verb import argument, verb
 from edge.errors import EdgeError
 from edge.targets import kinds
@@ -26,7 +26,7 @@ def command(name: str | None, as_json: bool) -> int:
     """A page of one target, or a paragraph of each."""
     if name:
         profile = targets.read(name)
-        put(json.dumps(to_dict(profile), indent=2) if as_json else "\n".join(page(profile)))
+        put(json.dumps(to_dict(profile), indent=2) if as_json else "\n".join(folded(line) for line in page(profile)))
         return 0
     found = {name: load_or_reason(name) for name in targets.names()}
     if as_json:
@@ -35,8 +35,17 @@ def command(name: str | None, as_json: bool) -> int:
     wide = max(map(len, found)) + 2
     for name, it in found.items():
         first, *rest = [f"not here: {it}"] if isinstance(it, str) else [it.description, summary(it)]
-        put("\n".join([f"{name:<{wide}}{first}", *(f"{'':{wide}}{line}" for line in rest)]))
+        put("\n".join(folded(line, f"{start:<{wide}}") for line, start in ((first, name), *((line, "") for line in rest))))
     return 0
+
+
+def folded(line: str, start: str = "") -> str:
+    """A line that is too long for the screen goes on below its own beginning.  start: what stands in front of it."""
+    from textwrap import fill
+
+    text = line.lstrip()
+    start += " " * (len(line) - len(text))
+    return fill(text, screen(), initial_indent=start, subsequent_indent=" " * len(start), break_long_words=False, break_on_hyphens=False)
 
 
 def load_or_reason(name: str) -> Head | str:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge.cli import completion, options
-from edge.cli.output import put
+from edge.cli.output import put, shown
 from edge.cli.payloads import name_others
 from edge.cli.verb import verb
+from edge.stage import Stage
+
+if TYPE_CHECKING:
+    from edge.artifact import Artifact
+
+SORTS = ("order", "error")
 
 
 @verb
@@ -23,6 +30,7 @@ from edge.cli.verb import verb
 @click.option("--atol", type=float, metavar="A", help="difference that is good whatever the reference (0)")
 @options.threads()
 @options.as_json()
+@options.tables(SORTS)
 def command(
     artifact: Path,
     against: str | None,
@@ -34,30 +42,44 @@ def command(
     atol: float | None,
     threads: int,
     as_json: bool,
+    top: int | None,
+    sort: str | None,
+    wide: bool,
 ) -> int:
     from edge import report
-    from edge.artifact import open as open_artifact
     from edge.artifact.emulator import emulator
+    from edge.artifact.reader import open_artifact
     from edge.cli.progress import Progress
     from edge.devices import opened
     from edge.devices.remote import place_of
     from edge.pipeline.bare import runnable
     from edge.verify import require_good, verify
 
-    source = None
+    view, source = shown(top, sort, wide, SORTS), None
     if against:
         from edge.converters import parse_input_shape, read
 
         source = read(against, input_shapes=dict(map(parse_input_shape, input_shape)), weights=weights)
     with runnable(artifact, answers=True) as path, Progress() as say, opened(on, say) as device:
         file = open_artifact(path)
-        outcome = verify(file, source, per_layer, rtol, atol, threads, place_of(device, say))
+        say(Stage(f"running {artifact.name} and comparing", seconds=usual(file, on)))
+        outcome = verify(file, source, per_layer or bool(top or sort), rtol, atol, threads, place_of(device, say))
         words = [] if file.payload.front or on != "local" else emulator(path)
-    put(outcome.to_json() if as_json else report.verify_text(outcome))
+    scopes = {step.name: step.scope for step in file.plan.steps}
+    put(outcome.to_json() if as_json else report.verify_text(outcome, scopes, view))
     if not as_json and words:
-        put(f"computed under {Path(words[0]).name}: the answers are the device's, how long they took is not")
+        put(f"computed under {Path(words[0]).name}: the answers are the device's, the time is not")
     require_good(outcome)
     if not as_json and file.manifest.never_run:
         put("this was its first check: the build had not run it")
     name_others(file, "verify")
     return 0
+
+
+def usual(opened: Artifact, on: str) -> float | None:
+    """Seconds that it takes where an emulator computes; elsewhere it is quick."""
+    from edge.artifact.emulator import emulator
+    from edge.measure.benchmark import EMULATED_MACS
+
+    slow = on.startswith("virtual:") or (on == "local" and emulator(opened.path))
+    return (opened.manifest.vectors.count + 1) * opened.manifest.macs / EMULATED_MACS if slow else None

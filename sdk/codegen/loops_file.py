@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 
 from edge.codegen.text import c_double, c_float
+from edge.words import bounds
 from edge.words.dtype import FACTS, Dtype
 from edge.words.loops import POSITIONS, Index, Instruction, Kind, Loops, Reduce
 from edge.words.scalar import FLOATS, SIGNED
@@ -23,12 +24,12 @@ def function(name: str, loops: Loops, operands: Sequence[Operand], dtypes: Seque
     *inputs, _ = zip(operands, dtypes, strict=True)
     out = FACTS[loops.dtype].c
     arguments = ", ".join([*(f"const void *{_pointer(operand)}_" for operand, _ in inputs), "void *y_"])
-    lines = [f"static __attribute__((noinline)) void {name}(int begin, int end, int *failed, int step, {arguments}) {{"]
+    lines = [f"static __attribute__((noinline)) void {name}(int begin, int end, struct edge_fault *fault, int step, {arguments}) {{"]
     lines += [f"{INDENT}const {FACTS[dtype].c} *restrict {_pointer(operand)} = {_pointer(operand)}_;" for operand, dtype in inputs]
     lines += [f"{INDENT}{out} *restrict y = y_;"]
     points = prod(loops.space[: loops.outer])
     first, last = (f"(int64_t){name} * {points} / {loops.pieces}" for name in ("begin", "end"))
-    lines += [f"{INDENT}(void)failed, (void)step;", f"{INDENT}for (int64_t point = {first}; point < {last}; point++) {{"]
+    lines += [f"{INDENT}(void)fault, (void)step;", f"{INDENT}for (int64_t point = {first}; point < {last}; point++) {{"]
     lines += [INDENT * 2 + line for line in _point(loops, [_pointer(operand) for operand, _ in inputs])]
     return "\n".join([*lines, f"{INDENT}}}", "}", ""])
 
@@ -41,10 +42,15 @@ def _point(loops: Loops, pointers: Sequence[str]) -> list[str]:
     """What is done for one point of the outer axes."""
     lines, rest = [], 1
     for axis in reversed(range(loops.outer)):
-        lines.append(f"const int64_t i{axis} = point / {rest} % {loops.space[axis]};")
+        place = f"point / {rest}" if rest > 1 else "point"
+        lines.append(f"const int64_t i{axis} = {place}{f' % {loops.space[axis]}' if axis else ''};")
         rest *= loops.space[axis]
     results = loops.results
-    body = _reduction(loops, pointers) if loops.reduced else [*_code(loops.code, pointers, "t"), _store(loops, f"t{len(loops.code) - 1}", results)]
+    body = (
+        _reduction(loops, pointers)
+        if loops.reduced
+        else [*_code(loops.code, pointers, "t", known=bounds.values(loops)), *_scatter(loops, f"t{len(loops.code) - 1}")]
+    )
     return lines + _nest(loops.space, loops.outer, results, body)
 
 
@@ -60,11 +66,22 @@ def _store(loops: Loops, value: str, axes: int) -> str:
     return f"y[{place}] = {value};"
 
 
+def _scatter(loops: Loops, value: str) -> list[str]:
+    """Store to where the axes say, and the indices of `place`."""
+    if not loops.place:
+        return [_store(loops, value, loops.results)]
+    checks = [line for at, index in enumerate(loops.place) for line in _checked(index, f"t{index.value}", f"p{at}", bounds.values(loops))]
+    terms = [_term(f"i{axis}", loops.strides[axis]) for axis in range(loops.results)]
+    terms += [_term(f"p{at}", index.stride) for at, index in enumerate(loops.place)]
+    here = f"y[{_sum([*terms, str(loops.offset) if loops.offset else ''])}]"
+    return [*checks, f"{here} = {f'{loops.onto}_{loops.dtype.short}({here}, {value})' if loops.onto else value};"]
+
+
 def _reduction(loops: Loops, pointers: Sequence[str]) -> list[str]:
     """Start the carry, go over the reduced axes, finish."""
     assert loops.reduce is not None
     value, results = loops.code[-1].dtype, loops.results
-    inner = [*_code(loops.code, pointers, "t"), *_step(loops, f"t{len(loops.code) - 1}", value)]
+    inner = [*_code(loops.code, pointers, "t", known=bounds.values(loops)), *_step(loops, f"t{len(loops.code) - 1}", value)]
     carry = f"({FACTS[value].c})carry" if loops.reduce in (Reduce.SUM, Reduce.PROD) else "carry"
     finish = [*_code(loops.after, pointers, "r", carry), _store(loops, f"r{len(loops.after) - 1}" if loops.after else carry, results)]
     if loops.scan:
@@ -100,20 +117,27 @@ def _step(loops: Loops, value: str, dtype: Dtype) -> list[str]:
 # ---- expressions
 
 
-def _code(code: Sequence[Instruction], pointers: Sequence[str], prefix: str, carry: str = "") -> list[str]:
+def _code(code: Sequence[Instruction], pointers: Sequence[str], prefix: str, carry: str = "", known: Sequence[bounds.Interval] = ()) -> list[str]:
+    """known: the interval of each instruction, where it is worth asking."""
     lines: list[str] = []
     for number, item in enumerate(code):
-        checks = [line for at, index in enumerate(item.index) for line in _checked(index, f"{prefix}{index.value}", f"{prefix}{number}_{at}")]
-        lines += checks
+        for at, index in enumerate(item.index):
+            lines += _checked(index, f"{prefix}{index.value}", f"{prefix}{number}_{at}", known)
         lines.append(f"const {FACTS[item.dtype].c} {prefix}{number} = {_value(item, code, pointers, prefix, number, carry)};")
     return lines
 
 
-def _checked(index: Index, value: str, name: str) -> list[str]:
-    """An index from data, counted from the end where it is negative; outside the axis the run fails and element 0 is read instead."""
+def _checked(index: Index, value: str, name: str, known: Sequence[bounds.Interval]) -> list[str]:
+    """An index from data, counted from the end where it is negative; outside the axis the run fails and element 0 is read instead.
+
+    One that cannot leave its axis is not checked.
+    """
+    low, high = known[index.value] if known else (-inf, inf)
+    if low >= 0 and high < index.size:
+        return [f"const int64_t {name} = {value};"]
     return [
         f"int64_t {name} = (int64_t){value} < 0 ? (int64_t){value} + {index.size} : (int64_t){value};",
-        f"if ((uint64_t){name} >= {index.size}u) {name} = 0, __atomic_store_n(failed, step, __ATOMIC_RELAXED);",
+        f"if ((uint64_t){name} >= {index.size}u) {name} = 0, edge_fail(fault, step, (int64_t){value}, {index.size});",
     ]
 
 

@@ -14,12 +14,14 @@ class Vectors:
     """Test vectors inside the artifact: `count` inputs from the stated generator, and the error that is allowed (max|d| / max|expected|).
 
     ranges: (low, high) of each input for the vector of odd values; none for -1 to 1.
+    calls: after a reset the model is called so often with the same inputs, and its last outputs are compared: 1 for a model without state.
     """
 
     seed: int = 1
     count: int = 3
     rtol: float = 1e-5
     ranges: tuple[tuple[float, float], ...] = ()
+    calls: int = 1
 
 
 def weights_size(plan: Plan) -> int:
@@ -40,6 +42,9 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
     if vectors.ranges:
         pairs = ", ".join(f"{{{low}, {high}}}" for low, high in vectors.ranges)
         lines += ["", f"static const struct edge_range ranges[] = {{{pairs}}};"]
+    if plan.regions:
+        rows = [f"    {{{c_string(r.name)}, {r.first}, {r.steps}, {r.trips}}}," for r in plan.regions]
+        lines += ["", "static const struct edge_region regions[] = {", *rows, "};"]
     lines += ["", "static const struct edge_level levels[] = {"]
     for level, features in levels.items():
         bits = " | ".join(f"EDGE_CPU_{feature.upper()}" for feature in features) or "0"
@@ -51,5 +56,8 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
     lines += [f"    .n_inputs = {len(plan.inputs)}, .n_outputs = {len(plan.outputs)}, .n_levels = {len(levels)}, .n_steps = {len(plan.steps)},"]
     lines += ["    .inputs = inputs, .outputs = outputs, .levels = levels,"]
     lines += [f"    .vector_seed = {vectors.seed}u, .n_vectors = {vectors.count}, .vector_rtol = {vectors.rtol},"]
-    lines += [*(["    .vector_ranges = ranges,"] if vectors.ranges else []), "};", ""]
+    lines += ["    .vector_ranges = ranges,"] if vectors.ranges else []
+    lines += [f"    .state_bytes = {plan.state_bytes}, .vector_calls = {vectors.calls},"] if plan.states else []
+    lines += [f"    .regions = regions, .n_regions = {len(plan.regions)},"] if plan.regions else []
+    lines += ["};", ""]
     return "\n".join(lines)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from edge.codegen.loops_file import function as loops_function
 from edge.codegen.text import c_comment, c_float, c_list, c_string
 from edge.kernels import kernels
-from edge.kernels.record import Field
+from edge.kernels.record import ACTIVATION, Field
 from edge.words.dtype import Dtype
 from edge.words.plan import Buffer, Place, Plan
-from edge.words.post import ADD, Post
+from edge.words.post import REQUANTIZE, Post
 from edge.words.schedule import Schedule
 from edge.words.step import Access, Number, Operand, Step
 
@@ -73,7 +73,7 @@ def _activations(step: Step) -> set[str]:
     """The C names of the activations that a step's kernel is given, ACT_NONE for a slot that stays empty."""
     record = kernels()[step.kernel]
     placed = record.slots(step.posts)
-    return {_act_name(placed.get(slot.field, NO_ACT)) for slot in record.posts if slot.takes != ADD}
+    return {_act_name(placed.get(slot.field, NO_ACT)) for slot in record.posts if slot.takes == ACTIVATION}
 
 
 def _used(acts: Iterable[set[str]]) -> str:
@@ -87,7 +87,9 @@ def _act_name(post: Post) -> str:
 
 
 def _act(post: Post) -> str:
-    """A C initialiser of `struct act`."""
+    """A C initialiser of `struct act` or `struct requantize`."""
+    if post.kind == REQUANTIZE:
+        return c_list(int(number) for number in post.numbers)
     a, b = (*post.numbers, 0.0, 0.0)[:2]
     return c_list((_act_name(post), c_float(a), c_float(b)))
 
@@ -149,8 +151,13 @@ def _pointer(plan: Plan, name: str) -> tuple[str, str]:
         Place.ARENA: f"m->arena + {buffer.offset}",
         Place.INPUT: f"m->inputs[{buffer.index}]",
         Place.OUTPUT: f"m->outputs[{buffer.index}]",
+        Place.STATE: f"m->state + {buffer.offset}",
     }
-    return places[buffer.place], shape_text(buffer)
+    if buffer.window is None:
+        return places[buffer.place], shape_text(buffer)
+    base = f"(const unsigned char *){places[buffer.place]}" if buffer.place == Place.INPUT else places[buffer.place]
+    window = buffer.window
+    return f"{base} + {window.start} + m->trip[{window.region}] * {window.stride}", f"{shape_text(buffer)} of each trip"
 
 
 def _call(plan: Plan, index: int, function: str, name: str) -> str:
@@ -159,7 +166,7 @@ def _call(plan: Plan, index: int, function: str, name: str) -> str:
     lines = [
         f"/* {title} */",
         f"void {function}(const struct edge_memory *m, int begin, int end) {{",
-        f"    {name}(begin, end,{f' m->failed, {index + 1},' if step.loops is not None else ''}",
+        f"    {name}(begin, end,{f' m->fault, {index + 1},' if step.loops is not None else ''}",
     ]
     for position, operand in enumerate(step.operands):
         expression, shape = _pointer(plan, operand.buffer)
@@ -171,7 +178,8 @@ def _call(plan: Plan, index: int, function: str, name: str) -> str:
 def _row(plan: Plan, level: str, index: int) -> str:
     step, column = plan.steps[index], plan.levels[level]
     function = f"{column.code[index]}_step_{index}"
-    y = plan.buffers[step.output]
-    place, offset = ("EDGE_PLACE_OUTPUT", y.index) if y.place == Place.OUTPUT else ("EDGE_PLACE_ARENA", y.offset)
-    figures = (column.schedules[index].chunks, float(step.macs), float(step.bytes), place, offset, y.size)
+    y, trips = plan.buffers[step.output], plan.trips(index)
+    last = y.offset + (y.window.start + (plan.regions[y.window.region].trips - 1) * y.window.stride if y.window else 0)
+    place, offset = (f"EDGE_PLACE_{y.place.upper()}", y.index if y.place == Place.OUTPUT else last)
+    figures = (column.schedules[index].chunks, float(step.macs * trips), float(step.bytes * trips), place, offset, y.size)
     return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {', '.join(map(str, figures))}}},"

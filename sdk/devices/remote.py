@@ -15,6 +15,7 @@ from edge.devices.fit import require_fit
 from edge.devices.install import VERSION_LETTERS
 from edge.devices.scripts import BASE, failed, key_values, script
 from edge.errors import DeviceFailed
+from edge.stage import Stage
 
 RUN_SECONDS = 3600.0  #: that one run may take; a device that goes away is noticed by its transport, not by this
 KEPT = "6"  #: artifacts in the cache of a device
@@ -44,7 +45,9 @@ exit 0
 
 
 class Remote:
-    """say: told how far a transfer is.  asked: seconds that a run was told to take, and may take longer for."""
+    """say: told how far a transfer is.  asked: seconds that a run was told to take, and may take longer for.  usual: that it will likely take."""
+
+    usual: float | None = None
 
     def __init__(self, device: Device, say: Say = silent, asked: float = 0.0) -> None:
         self.device, self.say, self.limit = device, say, RUN_SECONDS + asked
@@ -57,7 +60,7 @@ class Remote:
         try:
             spelled = [self.bring(word, f"{job}/{i}") for i, word in enumerate(words)]
             variables = ["env", *(f"{name}={value}" for name, value in environment.items())] if environment else []
-            self.say(f"running {path.name} on {self.device.uri}")
+            self.say(Stage(f"running {path.name} on {self.device.uri}", seconds=self.usual))
             ran = self.device.run([*watch, *variables, *front, program, *spelled], timeout=self.limit)
             for i, word in enumerate(words):
                 if isinstance(word, Take) and ran.code == 0:
@@ -100,6 +103,10 @@ class Remote:
         return f"{word.prefix}{remote}"
 
 
-def place_of(device: Device, say: Say = silent, asked: float = 0.0) -> Place:
+def place_of(device: Device, say: Say = silent, asked: float = 0.0, usual: float | None = None) -> Place:
     """Where programs run for `--on`: this machine needs no cache."""
-    return here if device.traits.here else Remote(device, say, asked)
+    if device.traits.here:
+        return here
+    made = Remote(device, say, asked)
+    made.usual = usual
+    return made

@@ -121,7 +121,8 @@ def pieces(local: Path, have: int, packed: bool, say: Say, size: int) -> Iterato
             yield pack.compress(chunk) if pack else chunk
             sent += len(chunk)
             rate = sent / max(time.monotonic() - began, 1e-6)
-            say(f"sending {local.name}: {(have + sent) / size:.0%}, {rate / 1e6:.1f} MB/s, {(size - have - sent) / rate:.0f} s left")
+            done = f"{(have + sent) / 1e6:.1f} of {size / 1e6:.1f} MB"
+            say(f"sending {local.name}: {(have + sent) / size:.0%}, {done}, {rate / 1e6:.1f} MB/s, {(size - have - sent) / rate:.0f} s left")
     if pack:
         yield pack.flush()
 

@@ -22,10 +22,12 @@ from edge.devices.console.port import Port
 from edge.devices.device import Device, Facts, Found, Ran, Say, silent
 from edge.devices.uri import Uri, parse_uri, where
 from edge.errors import DeviceFailed, EdgeError
+from edge.stage import Stage
 
 SCHEMES = ("virtual",)
 ARCH = "aarch64"  #: of the boards made here
 BOOT_SECONDS = 120.0
+USUAL_SECONDS = 25.0  #: of a boot on a quiet machine
 CONFIGURATION = """Host board
   HostName 127.0.0.1
   Port {port}
@@ -88,7 +90,7 @@ def board_of(uri: Uri) -> Board:
 
 def over_ssh(uri: str, name: str, found: state.Running, say: Say) -> Device:
     folder = state.folder_of(name)
-    say(f"waiting for {name}'s ssh")
+    say(Stage(f"waiting for {name}'s ssh", seconds=USUAL_SECONDS))
     wait_for_ssh(name, found)
     configuration = folder / "ssh_config"
     with state.writing(name):
@@ -117,7 +119,7 @@ def wait_for_ssh(name: str, found: state.Running) -> None:
 def over_serial(uri: str, name: str, found: state.Running, say: Say) -> Device:
     port = Port(parse_uri(f"serial+socket://127.0.0.1:{found.serial}"))
     port.name = uri
-    say(f"logging in on {name}'s console")
+    say(Stage(f"logging in on {name}'s console", seconds=USUAL_SECONDS))
     return serial.on_port(uri, port, Account(recipe.USER, recipe.PASSWORD))
 
 

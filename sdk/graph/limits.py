@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.errors import EdgeError
+from edge.graph.bodies import captured
 from edge.graph.rewrite import integer, is_op, shape
 from edge.graph.shapes import skeleton
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 MULTIPLYING = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
+DEPRECATED_GROUPS = range(18, 21)  #: opsets whose GroupNormalization has scales by group
 MAX_RANK = 8
 MAX_ELEMENTS = 2**31 - 1  # of one tensor: offsets in generated C are 32-bit ints
 MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
@@ -52,8 +54,17 @@ def check(model: ir.Model, *, weights: bool = True, empty: bool = True) -> ir.Mo
 
 
 def _for_the_checker(model: ir.Model) -> onnx.ModelProto:
-    """The skeleton, an output of unknown shape declared all the same: the checker wants a shape and does not look at it."""
+    """The skeleton, an output of unknown shape declared all the same: the checker wants a shape and does not look at it.
+
+    GroupNormalization of opset 18 to 20 is deprecated, which every runtime computes and the checker refuses; an InstanceNormalization reads the same.
+    """
     proto = skeleton(model)
+    if model.opset_imports.get("", 0) in DEPRECATED_GROUPS:
+        for node in (node for node in proto.graph.node if node.op_type == "GroupNormalization" and node.domain in ("", "ai.onnx")):
+            node.op_type = "InstanceNormalization"
+            kept = [attribute for attribute in node.attribute if attribute.name == "epsilon"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
     for output in proto.graph.output:
         if not output.type.WhichOneof("value") or (output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape")):
             output.type.tensor_type.elem_type = output.type.tensor_type.elem_type or 1
@@ -94,7 +105,7 @@ def _values(model: ir.Model) -> list[ir.Value]:
 
 def _check_names(model: ir.Model, where: str) -> None:
     """Names present and single; every value made before it is read (so: acyclic)."""
-    known: set[int] = {id(v) for v in (*model.graph.inputs, *model.graph.initializers.values())}
+    known: set[int] = {id(v) for v in (*model.graph.inputs, *model.graph.initializers.values(), *captured(model.graph))}
     seen: set[str] = set(model.graph.initializers) | {v.name or "" for v in model.graph.inputs}
     if any(not value.name for value in model.graph.inputs):
         raise EdgeError(where, "an input has no name")

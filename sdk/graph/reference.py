@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from onnx.reference.op_run import OpRun
 from onnx.reference.ops.op_conv import Conv as SlowConv
 
+from edge.graph.reference_pools import POOLS
+
 Array = NDArray[np.floating]
 
 
@@ -50,4 +52,4 @@ class Conv(OpRun):
 
 
 #: what `evaluate` gives to the ReferenceEvaluator.
-FAST_OPS = (Conv,)
+FAST_OPS = (Conv, *POOLS)

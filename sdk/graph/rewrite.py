@@ -13,12 +13,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.graph.bodies import captured
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
 Array = NDArray[np.generic]
 Attributes = Mapping[str, int | float | str | Sequence[int]]
 SOURCE, SCOPE = "edge.source", "edge.scope"
+SCALE, ZERO = "edge.scale", "edge.zero"  # metadata of an integer value: the real that a step and no step stand for
 REFUSED = "edge.refused"  # why a pass could not take a node apart, with a cure
 
 
@@ -119,7 +122,7 @@ def add_constant(model: ir.Model, name: str, array: Array) -> ir.Value:
 def names(model: ir.Model) -> set[str]:
     """All value names of the main graph."""
     graph = model.graph
-    found = {v.name for v in graph.inputs if v.name} | set(graph.initializers)
+    found = {v.name for v in (*graph.inputs, *captured(graph)) if v.name} | set(graph.initializers)
     return found | {v.name for node in graph for v in node.outputs if v.name}
 
 
@@ -186,7 +189,8 @@ def bypass(node: ir.Node) -> bool:
     if source is None:
         return False
     if output.is_graph_output():
-        if source.producer() is None or source.is_graph_output():
+        maker = source.producer()
+        if maker is None or maker.graph is not node.graph or source.is_graph_output():
             return False
         output.replace_all_uses_with(source, replace_graph_outputs=True)
         kept = output.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError, listed, spelled
+from edge.graph.bodies import captured
 from edge.graph.ceil_pools import without_ceil
 from edge.graph.rewrite import SOURCE, shape
 
@@ -32,7 +33,10 @@ def skeleton(model: ir.Model) -> onnx.ModelProto:
     outer = inputs | set(model.graph.outputs)
     inner = (value for node in model.graph for value in node.outputs if value not in outer)
     graph.value_info.extend(serde.serialize_value(value) for value in inner if value.type is not None and shape(value) is not None)
-    for value in model.graph.initializers.values():
+    for value in captured(model.graph):
+        if value.const_value is None and value.type is not None:
+            graph.input.append(serde.serialize_value(value))
+    for value in (*model.graph.initializers.values(), *captured(model.graph)):
         tensor = value.const_value
         if tensor is not None and tensor.nbytes <= SMALL:
             graph.initializer.append(serde.serialize_tensor(tensor))

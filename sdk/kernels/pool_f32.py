@@ -9,7 +9,8 @@ from edge.words.schedule import Schedule
 from edge.words.step import Number
 
 
-def _taps(numbers: Mapping[str, Number]) -> int:
+def taps(numbers: Mapping[str, Number]) -> int:
+    """Elements of a window."""
     kh, kw = numbers.get("kh", 1), numbers.get("kw", 1)
     return kh * kw if isinstance(kh, int) and isinstance(kw, int) else 1
 
@@ -24,7 +25,7 @@ KERNEL = Kernel(
     reads=("x",),
     fields=(*ints("kind", "blocks", "bottom", "right"), "act", *ints("x_image", "y_image"), *WINDOW),
     posts=ACT,
-    instructions=_taps,
+    instructions=taps,
     of_output=True,
     schedule=_schedule,
 )

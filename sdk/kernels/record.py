@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from edge.kernels.core import Core
-from edge.words.post import ACTIVATIONS, ADD, Post
+from edge.words.post import ACTIVATIONS, ADD, REQUANTIZE, Post
 from edge.words.schedule import Schedule
 from edge.words.step import Number
 
@@ -37,19 +37,21 @@ class Field:
 
 @dataclass(frozen=True)
 class Slot:
-    """A place in the struct for one post: `field` is a `struct act`, or the operand RESIDUAL."""
+    """A place in the struct for one post: `field` is a `struct act`, a `struct requantize`, or the operand RESIDUAL."""
 
     field: str
     takes: str
 
     def fits(self, post: Post) -> bool:
         """Whether this slot can hold `post`."""
-        return post.kind == ADD if self.takes == ADD else post.kind in ACTIVATIONS
+        return post.kind in ACTIVATIONS if self.takes == ACTIVATION else post.kind == self.takes
 
 
 #: y = act2(act(sum) + residual), and y = act(result)
 EPILOGUE = (Slot("act", ACTIVATION), Slot(RESIDUAL, ADD), Slot("act2", ACTIVATION))
 ACT = (Slot("act", ACTIVATION),)
+#: y = requantized sum
+END = (Slot("requantize", REQUANTIZE),)
 
 PerElement = int | Callable[[Mapping[str, Number]], int]
 Numbers = Mapping[str, Number]
@@ -90,6 +92,7 @@ class Kernel:
     generic: its C is printed for each step (edge.words.loops); reads are then x0, x1, …
     schedule: chooses tiles and chunks for a step on one level.
     work: its class in a profile's `efficiency`.  positions: fields whose product is how often each packed weight is used.
+    word: vector instructions a word of 32 weights that are bits; 0 where its multiply-adds are of numbers.
     instructions: vector instructions an element of its larger side (of_output: of its output), besides multiply-adds.
     """
 
@@ -104,6 +107,7 @@ class Kernel:
     of_output: bool = False
     schedule: Callable[[Task, Core], Schedule] = whole
     generic: bool = False
+    word: int = 0
 
     @property
     def numbers(self) -> tuple[Field, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge import targets
 from edge.artifact.emulator import EMULATOR
 from edge.artifact.manifest import Toolchain
 from edge.artifact.program import parsed, require_can, said, started
@@ -18,14 +19,18 @@ from edge.devices.fit import require_fit
 from edge.devices.local import Local
 from edge.devices.moments import moments_of, watch_words
 from edge.devices.remote import place_of
-from edge.errors import ToolFailed, spelled
+from edge.errors import EdgeError, ToolFailed, spelled
+from edge.kernels import binary_steps
 from edge.measure.figures import Layer, Machine, Profile
 from edge.measure.hygiene import hygiene_of
 from edge.measure.statistics import latency_of, settled_at
 from edge.measure.watch import Samples, Seen, Unwatched, Watch
+from edge.plan import predict
+from edge.stage import Stage
 
 NOT_WATCHED = Unwatched()
 PRECISIONS = {"float32": "fp32", "float16": "fp16"}  #: a buffer's dtype -> as --precision spells it; others are their own name
+EMULATED_MACS, CPU_MACS = 1.3e8, 1e10  #: multiply-adds a second, to say how long something may take
 EMULATED = "emulated: its time is not a device's time"
 
 
@@ -77,6 +82,16 @@ class Benched:
         return Seen((max(start, end - left * (mean + between)), end), left, tuple(idle), self.samples, self.asleep_ns * 1e-9)
 
 
+def usual_seconds(artifact: Artifact, runs: int, least: float, *, slow: bool) -> float:
+    """How long a measurement will likely take: by the prediction for the target, or by what an emulator does in a second."""
+    macs = artifact.manifest.macs
+    try:
+        each = macs / EMULATED_MACS if slow else predict(artifact.plan, targets.load(artifact.manifest.target)).latency_ms.value * 1e-3
+    except EdgeError:  # a target that is not known here, or says too little
+        each = macs / CPU_MACS
+    return max(least, runs * each)
+
+
 def bench(
     path: Artifact | Path | str,
     *,
@@ -107,8 +122,11 @@ def bench(
     words = {"--runs": max(1, runs), "--warmup": warmup, "--min-secs": min_secs, "--threads": threads}
     arguments = ["--bench", "--json", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
+    usual = usual_seconds(artifact, runs + warmup + runs * per_layer, min_secs, slow=emulated or device.traits.emulated)
+    if device.traits.here:
+        say(Stage(f"measuring {artifact.path.name}", seconds=usual))
     with watch:
-        ended = started(artifact.path, payload, [*arguments, *watch.arguments], {}, place_of(device, say, min_secs), watch_words())
+        ended = started(artifact.path, payload, [*arguments, *watch.arguments], {}, place_of(device, say, min_secs, usual), watch_words())
     moments, stderr = moments_of(ended.stderr)
     wrong: list[str] = []
     got = decode(Benched, parsed(artifact.path, said(artifact.path, replace(ended, stderr=stderr))), "its --bench JSON", wrong)
@@ -123,6 +141,7 @@ def bench(
     computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
     built = payload.compiled.toolchain if payload.compiled else Toolchain(got.level, "")
     limits = {"settled": settled * got.every, "threads": got.threads}
+    scopes = {step.name: step.scope for step in artifact.plan.steps}
     emulated = emulated or device.traits.emulated
     doubts = [EMULATED] if emulated else []
     return Profile(
@@ -144,10 +163,13 @@ def bench(
         macs=m.macs,
         energy_mj=watch.energy(seen),
         hygiene=hygiene_of(latency, ms, interrupted, moments, facts.cores, **limits, doubts=doubts, machine=facts.machine),
-        layers=tuple(Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, "")) for t in got.layers),
+        layers=tuple(
+            Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, ""), scopes.get(t.name, "")) for t in got.layers
+        ),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
         toolchain=" ".join([built.name, built.version, *built.flags]),
         model_sha256=m.model.sha256,
+        binary_macs=sum(step.macs for step in binary_steps(artifact.plan)),
         payload=payload.format,
         emulated=emulated,
     )

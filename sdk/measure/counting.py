@@ -86,7 +86,7 @@ def cpu_of(target: str) -> str:
 
 def counts_of(artifact: Artifact, level: str, cpu: str, emulator: str, executed: Sequence[Executed]) -> Counts:
     steps = artifact.plan.steps
-    layers = tuple(CountedLayer(s.name, s.op, s.kernel, s.macs, sum(e.classes().values()), e) for s, e in zip(steps, executed, strict=True))
+    layers = tuple(CountedLayer(s.name, s.op, s.kernel, s.macs, sum(e.classes().values()), e, s.scope) for s, e in zip(steps, executed, strict=True))
     total = reduce(add, executed, Executed())
     whole = CountedLayer("total", "", "", sum(step.macs for step in steps), sum(total.classes().values()), total)
     return Counts(artifact.path.name, artifact.manifest.target, level, cpu, emulator, whole, layers)

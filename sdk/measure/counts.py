@@ -56,6 +56,7 @@ class CountedLayer:
     macs: int
     instructions: int
     executed: Executed
+    scope: str = ""
 
 
 @dataclass(frozen=True)

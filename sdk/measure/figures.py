@@ -111,7 +111,7 @@ class Hygiene:
 class Layer:
     """One step: ms is the mean of runs timed step by step, which are slower in sum than a whole run.  bytes: read and written.
 
-    isa: the level that ran there.  precision: of what the step computes, by its buffer.
+    isa: the level that ran there.  precision: of what the step computes, by its buffer.  scope: the module's path, where one is known.
     """
 
     name: str
@@ -121,6 +121,7 @@ class Layer:
     bytes: int
     isa: str = ""
     precision: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Machine:
 class Profile:
     """init_ms: from opening the file to being ready.  first_ms: the first inference, page faults included.
 
-    warmup_ms: the mean of the `warmup` inferences before the steady ones; 0 when there were none.
+    warmup_ms: the mean of the `warmup` inferences before the steady ones; 0 when there were none.  binary_macs: those of `macs` that are of bits.
     payload: the format of the payload that was measured.  emulated: its time is not a device's time.
     """
 
@@ -162,6 +163,7 @@ class Profile:
     model_sha256: str
     payload: str = "native"
     emulated: bool = False
+    binary_macs: int = 0
 
     def to_json(self) -> str:
         return json.dumps(encode(self, exact=False), indent=1) + "\n"

@@ -14,6 +14,7 @@ from edge.measure.mlperf_figures import Answer, Benchmark, Window
 from edge.measure.mlperf_inputs import Input, check
 from edge.measure.mlperf_verdict import RULE_INFERENCES, RULE_SECONDS, RUNS, accuracy_of, broken_rules, median_energy, unsteady
 from edge.measure.watch import Seen, Watch
+from edge.stage import Stage
 
 WARMUP = 10  #: the protocol's default
 MARGIN = 1.05  #: a run is planned so much longer than it must be
@@ -47,7 +48,7 @@ def perform(dut: Dut, inputs: Sequence[Input], seconds: float = RULE_SECONDS, sa
         dut.load(given.data, say)
         if not count:
             count, each = calibrate(dut, seconds, say)
-        say(f"run {number + 1} of {RUNS}: {count} inferences")
+        say(Stage(f"run {number + 1} of {RUNS}: {count} inferences", seconds=(RUNS - number) * MARGIN * seconds))
         count, told = long_enough(dut, count, each, seconds)
         runs.append(Run(given, count, told, check(given, told.results, dut.wire.name)))
     return runs

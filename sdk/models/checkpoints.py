@@ -6,7 +6,6 @@ promises are checked before anything is unpacked.
 
 from __future__ import annotations
 
-import io
 import pickle
 import struct
 import warnings
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.artifact.arrays import read_arrays
 from edge.errors import EdgeError
 from edge.models.paddle import Array, unpickle
 
@@ -60,10 +60,8 @@ def from_npz(path: Path) -> dict[str, object]:
     """What numpy.savez wrote; nothing is unpickled."""
     _check_size(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            data = {entry.filename.removesuffix(".npy"): io.BytesIO(archive.read(entry)) for entry in archive.infolist()}
-        return {name: np.lib.format.read_array(file, allow_pickle=False) for name, file in data.items()}
-    except DAMAGED as error:
+        return dict(read_arrays(path, "", lambda headers: None))
+    except EdgeError as error:
         raise _refusal(path, "an .npz of plain arrays", "write it with numpy.savez(path, **arrays)") from error
 
 

@@ -71,6 +71,8 @@ ACTIVATIONS: dict[str, Callable[[ir.Node], Post | None]] = {
     "Reciprocal": lambda node: activation("reciprocal"),
     "Log": lambda node: activation("log"),
     "Floor": lambda node: activation("floor"),
+    "Binarize": lambda node: activation("binarize"),
+    "BinarizeAbove": lambda node: activation("binarize_above"),
     "Add": _with_scalar,
     "Sub": _with_scalar,
     "Mul": _with_scalar,
@@ -86,9 +88,11 @@ def act_of(node: ir.Node) -> Post | None:
 def unary(build: Builder, group: Group) -> None:
     """y = act(x) in whatever layout x has: the lanes past C in a block are computed and never read."""
     act = act_of(group.node)
-    assert act is not None
+    if act is None:
+        raise group.refused("its numbers are computed, not constant", "store them as an initializer")
     x = build.whole(input_name(group, 0))
     build.step(group, "unary_f32", {"x": x}, {"n": build.buffers[x].elements}, own=(act,), layout=build.buffers[x].layout)
 
 
-LOWERINGS = {op: Lowering(unary, ("unary_f32",)) for op in ACTIVATIONS if op not in ("Add", "Sub", "Mul", "Pow")}
+ELSEWHERE = ("Add", "Sub", "Mul", "Pow", "Binarize", "BinarizeAbove")  #: lowered by another family
+LOWERINGS = {op: Lowering(unary, ("unary_f32",)) for op in ACTIVATIONS if op not in ELSEWHERE}

@@ -17,10 +17,12 @@ from edge.kernels import kernels
 from edge.kernels.record import RESIDUAL
 from edge.ops.group import Group
 from edge.words.dtype import Dtype
-from edge.words.layout import PLANAR, Layout, Shape
+from edge.words.layout import PLANAR, WORDS, Layout, Shape, channels_last
 from edge.words.loops import Instruction, Kind, Loops
 from edge.words.plan import Buffer, Constant, Place
 from edge.words.post import ADD, Post
+from edge.words.quant import Quant
+from edge.words.region import Region
 from edge.words.step import Access, Number, Operand, Step, View
 
 
@@ -37,6 +39,8 @@ class Builder:
         self.shapes: dict[str, Shape] = {}
         self.packed: dict[tuple[object, ...], str] = {}
         self.initializers: Mapping[str, NDArray[np.generic]] = {}
+        self.regions: list[Region] = []
+        self.quants: Mapping[str, Quant] = {}
 
     @property
     def blocked_layout(self) -> Layout:
@@ -46,10 +50,11 @@ class Builder:
     # ---- what holds a value
 
     def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: Place = Place.ARENA, index: int = 0, dtype: Dtype = Dtype.F32) -> str:
-        """A new buffer; `name` gets a mark when another buffer or a constant has it already."""
+        """A new buffer; `name` gets a mark when another buffer or a constant has it already.  Integers mean what the value of that name means."""
+        quant = self.quants.get(name)
         while name in self.buffers or name in self.constants:
             name += f"@{layout}"
-        self.buffers[name] = Buffer(name, shape, dtype, layout, place, index=index)
+        self.buffers[name] = Buffer(name, shape, dtype, layout, place, index=index, quant=quant)
         return name
 
     def hold(self, value: str, buffer: str) -> None:
@@ -69,7 +74,7 @@ class Builder:
             return
         own = self.buffers[buffer]
         alias = self.buffer(value, shape, layout, own.place, own.index, own.dtype)
-        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage)
+        self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, window=own.window, quant=self.quants.get(value, own.quant))
         self.hold(value, alias)
 
     def views_as_held(self, value: str) -> tuple[View, ...]:
@@ -80,17 +85,25 @@ class Builder:
 
     def whole(self, value: str) -> str:
         """The one buffer that holds `value` and nothing else, in any layout."""
-        return self._in_form(value, self.buffers[self.views_as_held(value)[0].buffer].layout)
+        return self.in_form(value, self.buffers[self.views_as_held(value)[0].buffer].layout)
 
     def planar(self, value: str) -> str:
         """The buffer that holds `value` row-major, as ONNX has it."""
-        return self._in_form(value, PLANAR)
+        return self.in_form(value, PLANAR)
 
     def blocked(self, value: str) -> str:
         """The buffer that holds `value` (rank 3 or more) in channel blocks."""
-        return self._in_form(value, self.blocked_layout)
+        return self.in_form(value, self.blocked_layout)
 
-    def _in_form(self, value: str, layout: Layout) -> str:
+    def last(self, value: str) -> str:
+        """The buffer that holds 8-bit `value` channels last."""
+        return self.in_form(value, channels_last(self._shape(value)))
+
+    def _shape(self, value: str) -> Shape:
+        self.views_as_held(value)
+        return self.shapes[value]
+
+    def in_form(self, value: str, layout: Layout) -> str:
         """The buffer that holds `value` whole in that layout: one that was made before, or a copy made now."""
         views = self.views_as_held(value)
         first = self.buffers[views[0].buffer]
@@ -98,10 +111,30 @@ class Builder:
             return first.name
         return self.forms.get((value, layout)) or self._gather(value, layout)
 
+    def bits(self, value: str) -> str:
+        """The buffer that holds `value` (-1 and 1) as words of channels: one that was made before, or its signs packed now."""
+        known = self.forms.get((value, WORDS))
+        if known is not None and self.buffers[known].dtype == Dtype.B1:
+            return known
+        x, shape = self.whole(value), self.shapes[value]
+        target = self.buffer(value, shape, WORDS, dtype=Dtype.B1)
+        operands = (self.read("x", x), Operand("y", target, Access.WRITE))
+        step = Step(target, "bits", "pack_b1", operands, tuple(self.packing(x).items()))
+        self.steps.append(replace(step, bytes=self.traffic(step)))
+        self.forms[value, WORDS] = target
+        return target
+
+    def packing(self, x: str, above: int = 0) -> dict[str, Number]:
+        """The numbers of `pack_b1` for a buffer of floats."""
+        held = self.buffers[x]
+        shape = held.shape
+        sizes = {"images": shape[0], "channels": shape[1], "pixels": prod(shape[2:]), "planar": int(not held.layout.block)}
+        return {**sizes, "above": above, "x_image": held.elements // shape[0]}
+
     def views(self, value: str, most: int = 2) -> tuple[View, ...]:
         """Up to `most` views that, one after the other, are the channels of `value` in blocked buffers."""
         views = self.views_as_held(value)
-        if len(views) <= most and all(self.buffers[v.buffer].layout.block for v in views):
+        if len(views) <= most and all(self.buffers[v.buffer].layout == self.blocked_layout for v in views):
             return views
         return (View(self.blocked(value), 0, self.shapes[value][1]),)
 
@@ -116,6 +149,8 @@ class Builder:
     def _gather(self, value: str, layout: Layout) -> str:
         """Copy the views of `value` into one new buffer.  Rank 4, or rank 2 and 3 between planar forms."""
         views, shape = self.held[value], self.shapes[value]
+        if self.buffers[views[0].buffer].dtype == Dtype.B1:
+            raise RuntimeError(f"'{value}' lies as bits, and something else than a binary layer reads it")
         target = self.buffer(value, shape, layout, dtype=self.buffers[views[0].buffer].dtype)
         at = 0
         for view in views:
@@ -128,10 +163,10 @@ class Builder:
         return target
 
     def _part(self, view: View, target: str, at: int) -> None:
-        """Copy channels of a planar buffer of any type into channels of another, from `at` on."""
+        """Copy channels of a buffer of any type, planar or channels last, into channels of another, from `at` on."""
         x, y = self.buffers[view.buffer], self.buffers[target]
         space = (x.shape[0], view.channels, prod(x.shape[2:]))
-        steps = [(prod(b.shape[1:]), prod(b.shape[2:]), 1) for b in (x, y)]
+        steps = [(prod(b.shape[1:]), 1, b.shape[1]) if b.layout.block else (prod(b.shape[1:]), prod(b.shape[2:]), 1) for b in (x, y)]
         item = Instruction(Kind.LOAD, x.dtype, strides=steps[0], offset=view.channel * steps[0][1])
         loops = Loops(space, (item,), steps[1], at * steps[1][1])
         operands = (self.read("x0", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
@@ -156,6 +191,7 @@ class Builder:
         """A planar copy of `value` in memory of its own."""
         shape, dtype = self.shapes[value], self.buffers[buffer].dtype
         target = self.buffer(f"{value}@out", shape, dtype=dtype)
+        self.buffers[target] = replace(self.buffers[target], quant=self.buffers[buffer].quant)
         if dtype != Dtype.F32:
             size = self.buffers[buffer].size
             operands = (self.read("x", buffer), Operand("y", target, Access.WRITE))
@@ -243,6 +279,7 @@ class Builder:
         own: tuple[Post, ...] = (),
         shape: Shape | None = None,
         layout: Layout = PLANAR,
+        dtype: Dtype = Dtype.F32,
         macs: int = 0,
         into: str = "",
     ) -> str:
@@ -255,7 +292,7 @@ class Builder:
         Raises RuntimeError if the kernel's record names other fields, or cannot apply a post: a mistake of a lowering.
         """
         record = kernels()[kernel]
-        y = into or self.buffer(group.output, self.buffers[str(args["x"])].shape if shape is None else shape, layout)
+        y = into or self.buffer(group.output, self.buffers[str(args["x"])].shape if shape is None else shape, layout, dtype=dtype)
         posts = own + tuple(replace(post, operands=(RESIDUAL,)) if post.kind == ADD else post for post in group.posts)
         record.slots(posts)
         wanted = [field.name for field in record.numbers if not field.schedule]
@@ -278,10 +315,15 @@ class Builder:
             group.covers,
             group.source,
             macs,
+            scope=group.scope,
         )
-        self.steps.append(replace(step, bytes=self.traffic(step)))
+        self.append(step)
         self.hold(group.output, y)
         return y
+
+    def append(self, step: Step) -> None:
+        """Add a step, with the bytes that it moves."""
+        self.steps.append(replace(step, bytes=self.traffic(step)))
 
     def retarget(self, buffer: str, place: Place, index: int) -> None:
         """Let the steps that write `buffer` write to the caller's memory instead."""

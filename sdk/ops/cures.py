@@ -9,18 +9,16 @@ from __future__ import annotations
 
 #: op -> an expression of kernels that are there, equal to it for ordinary numbers.
 FORMULAS = {
-    "Swish": "x * sigmoid(alpha * x)",
     "ReduceLogSumExp": "log(sum(exp(x)))",
 }
 
 OUTSIDE = "end the network before it and compute it from the output with numpy"
 BEFORE = "compute it before the network and give the result as an input"
 INDICES = "make its indices constant"
-QUANTIZED = "quantized networks are not supported yet: give the float32 network it was made from"
 SEQUENCE = "a list of tensors is not supported: keep its tensors apart or concatenate them"
-STATE = "write one step by matmul, sigmoid and tanh, with the state as an input and an output, or unroll a fixed number of steps"
+STATE = "write one step by matmul, sigmoid and tanh, with the state as an input and an output, and build it with --stateful"
 BRANCH = "export the model with a constant condition, or both branches and their weighted sum"
-ROUNDS = "export it with a fixed number of rounds, so that they are unrolled"
+ROUNDS = "export it with a constant number of rounds and no condition"
 DRAWN = "draw the numbers before the network and give them as an input"
 TEXT = "text is not supported: prepare it before the network"
 SIZE = "the size of its result depends on the data: end the network before it"
@@ -31,8 +29,7 @@ BITS = "whole numbers are not supported: compute in float32"
 ADVICE = {
     "Attention": "write it as matmul, softmax and matmul",
     "AffineGrid": BEFORE,
-    "BatchNormalization": "export it in eval mode with constant statistics",
-    "CausalConvWithState": "write it as concat and conv, with the state as an input and an output",
+    "CausalConvWithState": "write it as concat and conv, with the state as an input and an output, and build it with --stateful",
     "CenterCropPad": "write it as a slice or a pad of constant widths",
     "Col2Im": "write it as a transposed convolution of stride = kernel, or reshape and transpose where its blocks do not overlap",
     "ConstantOfShape": "make its shape constant",
@@ -46,14 +43,11 @@ ADVICE = {
     "GlobalLpPool": "write it by abs, pow and a sum over the picture",
     "GridSample": BEFORE,
     "GroupNormalization": "write it as reshape, mean, variance and an affine map",
-    "Hardmax": OUTSIDE,
     "ImageDecoder": "give it decoded pictures",
     "InstanceNormalization": "write it as mean, variance and an affine map",
-    "LRN": "write the sum over neighbouring channels as a convolution of x * x with a constant band of ones",
     "LayerNormalization": "write it as mean, variance and an affine map",
     "LinearAttention": "write it as matmuls, with the state as an input and an output",
     "LpNormalization": "divide by sqrt(sum(x * x)) along the axis",
-    "LpPool": "write it as an average pool of pow(abs(x), p) times the window's size",
     "MaxUnpool": "enlarge by nearest instead",
     "MeanVarianceNormalization": "write it as mean and variance",
     "RMSNormalization": "divide by sqrt(mean(x * x) + epsilon) and multiply by the weight",
@@ -68,15 +62,13 @@ ADVICE = {
     "Squeeze": "make its axes constant",
     "SwiGLU": "write it as x * sigmoid(x) times the gate",
     "Unsqueeze": "make its axes constant",
-    **dict.fromkeys(("TopK", "NonMaxSuppression"), OUTSIDE),
-    **dict.fromkeys(("ScatterElements", "ScatterND", "TensorScatter"), INDICES),
+    "NonMaxSuppression": OUTSIDE,
+    "TensorScatter": INDICES,
     **dict.fromkeys(("LSTM", "GRU", "RNN"), STATE),
-    **dict.fromkeys(("Loop", "Scan"), ROUNDS),
+    "Loop": ROUNDS,
+    "Scan": "let its body keep the shapes of what it carries",
     **dict.fromkeys(("Compress", "NonZero", "Unique", "Range"), SIZE),
     **dict.fromkeys(("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), DRAWN),
-    **dict.fromkeys(
-        ("DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "QuantizeLinear"), QUANTIZED
-    ),
     "BitCast": BITS,
     **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), LOSS),
     **dict.fromkeys(("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer"), TEXT),

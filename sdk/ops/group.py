@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.graph import rewrite
 from edge.ops.refusal import Reason, Refused, place
 from edge.words.post import ADD, Post
 
@@ -43,9 +45,22 @@ class Group:
         """Where the user wrote it: `net.py:31`, or the module's path, or nothing."""
         return self.node.metadata_props.get("edge.source", "")
 
+    @property
+    def scope(self) -> str:
+        """The module that it belongs to, as the user names it: `features.3.conv.1`, or nothing."""
+        return self.node.metadata_props.get("edge.scope", "")
+
     def refused(self, what: str, cure: str) -> Refused:
         """The error that names the node and its source line; the plan collects those of all groups."""
         return Refused(Reason(self.node.op_type, what, cure, place(self.node)))
+
+
+def refuse_computed(group: Group, inputs: Sequence[int], role: str) -> None:
+    """Raises Refused where one of these inputs is given and not constant: a kernel would take it for one that is left out."""
+    for index in inputs:
+        value = rewrite.operand(group.node, index)
+        if value is not None and rewrite.constant(value) is None:
+            raise group.refused(f"{role} computed, not constant", "store them as an initializer")
 
 
 def input_name(group: Group, index: int) -> str:

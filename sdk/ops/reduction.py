@@ -6,7 +6,7 @@ from math import prod
 
 from edge.graph import rewrite
 from edge.ops.builder import Builder
-from edge.ops.group import Group, input_name
+from edge.ops.group import Group, input_name, refuse_computed
 from edge.ops.lowering import Lowering
 
 REDUCTIONS = {"ReduceSum": 0, "ReduceMean": 1, "ReduceMax": 2, "ReduceMin": 3}
@@ -31,6 +31,7 @@ def reduce(build: Builder, group: Group) -> None:
     node = group.node
     x, y = rewrite.shape(node.inputs[0]), rewrite.shape(node.outputs[0])
     assert x is not None and y is not None
+    refuse_computed(group, (1,), "its axes are")
     given = rewrite.constant(rewrite.operand(node, 1))
     listed = [int(a) for a in given.reshape(-1)] if given is not None else list(rewrite.integers(node, "axes"))
     axes = sorted({a % len(x) for a in listed}) or list(range(len(x)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge.graph import rewrite
 from edge.ops.builder import Builder
-from edge.ops.group import Group, input_name
+from edge.ops.group import Group, input_name, refuse_computed
 from edge.ops.lowering import Lowering
 from edge.words.layout import Shape
 from edge.words.step import View
@@ -74,7 +74,7 @@ def reshape(build: Builder, group: Group) -> None:
     single = whole.layout.block and prod(whole.shape[2:]) == 1 and (whole.shape[0] == 1 or whole.shape[1] % whole.layout.block == 0)
     if whole.layout.block and not single:
         whole = build.buffers[build.planar(input_name(group, 0))]
-    if len(shape) == 4 and shape[2:] == (1, 1) and whole.place == "arena" and (shape[0] == 1 or shape[1] % build.block == 0):
+    if len(shape) == 4 and shape[2:] == (1, 1) and whole.place == "arena" and whole.window is None and (shape[0] == 1 or shape[1] % build.block == 0):
         build.share(group.output, whole.name, shape, build.blocked_layout)
     else:
         build.share(group.output, whole.name, shape)
@@ -95,8 +95,8 @@ def slice_(build: Builder, group: Group) -> None:
     """Channels [a, b) of a held value are a view; any other slice is a strided copy."""
     x, y = _shapes(group)
     parts = [rewrite.constant(rewrite.operand(group.node, i)) for i in range(1, 5)]
-    if parts[0] is None or parts[1] is None:
-        raise group.refused("its bounds are computed", "use constant bounds")
+    refuse_computed(group, range(1, 5), "its bounds are")
+    assert parts[0] is not None
     starts, count = [int(v) for v in parts[0].reshape(-1)], parts[0].size
     axes = [int(v) % len(x) for v in (parts[2].reshape(-1) if parts[2] is not None else range(count))]
     strides = [int(v) for v in (parts[3].reshape(-1) if parts[3] is not None else [1] * count)]
@@ -167,6 +167,7 @@ def pad(build: Builder, group: Group) -> None:
     mode = rewrite.text(group.node, "mode", "constant")
     pads, value = rewrite.constant(rewrite.operand(group.node, 1)), rewrite.scalar(rewrite.operand(group.node, 2))
     axes = rewrite.constant(rewrite.operand(group.node, 3))
+    refuse_computed(group, (2, 3), "its value and axes are")
     if mode != "constant" or pads is None:
         raise group.refused(f"mode '{mode}' has no kernel" if mode != "constant" else "its widths are computed", "pad with a constant")
     before = np.zeros(len(x), int)

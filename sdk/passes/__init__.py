@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from edge import graph
-from edge.graph.rewrite import sweep
+from edge.graph.bodies import as_model, bodies, name_apart
+from edge.graph.rewrite import is_op, sweep
+from edge.graph.scans import enter, leave
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
 #: Activations are recognised before constants are folded into weights, which would swallow their +3 and /6; the hard sigmoid last of
 #: them, as it takes in any scale of its input, which may be the end of another activation.
 PASSES = (
+    "cancel_straight_through",
     "fold_constants",
+    "recognise_sign",
     "split_to_slices",
     "decompose",
+    "absorb_quantization",
     "crop_before_pad",
     "gather_to_slices",
     "tile_to_expand",
@@ -46,10 +51,11 @@ PASSES = (
     "canonicalise_linear",
     "fold_batch_norm",
     "fold_affine",
+    "binarize",
     "squeeze_excite",
     "drop_unused",
 )
-OPENING = 3
+OPENING = 5
 
 
 class Pass(Protocol):
@@ -71,6 +77,7 @@ def optimize(model: ir.Model, dump: Path | None = None) -> ir.Model:
     dump: a folder that gets `NN_name.onnx` for the graph as read (00) and after each pass.  The graph is checked after each.
     """
     model = model.clone()
+    name_apart(model)
     if dump is not None:
         dump.mkdir(parents=True, exist_ok=True)
         graph.save(model, dump / "00_read.onnx")
@@ -78,6 +85,8 @@ def optimize(model: ir.Model, dump: Path | None = None) -> ir.Model:
         apply(model, name, strict=index >= OPENING)
         if dump is not None:
             graph.save(model, dump / f"{index:02}_{name}.onnx")
+    if optimize_bodies(model) and dump is not None:
+        graph.save(model, dump / f"{len(PASSES) + 1:02}_bodies.onnx")
     return graph.check(model, empty=False)
 
 
@@ -87,6 +96,36 @@ def finish(model: ir.Model, names: Sequence[str]) -> ir.Model:
     for name in names:
         apply(model, name)
     return graph.check(model, empty=False)
+
+
+def notes(model: ir.Model) -> list[str]:
+    """What the passes have to say of an optimized graph."""
+    from edge.passes.binarize import notes
+
+    return notes(model)
+
+
+def optimize_bodies(model: ir.Model) -> int:
+    """All passes on the body of every Scan, which then knows its shapes; gives the number of bodies."""
+    count = _optimize_bodies(model)
+    if count:
+        name_apart(model)
+        sweep(model)
+    return count
+
+
+def _optimize_bodies(model: ir.Model) -> int:
+    found = [(node, body) for node, body in bodies(model.graph) if is_op(node, "Scan")]
+    for node, body in found:
+        enter(node, body)
+        inner = as_model(model, body)
+        for index, name in enumerate(PASSES, 1):
+            apply(inner, name, strict=index >= OPENING)
+        _optimize_bodies(inner)
+        model.functions.update({key: function for key, function in inner.functions.items() if key not in model.functions})
+        model.opset_imports.update(inner.opset_imports)
+        leave(node, body)
+    return len(found)
 
 
 def apply(model: ir.Model, name: str, *, strict: bool = True) -> int:

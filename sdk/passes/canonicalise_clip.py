@@ -1,8 +1,8 @@
 """Clamps become Relu or Clip with two constants.
 
 - Max(x, 0), Clip(x, 0), nested: Relu                          - Relu(x) <= 6, Min(Max(x, a), b), Clip of a Clip: one Clip
-- Clip with one bound left out: the largest or smallest finite number of its type
-- Clip whose bounds are not constant, or crossed: left alone
+- Clip with one bound left out: that bound is infinity, so that an infinite input stays infinite
+- Clip whose bounds are not constant, or crossed, and clamps of integers: left alone
 """
 
 from __future__ import annotations
@@ -29,18 +29,15 @@ def run(model: ir.Model) -> int:
 def _rewrite(model: ir.Model, node: ir.Node) -> bool:
     value = node.outputs[0]
     found = clamp(value)
-    if found is None or value.dtype is None or (not value.uses() and not value.is_graph_output()):
+    dtype = value.dtype.numpy() if value.dtype is not None else None
+    if found is None or dtype is None or dtype.kind != "f" or (not value.uses() and not value.is_graph_output()):
         return False
-    dtype = value.dtype.numpy()
-    if (found.low, found.high) == (0.0, INF) and dtype.kind == "f":
+    if (found.low, found.high) == (0.0, INF):
         if node.op_type == "Relu" and node.inputs[0] is found.value:
             return False
         become(node, "Relu", [found.value])
         return True
-    limits = (np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)) if dtype.kind in "iuf" else None
-    if limits is None:
-        return False
-    low, high = max(found.low, float(limits.min)), min(found.high, float(limits.max))
+    low, high = found.low, found.high
     if node.op_type == "Clip" and node.inputs[0] is found.value and [scalar(bound) for bound in node.inputs[1:]] == [low, high]:
         return False
     bounds = [add_constant(model, f"{value.name}_{word}", np.array(number, dtype)) for word, number in (("min", low), ("max", high))]

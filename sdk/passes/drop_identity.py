@@ -1,6 +1,6 @@
-"""Remove nodes that give back their input.
+"""Remove nodes that give back their input and whose other outputs nobody reads.
 
-- Identity, Dropout out of training (its mask unused), Cast and CastLike to the type it has, also by way of a wider one
+- Identity, Dropout out of training, Cast and CastLike to the type it has, also by way of a wider one
 - Reshape, Expand, Flatten, Squeeze, Unsqueeze to the shape it has, Transpose that moves no dimension longer than 1 and keeps the shape's order
 - Expand whose every reader is an elementwise op that gets its shape from the other operand: it broadcasts by itself
 - Pad by nothing, Slice that keeps the shape without reordering, Gather of all in order, Tile by 1, Resize by 1
@@ -61,7 +61,9 @@ def _drop(node: ir.Node) -> bool:
 
 def _does_nothing(node: ir.Node) -> bool:
     test = TESTS.get(node.op_type)
-    return test is not None and is_op(node, node.op_type) and test(node)
+    if test is None or not is_op(node, node.op_type) or any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
+        return False
+    return test(node)
 
 
 def _same_shape(node: ir.Node) -> bool:
@@ -71,8 +73,7 @@ def _same_shape(node: ir.Node) -> bool:
 
 def _dropout(node: ir.Node) -> bool:
     training = operand(node, 2)
-    off = training is None or (constant(training) is not None and not np.any(constant(training)))
-    return off and all(not value.uses() and not value.is_graph_output() for value in node.outputs[1:])
+    return training is None or (constant(training) is not None and not np.any(constant(training)))
 
 
 def _cast(node: ir.Node) -> bool:
@@ -242,7 +243,6 @@ def _pool(node: ir.Node) -> bool:
         and set(integers(node, "strides", (1,))) == {1}
         and not any(integers(node, "pads"))
         and text(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
-        and len([v for v in node.outputs if v.uses()]) <= 1
         and not integer(node, "ceil_mode", 0)
     )
 

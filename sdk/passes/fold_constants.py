@@ -7,6 +7,8 @@
 - CastLike                      -> Cast to the type of its second input, whose value it does not need
 - If with a constant condition  -> the nodes of the branch taken
 
+DequantizeLinear and QuantizeLinear of constants stay: a folded weight is a float32 weight, and its layer would silently compute in floats.
+
 A value that is an output of the graph becomes an initializer too: the plan copies it.  Random ops and ops with subgraphs stay.
 Folding Shape makes more shapes static, so inference and folding alternate until nothing changes.
 """
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 PRESERVES = EXACT
 LIMIT = 1 << 20  # bytes a folded result may have when its inputs are smaller: an Expand should not become a large file
 IMPURE = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"})
+QUANTIZED = frozenset({"DequantizeLinear", "QuantizeLinear"})
 ROUNDS = 20
 
 
@@ -60,7 +63,7 @@ def _fold(model: ir.Model, node: ir.Node) -> bool:
     assert node.graph is not None
     for value, array in zip(node.outputs, arrays, strict=False):
         if value.name:
-            _make_initializer(model, value, array)
+            make_initializer(model, value, array)
     model.graph.remove(node, safe=True)
     return True
 
@@ -72,14 +75,14 @@ def _fold_empty(model: ir.Model, node: ir.Node, value: ir.Value) -> bool:
     if dims is None or 0 not in dims or dtype is None or not used or not value.name or not is_op(node, node.op_type):
         return False
     name = value.name
-    _make_initializer(model, value, np.empty(dims, dtype.numpy()))
+    make_initializer(model, value, np.empty(dims, dtype.numpy()))
     value.name = fresh(model, f"{name}_empty")
     return True
 
 
 def _value_of(node: ir.Node) -> list[NDArray[np.generic]] | None:
     """The node's outputs when they are known now."""
-    if not is_op(node, node.op_type) or node.op_type in IMPURE:
+    if not is_op(node, node.op_type) or node.op_type in IMPURE | QUANTIZED:
         return None
     if is_op(node, "Constant"):
         return _constant(node)
@@ -94,14 +97,14 @@ def _value_of(node: ir.Node) -> list[NDArray[np.generic]] | None:
     before = max((array.nbytes for array in inputs if array is not None), default=0)
     if not _small_enough(node, max(LIMIT, before)):
         return None
-    return _compute(node, inputs)
+    return compute(node, inputs)
 
 
 def _small_enough(node: ir.Node, limit: int) -> bool:
     """Known sizes are checked before computing; an unknown one can only come from Expand, ConstantOfShape, Range, Tile, …: small shapes."""
     for value in node.outputs:
-        dims = shape(value)
-        if dims is not None and np.prod(dims, dtype=np.float64) * (value.dtype.itemsize if value.dtype is not None else 8) > limit:
+        dims, wide = shape(value), value.dtype.itemsize if value.dtype else 8  # a damaged file may declare the type 0
+        if dims is not None and np.prod(dims, dtype=np.float64) * wide > limit:
             return False
     if is_op(node, "Expand", "ConstantOfShape", "Tile", "Resize", "Upsample", "OneHot", "EyeLike", "Range", "Pad") and shape(node.outputs[0]) is None:
         return is_op(node, "Range")
@@ -128,7 +131,7 @@ def _shape(node: ir.Node, dims: tuple[int, ...]) -> list[NDArray[np.generic]]:
     return [np.array(dims[slice(start, end)], np.int64)]
 
 
-def _compute(node: ir.Node, inputs: list[NDArray[np.generic] | None]) -> list[NDArray[np.generic]] | None:
+def compute(node: ir.Node, inputs: list[NDArray[np.generic] | None]) -> list[NDArray[np.generic]] | None:
     """By onnx.reference, one node at a time."""
     import onnx
     from onnx.reference import ReferenceEvaluator
@@ -158,7 +161,7 @@ def _compute(node: ir.Node, inputs: list[NDArray[np.generic] | None]) -> list[ND
     return [next(arrays) if name else np.empty(0) for name in outputs]
 
 
-def _make_initializer(model: ir.Model, value: ir.Value, array: NDArray[np.generic]) -> None:
+def make_initializer(model: ir.Model, value: ir.Value, array: NDArray[np.generic]) -> None:
     import onnx_ir as ir
 
     name, dtype = value.name or "", value.dtype

@@ -72,9 +72,12 @@ def write_wrapped(to: Path, maker: Backend, bare: bytes, source: Source, answers
 
 
 def interface(model: ir.Model) -> Plan:
-    """A plan without steps: what goes in and what comes out."""
-    inputs = {v.name or "": v for v in model.graph.inputs if not v.is_initializer()}
-    outputs = {v.name or "": v for v in model.graph.outputs}
+    """A plan without steps: what goes in and what comes out, without what is kept from call to call."""
+    from edge.graph.states import interface as names_of
+
+    given, made = names_of(model)
+    inputs = {v.name or "": v for v in model.graph.inputs if v.name in given and not v.is_initializer()}
+    outputs = {v.name or "": v for v in model.graph.outputs if v.name in made}
     places = {**dict.fromkeys(outputs, Place.OUTPUT), **dict.fromkeys(inputs, Place.INPUT)}
     buffers = {name: buffer(name, value, places[name]) for name, value in (outputs | inputs).items()}
     return Plan(model.graph.name or "model", (), buffers, {}, tuple(inputs), tuple(outputs), 0, delivered=tuple(outputs))

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge import artifact, backends, converters, passes, targets
-from edge.artifact.description import labels_file
+from edge.artifact.description import inputs_of, labels_bytes, labels_file, outputs_of, require_labels
 from edge.artifact.preprocess import parse as parse_preprocess
+from edge.artifact.preprocess import require_input
 from edge.artifact.whole_file import write_whole, writing
 from edge.backends import Backend, Task
 from edge.converters import Source
+from edge.converters.stateful import with_states
 from edge.errors import EdgeError, did_you_mean, spelled
+from edge.graph.integers import precision_of
+from edge.graph.states import pairs_of, states_of, without_states
+from edge.pipeline.bare import interface
 from edge.pipeline.packing import pack, pack_bare
 from edge.targets import toolchain
 
@@ -48,6 +53,7 @@ def build(
     precision: str = "fp32",
     preprocess: str = "",
     labels: str | Path | None = None,
+    stateful: Mapping[str, str] | str = "",
     format: str = "native",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
@@ -58,6 +64,7 @@ def build(
 
     model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
     preprocess, labels: stored for `edge run --image`.
+    stateful: input -> the output that becomes this input of the next call, or "h:hn,c:cn"; zero at first and after a reset.
     format: what the file holds, "native" or "native,onnx"; `export` writes one of the others by itself.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
@@ -70,8 +77,10 @@ def build(
     if not makers[0].leads:
         raise _alone(makers[0], format)
     recipe = parse_preprocess(preprocess) if preprocess else None
-    names = labels_file(Path(labels)) if labels else None
+    names = labels_file(Path(labels)) if labels else ()
+    pairs = pairs_of(stateful)
     source = _read(model, input_shapes, weights, example_inputs, say)
+    source = with_states(source, pairs or states_of(source.model))
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     if maker := backends.of_suffix(path.suffix):
         raise EdgeError(str(path), f"is a name for a bare {maker.suffix} file", f"{spelled(f'--format {maker.format}', 'edge.export')} writes one")
@@ -81,13 +90,20 @@ def build(
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
-    task = Task(source, graph, profile, precision, recipe, stages, say=say)
+    for note in passes.notes(graph):
+        logging.getLogger("edge").warning(note)
+    ends = interface(graph)
+    if recipe:
+        require_input(recipe, {t.name: t.shape for t in inputs_of(ends)})
+    if labels:
+        require_labels(Path(labels), names, outputs_of(ends))
+    task = Task(source, graph, profile, precision_of(graph) or precision, recipe, stages, say=say)
     built = [maker.build(_for(maker, task)) for maker in makers]
     core = built[0].core
     assert core, "the first backend leads"
     say("packing and checking")
     facts = {"preprocess": recipe, "labels": "labels.txt" if names else None, "options": {"precision": precision, "target": profile.name}}
-    pack(path, task, makers, built, facts, {"labels.txt": names} if names else {})
+    pack(path, task, makers, built, facts, {"labels.txt": labels_bytes(names)} if names else {})
     if sources and core.sources:
         with writing(_folder(sources)):
             toolchain.lay_out(core.sources, sources)
@@ -129,6 +145,7 @@ def export(
         )
         raise EdgeError(str(path), f"is not a name for a bare {maker.format} file", named)
     stages = _folder(Path(dump)) if dump else None
+    without_states(source.model)  # a bare file is one step: who runs it keeps what is to be kept
     say("rewriting the graph")
     task = _for(maker, Task(source, passes.optimize(source.model, stages), profile, precision, None, stages, opset, say))
     say("writing and checking")

@@ -44,7 +44,7 @@ def pack(path: Path, task: Task, makers: Sequence[Backend], built: Sequence[Buil
         answers, checks = settled(core.answers, write, look)
         if checks[0].wrong and core.sources:
             file, lay_out = artifact.open(unchecked).choose(makers[0].format), partial(toolchain.lay_out, core.sources)
-            raise refuse(file, path.name, path, source, checks[0].wrong, lay_out, to_bytes(task.graph), plan_json.to_bytes(core.plan))
+            raise refuse(file, path.name, path, core.answers.source, checks[0].wrong, lay_out, to_bytes(task.graph), plan_json.to_bytes(core.plan))
         require_right(path.name, checks)
         done = [row for check in checks for row in check.done or ()]
         write(answers, checked=tuple(done) or None, unchecked="; ".join(check.left for check in checks if check.left))

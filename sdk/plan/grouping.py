@@ -7,6 +7,7 @@ The residual must be computed before the producer; of two producers that meet in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-def grouped(graph: ir.Graph) -> list[Group]:
-    """Every node in exactly one group, in an order in which they can run."""
+def grouped(graph: ir.Graph, known: Iterable[str] = ()) -> list[Group]:
+    """Every node in exactly one group, in an order in which they can run.  known: values from outside of a body."""
     taken: set[ir.Node] = set()
-    done = {value.name or "" for value in graph.inputs}
+    done = {*known, *(value.name or "" for value in graph.inputs)}
     groups: list[Group] = []
     for node in graph:
         if node in taken:
@@ -43,7 +44,7 @@ def _grow(node: ir.Node, done: set[str]) -> tuple[Group, list[ir.Node]]:
     members = [node]
     for slot in () if act_of(node) is not None or not is_float32(node) else slots_of(node):
         follower = _only_user(members[-1].outputs[0])
-        if follower is None:
+        if follower is None or follower.graph is not node.graph:  # a body runs more often
             break
         post = _post(follower, slot, group.output, done)
         if post is not None:

@@ -5,31 +5,61 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
+from edge.graph.domain import BODIES
+from edge.graph.integers import INTEGER_OPS
 from edge.ops import lowerings
 from edge.ops.builder import Builder
 from edge.ops.generic.lowering import generic, is_float32
 from edge.ops.group import Group
 from edge.ops.idioms import reason_of
+from edge.ops.lowering import Lowering
+from edge.ops.quantized import INTEGERS
 from edge.ops.refusal import Reason, Refused
+from edge.plan.scan import scan
+from edge.words.dtype import Dtype
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-OWN_OPS = {"Silu"}  #: lowered ops of our own domain
+OWN_OPS = set(BODIES)  #: lowered ops of our own domain
+EIGHT = (Dtype.S8, Dtype.U8)
+
+
+def lowering_of(node: ir.Node, *, fast: bool = True) -> Lowering | None:
+    """How a node becomes steps by kernels of its element type, None where only the loops can.  fast: False for the loops wherever they can."""
+    if (node.domain == "edge") != (node.op_type in OWN_OPS):
+        return None
+    if fast and node.op_type in INTEGERS and _is_eight(node):
+        return INTEGERS[node.op_type]
+    lowering = lowerings().get(node.op_type)
+    fits = lowering is not None and (not lowering.kernels or (fast and is_float32(node)) or node.op_type in INTEGER_OPS)
+    return lowering if fits else None
+
+
+def _is_eight(node: ir.Node) -> bool:
+    """A picture of 8-bit integers, and one result."""
+    x = node.inputs[0]
+    return x is not None and x.dtype is not None and x.dtype.numpy().name in EIGHT and len(rewrite.shape(x) or ()) == 4 and not node.outputs[1:]
 
 
 class Lacking:
-    """reasons: why the model cannot be built, in the order of its nodes."""
+    """reasons: why the model cannot be built, in the order of its nodes.  fast: whether kernels of one type may be used."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fast: bool = True) -> None:
+        self.fast = fast
         self.reasons: list[Reason] = []
 
     def lower(self, build: Builder, group: Group) -> None:
         """The steps of `group`, or the reason why there are none; its outputs then stand in, so that what follows can be looked at too."""
         node = group.node
-        lowering = lowerings().get(node.op_type) if (node.domain == "edge") == (node.op_type in OWN_OPS) else None
-        reason = None
-        if lowering is not None and (is_float32(node) or not lowering.kernels):
+        if rewrite.is_op(node, "Scan"):
+            try:
+                scan(build, group, self.lower)
+            except Refused as refused:
+                self._refuse(build, group, refused.reason)
+            return
+        lowering, reason = lowering_of(node, fast=self.fast), None
+        if lowering is not None:
             try:
                 lowering.run(build, group)
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,19 @@ import numpy as np
 from edge.errors import EdgeError
 from edge.graph import rewrite
 from edge.graph.limits import MAX_ELEMENTS
+from edge.graph.states import interface, states_of
 from edge.kernels.core import Core
 from edge.ops.builder import Builder
 from edge.ops.group import input_name
 from edge.ops.refusal import together
+from edge.plan.carrying import carry
 from edge.plan.grouping import grouped
 from edge.plan.lacking import Lacking
-from edge.plan.memory import placed
+from edge.plan.memory import placed, states_placed
 from edge.plan.scheduling import scheduled
 from edge.words.dtype import Dtype
-from edge.words.plan import Place, Plan
+from edge.words.plan import Place, Plan, State
+from edge.words.quant import Quant
 from edge.words.scalar import ANY
 
 if TYPE_CHECKING:
@@ -29,19 +32,27 @@ if TYPE_CHECKING:
 CONSTANT_ALIGN = 64  #: bytes between packed constants
 
 
-def make(model: ir.Model, cores: Mapping[str, Core], target: str = "") -> Plan:
+def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: bool = True) -> Plan:
     """The steps that compute `model`, and how each ISA level runs them.  cores: by level, best first; their block is the same.
 
+    fast: False for the generic loops alone, which compute the same.
     Raises EdgeError naming all that the model needs and the ops lack, for `target` where one is named.
     """
-    graph, lacking = model.graph, Lacking()
+    graph, lacking = model.graph, Lacking(fast=fast)
     build = Builder(next(iter(cores.values())).block)
     build.initializers = {
-        name: data for name, value in graph.initializers.items() if (data := rewrite.constant(value)) is not None and data.dtype.kind in "fiub"
+        name: data
+        for inner in model.graphs()
+        for name, value in inner.initializers.items()
+        if (data := rewrite.constant(value)) is not None and data.dtype.kind in "fiub"
     }
-    for index, value in enumerate(graph.inputs):
-        shape, dtype = _static(value, "input", lacking)
-        build.hold(value.name or "", build.buffer(value.name or "", shape, place=Place.INPUT, index=index, dtype=dtype))
+    build.quants = {value.name or "": quant for value in _values(graph) if (quant := _quant(value)) is not None}
+    states = states_of(model)
+    inputs, outputs = interface(model)
+    for value in graph.inputs:
+        name, (shape, dtype) = value.name or "", _static(value, "input", lacking)
+        place, index = (Place.INPUT, inputs.index(name)) if name in inputs else (Place.STATE, 0)
+        build.hold(name, build.buffer(name, shape, place=place, index=index, dtype=dtype))
     for value in graph.outputs:
         if not _is_known(value):
             _static(value, "output", lacking)
@@ -52,23 +63,48 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "") -> Plan:
     if lacking.reasons:
         raise together(graph.name or "model", target, lacking.reasons)
     _check_sizes(build)
-    delivered = tuple(_deliver(build, value.name or "", index) for index, value in enumerate(graph.outputs))
-    buffers, arena = placed(build.buffers, build.steps, delivered)
+    delivered = tuple(_deliver(build, name, index) for index, name in enumerate(outputs))
+    carry(build, states, 0)
+    buffers, arena = placed(build.buffers, build.steps, delivered, build.regions)
+    buffers, state = states_placed(buffers)
     constants, at = {}, 0
     for name, constant in build.constants.items():
         if any(name in step.constants for step in build.steps):
             constants[name] = replace(constant, offset=at)
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
-    inputs, outputs = (tuple(value.name or "" for value in values) for values in (graph.inputs, graph.outputs))
-    levels = scheduled(build.steps, buffers, cores)
-    name = graph.name or "model"
-    return Plan(name, tuple(build.steps), buffers, constants, inputs, outputs, arena, delivered=delivered, levels=levels, block=build.block)
+    return Plan(
+        graph.name or "model",
+        tuple(build.steps),
+        buffers,
+        constants,
+        inputs,
+        outputs,
+        arena,
+        states=tuple(State(*pair) for pair in states),
+        delivered=delivered,
+        levels=scheduled(build.steps, buffers, cores),
+        block=build.block,
+        regions=tuple(build.regions),
+        state_bytes=state,
+    )
 
 
 def _is_known(value: ir.Value) -> bool:
     """Is it a constant of a type that numpy has?  Such an output is copied, whatever its type."""
     data = rewrite.constant(value)
     return data is not None and data.dtype.kind in "biuf"
+
+
+def _values(graph: ir.Graph) -> Iterator[ir.Value]:
+    yield from graph.inputs
+    for node in graph:
+        yield from node.outputs
+
+
+def _quant(value: ir.Value) -> Quant | None:
+    """What the integers of a value stand for, as the passes noted it."""
+    notes = value.metadata_props
+    return Quant((float(notes[rewrite.SCALE]),), (int(notes[rewrite.ZERO]),)) if rewrite.SCALE in notes and rewrite.ZERO in notes else None
 
 
 def _check_sizes(build: Builder) -> None:

@@ -9,18 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge.words.plan import Buffer, Place
+from edge.words.region import Region
 from edge.words.step import Access, Step
 
 ALIGN = 64  #: bytes: a cache line, and the widest vector
 
 
-def lifetimes(steps: Sequence[Step], buffers: Mapping[str, Buffer], outputs: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """First and last step of every storage that a step touches; outputs live to the end."""
+def lifetimes(
+    steps: Sequence[Step], buffers: Mapping[str, Buffer], outputs: Sequence[str], regions: Sequence[Region] = ()
+) -> dict[str, tuple[int, int]]:
+    """First and last step of every storage that a step touches; outputs live to the end.
+
+    What lives at the edge of a region lives in the whole of it: the next trip reads it, or what follows the last one.
+    """
     spans: dict[str, tuple[int, int]] = {}
     for index, step in enumerate(steps):
         for name in {operand.buffer for operand in step.operands if operand.access != Access.WEIGHT}:
             root = buffers[name].storage
             spans[root] = (spans.get(root, (index, index))[0], index)
+    for region in reversed(regions):  # the inner ones first
+        inside = (region.first, region.end - 1)
+        for root, (first, last) in spans.items():
+            touched = first <= inside[1] and last >= inside[0]
+            if touched and not (region.holds(first) and region.holds(last)):
+                spans[root] = (min(first, inside[0]), max(last, inside[1]))
     for name in outputs:
         root = buffers[name].storage
         if root in spans:
@@ -28,9 +40,11 @@ def lifetimes(steps: Sequence[Step], buffers: Mapping[str, Buffer], outputs: Seq
     return spans
 
 
-def placed(buffers: Mapping[str, Buffer], steps: Sequence[Step], outputs: Sequence[str]) -> tuple[dict[str, Buffer], int]:
+def placed(
+    buffers: Mapping[str, Buffer], steps: Sequence[Step], outputs: Sequence[str], regions: Sequence[Region] = ()
+) -> tuple[dict[str, Buffer], int]:
     """The buffers with offsets and lifetimes, and the arena's size in bytes.  Buffers no step touches are left out, but for inputs."""
-    spans = lifetimes(steps, buffers, outputs)
+    spans = lifetimes(steps, buffers, outputs, regions)
     need: dict[str, int] = {}
     for buffer in buffers.values():
         root = buffer.storage
@@ -52,3 +66,13 @@ def placed(buffers: Mapping[str, Buffer], steps: Sequence[Step], outputs: Sequen
             first, last = spans.get(root, (0, 0))
             found[name] = replace(buffer, offset=offsets.get(root, 0), first=first, last=last)
     return found, max((offsets[r] + need[r] for r in need), default=0)
+
+
+def states_placed(buffers: Mapping[str, Buffer]) -> tuple[dict[str, Buffer], int]:
+    """The same buffers, those of Place.STATE one after the other in memory of their own, and its size in bytes."""
+    found, at = dict(buffers), 0
+    for name, buffer in buffers.items():
+        if buffer.place == Place.STATE and not buffer.shares:
+            found[name] = replace(buffer, offset=at)
+            at += -(-buffer.size // ALIGN) * ALIGN
+    return {name: replace(b, offset=found[b.storage].offset) if b.place == Place.STATE else b for name, b in found.items()}, at

@@ -63,6 +63,7 @@ class StepCost:
     bytes: dict[str, int]
     cores: int
     bound: str
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
     machines = {case: machine_of(profile, level, case) for case in CASES}
     threads = min(threads or machines["value"].cores, machines["value"].cores)
     found = list(zip((work(step, plan) for step in plan.steps), touches(plan), (schedule.chunks for schedule in plan.best), strict=True))
-    costs = {case: [cost(w, t, chunks, on, threads) for w, t, chunks in found] for case, on in machines.items()}
+    trips = [plan.trips(index) for index in range(len(plan.steps))]
+    costs = {case: [cost(*each, on, threads).times(count) for each, count in zip(found, trips, strict=True)] for case, on in machines.items()}
     layers = []
     for i, (step, (asked, _, _)) in enumerate(zip(plan.steps, found, strict=True)):
         middle = costs["value"][i]
@@ -101,7 +103,22 @@ def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
         places = {name: round(count) for name, count in middle.bytes.items()}
         bound = max(middle.parts, key=lambda part: middle.parts[part])
         mj = _band(*(costs[case][i] for case in CASES))
-        layers.append(StepCost(step.name, step.op, step.kernel, asked.kind, ms, mj, step.macs, asked.macs, places, middle.cores, bound))
+        layers.append(
+            StepCost(
+                step.name,
+                step.op,
+                step.kernel,
+                asked.kind,
+                ms,
+                mj,
+                step.macs * trips[i],
+                asked.macs * trips[i],
+                places,
+                middle.cores,
+                bound,
+                step.scope,
+            )
+        )
     weights = sum(constant.data.nbytes for constant in plan.constants.values())
     return Prediction(
         model=plan.name,
@@ -113,7 +130,7 @@ def predict(plan: Plan, profile: Profile, threads: int = 1) -> Prediction:
         ram_bytes=plan.arena_bytes + weights,
         arena_bytes=plan.arena_bytes,
         weights_bytes=weights,
-        macs=sum(step.macs for step in plan.steps),
+        macs=plan.macs,
         layers=tuple(layers),
     )
 

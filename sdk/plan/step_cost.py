@@ -15,7 +15,7 @@ MACs include padding (work.py); bytes lie where the traffic since their last use
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.plan.machine import Machine, Power
 from edge.plan.traffic import Touch, split
@@ -34,6 +34,14 @@ class Cost:
     parts: Mapping[str, float]
     bytes: Mapping[str, float]
     cores: int
+
+    def times(self, trips: int) -> Cost:
+        """What so many runs of the step cost."""
+        if trips == 1:
+            return self
+        by_power, by_operations = (joules * trips if joules is not None else None for joules in (self.by_power, self.by_operations))
+        parts, places = ({name: figure * trips for name, figure in table.items()} for table in (self.parts, self.bytes))
+        return replace(self, seconds=self.seconds * trips, by_power=by_power, by_operations=by_operations, parts=parts, bytes=places)
 
 
 def cost(asked: Work, touched: Sequence[Touch], chunks: int, on: Machine, threads: int) -> Cost:

@@ -95,7 +95,7 @@ def _writes(step: Step, plan: Plan) -> dict[Address, int]:
 
 def _address(name: str, plan: Plan) -> Address:
     buffer = plan.buffers[name]
-    return buffer.place, buffer.offset if buffer.place == Place.ARENA else buffer.index
+    return buffer.place, buffer.offset if buffer.place in (Place.ARENA, Place.STATE) else buffer.index
 
 
 def _operand_bytes(operand: Operand, plan: Plan) -> int:

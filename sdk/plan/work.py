@@ -16,7 +16,10 @@ UNKNOWN = Kernel(name="", reads=(), fields=())  #: a kernel of another edge, rea
 
 @dataclass(frozen=True)
 class Work:
-    """kind: one of targets.profile.CLASSES.  macs: with the unused lanes of the last channel block.  instructions: others, times elements."""
+    """kind: one of targets.profile.CLASSES.  macs: of numbers, with the unused lanes of the last channel block.
+
+    instructions: others, times elements; for a layer of bits those that compute its words.
+    """
 
     kind: str
     macs: int
@@ -30,7 +33,8 @@ def work(step: Step, plan: Plan) -> Work:
     sides = [out, *(plan.buffers[o.buffer].elements for o in step.inputs if o.buffer in plan.buffers)]
     after = sum(instructions(post) for post in step.posts)
     elements = out if record.of_output else max(sides)
-    return Work(record.work, max(step.macs, _padded(step, plan, record)), record.each(numbers) * elements + after * out)
+    others, padded = record.each(numbers) * elements + after * out, _padded(step, plan, record)
+    return Work(record.work, 0, others + record.word * padded) if record.word else Work(record.work, max(step.macs, padded), others)
 
 
 def _padded(step: Step, plan: Plan, record: Kernel) -> int:

@@ -35,7 +35,7 @@ def profile_html(p: Profile) -> str:
     """The terminal's report with a bar a layer."""
     most = max((layer.ms for layer in p.layers), default=1.0) or 1.0
     bars = "".join(
-        f'<tr><td>{html.escape(n.name)}</td><td>{html.escape(n.op)}</td><td class="n">{n.ms:.4f}</td>'
+        f'<tr><td>{html.escape(n.scope or n.name)}</td><td>{html.escape(n.op)}</td><td class="n">{n.ms:.4f}</td>'
         f'<td class="n">{n.macs / 1e6:.3f}</td><td><i style="width:{200 * n.ms / most:.0f}px"></i></td></tr>\n'
         for n in p.layers
     )

@@ -7,8 +7,9 @@ original run here, on vector 0.  A layer is compared at a value that both sides 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,12 @@ from edge.artifact.program import Place, here, program_json, require_can
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.artifact.vectors import vector
+from edge.converters.stateful import with_states
 from edge.errors import EdgeError, ToolFailed, spelled
 from edge.graph.exact import evaluate_exactly
-from edge.verify.comparison import Comparison, Tolerance, compared, tolerance_for
+from edge.graph.integers import MIXED, TAKEN_OVER, after_islands
+from edge.graph.states import repeated, states_of
+from edge.verify.comparison import TOLERANCES, Comparison, Tolerance, compared, tolerance_for
 from edge.verify.digits import limit_of, loss
 from edge.verify.outcome import Outcome
 from edge.verify.trace import traced
@@ -72,23 +76,24 @@ def verify(
     if per_layer:
         require_can(art.path, art.payload, "layers", spelled("--per-layer", "per_layer="))
     tolerance = tolerance_for(art.manifest.precision, rtol, atol)
-    own = own_rows(art, threads, place)
+    own, asked = own_rows(art, threads, place), (rtol, atol) != (None, None)
     outputs, steps = traced(art, number, threads=threads, place=place)
     inputs = vector_inputs(art, number)
     names = [step.name for step in art.plan.steps] if per_layer else []
-    asked = (rtol, atol) != (None, None)
     whole = [own_comparison(row, tolerance if asked else None, tolerance.rtol) for row in own.vectors]
     graph = graph_values(art, inputs, [*outputs, *names])
-    whole += compare_all(GRAPH, outputs, graph, tolerance, art)
-    layers = compare_all(GRAPH, {n: steps[n] for n in names}, graph, tolerance, art)
+    exact = exact_names(art, [*outputs, *names]) if not asked else set()
+    whole += compare_all(GRAPH, outputs, graph, tolerance, art, exact=exact)
+    layers = compare_all(GRAPH, {n: steps[n] for n in names}, graph, tolerance, art, exact=exact)
     if against is not None:
+        against = with_states(against, [(state.output, state.input) for state in art.plan.states])
         check_same_inputs(art, against)
         original = against.run(inputs)
         whole += compare_all(MODEL, outputs, original, tolerance, art)
         whole += compare_all(MODEL_GRAPH, {n: graph[n] for n in outputs if n in graph}, original, tolerance, art)
         if per_layer:
             layers = interleaved(layers, compare_all(MODEL_GRAPH, graph, against.layers(inputs, names), tolerance, art, names), names)
-    if not asked and tolerance.cosine is None:
+    if not asked and tolerance.cosine is None and tolerance.steps is None:
         whole, layers = excused(whole, layers, art, inputs, graph, tolerance.rtol)
     return Outcome(art.path.name, own.level, tolerance, tuple(whole), tuple(layers))
 
@@ -98,7 +103,8 @@ def excused(
 ) -> tuple[list[Comparison], list[Comparison]]:
     """The same, judged again where the graph's own float32 value is off its float64 value; that is asked only where something differs."""
     names = list(dict.fromkeys(c.name for c in (*whole, *layers) if not c.good and c.link != OWN and c.name in graph))
-    exact = evaluate_exactly(graph_of(artifact), inputs, names) if names else None
+    model = graph_of(artifact) if names else None
+    exact = repeated(model, inputs, names, partial(evaluate_exactly, model), calls_of(artifact)) if model is not None else None
     if exact is None:
         return whole, layers
     limits = {name: limit for name in names if (limit := limit_of(loss([graph[name]], exact[name]), rtol)) > rtol}
@@ -153,15 +159,36 @@ def graph_values(artifact: Artifact, inputs: Mapping[str, Array], names: list[st
 
     model = graph_of(artifact)
     known = {value.name for node in model.graph for value in node.outputs}
-    return evaluate(model, inputs, [name for name in dict.fromkeys(names) if name in known])
+    asked = [name for name in dict.fromkeys(names) if name in known]
+    return repeated(model, inputs, asked, partial(evaluate, model), calls_of(artifact)) or {}
+
+
+def calls_of(artifact: Artifact) -> int:
+    """How often a test vector calls the model, from a reset."""
+    return artifact.manifest.vectors.calls
+
+
+def exact_names(artifact: Artifact, names: list[str]) -> set[str]:
+    """Of a network with floats between its integers, the names that do not depend on those floats: they are what the graph says, exactly."""
+    if artifact.manifest.precision != MIXED or not artifact.entries["graph.onnx"].size:
+        return set()
+    return set(names) - after_islands(graph_of(artifact))
 
 
 def compare_all(
-    link: str, got: Mapping[str, Array], reference: Mapping[str, Array], tolerance: Tolerance, artifact: Artifact, order: list[str] | None = None
+    link: str,
+    got: Mapping[str, Array],
+    reference: Mapping[str, Array],
+    tolerance: Tolerance,
+    artifact: Artifact,
+    order: list[str] | None = None,
+    exact: Collection[str] = (),
 ) -> list[Comparison]:
-    """Every name that both sides have."""
+    """Every name that both sides have.  exact: names that are compared as in a network of integers alone."""
     sources = {step.name: step.source for step in artifact.plan.steps}
-    return [compared(link, n, got[n], reference[n], tolerance, sources.get(n, "")) for n in order or got if n in got and n in reference]
+    both = [name for name in order or got if name in got and name in reference]
+    integers = TOLERANCES[TAKEN_OVER]
+    return [compared(link, n, got[n], reference[n], integers if n in exact else tolerance, sources.get(n, "")) for n in both]
 
 
 def interleaved(artifact_side: list[Comparison], model_side: list[Comparison], order: list[str]) -> list[Comparison]:
@@ -172,6 +199,8 @@ def interleaved(artifact_side: list[Comparison], model_side: list[Comparison], o
 
 def check_same_inputs(artifact: Artifact, source: Source) -> None:
     wanted = {t.name: t.shape for t in artifact.manifest.inputs}
-    given = {v.name: tuple(v.shape) if v.shape is not None else None for v in source.model.graph.inputs if not v.is_initializer()}
+    kept = [given for _, given in states_of(source.model)]
+    inputs = [v for v in source.model.graph.inputs if not v.is_initializer() and v.name not in kept]
+    given = {v.name: tuple(v.shape) if v.shape is not None else None for v in inputs}
     if wanted != given:
         raise EdgeError(source.origin, f"takes {given}, the artifact takes {wanted}", "give the model it was built from, with the same --input-shape")

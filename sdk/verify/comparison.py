@@ -7,18 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.graph.integers import MIXED, TAKEN_OVER
+
 Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """rtol: of max|d| / max|reference|.  atol: max|d| that is good whatever the reference.  cosine: least angle instead of rtol, when given."""
+    """rtol: of max|d| / max|reference|.  atol: max|d| that is good whatever the reference.  cosine: least angle instead of rtol, when given.
+
+    steps: how far 8-bit integers may be apart, whatever the rest says; None where they are compared like reals.
+    """
 
     rtol: float
     atol: float = 0.0
     cosine: float | None = None
+    steps: int | None = None
+
+    def along(self, link: str) -> Tolerance:
+        """What one link of the chain may differ: integers meet their own graph exactly, and the model's float arithmetic nearly."""
+        return NEARLY if self.steps is not None and link.startswith("model") else self
 
 
+#: a quantized model by ONNX's float arithmetic: each layer ends at most one step aside, a deep one by a few
+NEARLY = Tolerance(1e-1, cosine=0.99, steps=1)
 #: by precision; lossy ones are judged by direction and by the winning class, not by the largest difference
 TOLERANCES = {
     "fp32": Tolerance(1e-5),
@@ -26,6 +38,8 @@ TOLERANCES = {
     "fp16": Tolerance(1e-2, cosine=0.999),
     "bf16": Tolerance(5e-2, cosine=0.99),
     "int8": Tolerance(1e-1, cosine=0.99),
+    TAKEN_OVER: Tolerance(1e-5, steps=0),
+    MIXED: Tolerance(1e-1, cosine=0.999, steps=1),
 }
 
 
@@ -63,7 +77,10 @@ def compared(link: str, name: str, got: Array, reference: Array, tolerance: Tole
     difference, largest = largest_difference(a, b)
     error = difference / largest if largest > 0 else difference
     angle, top1 = cosine_of(a, b), bool(a.size == 0 or np.argmax(a) == np.argmax(b))
+    tolerance = tolerance.along(link)
     good = difference <= max(tolerance.rtol * largest, tolerance.atol) if tolerance.cosine is None else angle >= tolerance.cosine
+    if tolerance.steps is not None and got.dtype.kind in "iu" and reference.dtype == got.dtype:
+        good = difference <= tolerance.steps or (tolerance.cosine is not None and angle >= tolerance.cosine)
     return Comparison(link, name, error, angle, top1, good, source)
 
 

@@ -41,6 +41,6 @@ def layers_of(plan: Plan, data: bytes, where: str) -> dict[str, Array]:
     found: dict[str, Array] = {}
     at = 0
     for name, buffer in buffers:
-        found[name] = buffer.layout.unpack(np.frombuffer(data, buffer.dtype, buffer.elements, at), buffer.shape)
+        found[name] = buffer.decode(data[at : at + buffer.size])
         at += buffer.size
     return found

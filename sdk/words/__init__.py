@@ -7,6 +7,7 @@ dtype    element types, THE list
 layout   how a tensor lies in memory
 scalar   functions of single numbers, THE list
 loops    a generic step: loops, an expression, a reduction
+quant    integers that stand for reals, THE definition of their rounding
 post     what a kernel does to a result before it stores it, THE list of activations
 step     one kernel call and its operands
 schedule how a step is run on one ISA level

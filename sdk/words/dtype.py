@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Dtype(StrEnum):
-    """An element type by its numpy name."""
+    """An element type by its numpy name; numpy has none for B1.  B1: -1 as a set bit, 1 as none, in words of 32."""
 
     F16 = "float16"
     F32 = "float32"
@@ -21,6 +21,7 @@ class Dtype(StrEnum):
     U32 = "uint32"
     S64 = "int64"
     U64 = "uint64"
+    B1 = "bit"
 
     @property
     def bits(self) -> int:
@@ -59,4 +60,5 @@ FACTS = {
     Dtype.U32: Facts("u32", 32, "uint32_t"),
     Dtype.S64: Facts("s64", 64, "int64_t"),
     Dtype.U64: Facts("u64", 64, "uint64_t"),
+    Dtype.B1: Facts("b1", 1, "uint32_t"),
 }

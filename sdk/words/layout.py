@@ -16,6 +16,7 @@ class Layout:
     """block == 0: planar, row-major as ONNX has it.
 
     block == B: (N, ceil(C/B), H, W, B); the lanes past C in the last block are undefined and never read.
+    block == C: (N, H, W, C), channels last, as integers lie.
     """
 
     block: int = 0
@@ -44,3 +45,10 @@ class Layout:
 
 
 PLANAR = Layout()
+#: how bits (Dtype.B1) lie: words of 32 channels, (N, ceil(C/32), H, W); the bits past C in the last word are 0, unlike the lanes of other blocks
+WORDS = Layout(32)
+
+
+def channels_last(shape: Shape) -> Layout:
+    """How 8-bit pictures lie: (N, H, W, C); planar where that is the same memory."""
+    return Layout(shape[1]) if len(shape) == 4 and shape[1] > 1 and shape[2] * shape[3] > 1 else PLANAR

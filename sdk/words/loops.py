@@ -5,6 +5,8 @@ It is right for every operator that computes each result from numbers at known o
     for each point of the result axes:             carry = the reduction's start
         for each point of the reduced axes:        carry = reduce(carry, value(point))
         y[point] = after(carry)
+
+A result may also go to a place that is read from data, into or onto what lies there (`place`, `onto`): points are then done one after the other.
 """
 
 from __future__ import annotations
@@ -89,6 +91,7 @@ class Loops:
     code: the value at a point, the last instruction's.  after: from the carry to the result; () for the carry itself.
     strides, offset: where the result goes, in elements, by result axis.
     scan: the reduced axis (one) keeps every intermediate carry: y has a stride for it too.
+    place: further terms of where the result goes, read by `code`.  onto: the function of it and what lies there already; "" to replace that.
     """
 
     space: tuple[int, ...]
@@ -99,6 +102,8 @@ class Loops:
     reduce: Reduce | None = None
     after: tuple[Instruction, ...] = ()
     scan: bool = False
+    place: tuple[Index, ...] = ()
+    onto: str = ""
 
     @property
     def results(self) -> int:
@@ -113,7 +118,7 @@ class Loops:
     @property
     def pieces(self) -> int:
         """Independent pieces of the work."""
-        return min(prod(self.space[: self.outer]), PIECES)
+        return 1 if self.place else min(prod(self.space[: self.outer]), PIECES)
 
     @property
     def instructions(self) -> int:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, Layout
+from edge.words.quant import Quant
+from edge.words.region import Region, Window
 from edge.words.schedule import Schedule
 from edge.words.step import Operand, Step
 
 
 class Place(StrEnum):
-    """Where a buffer lies.  INPUT, OUTPUT: the caller's memory.  CONSTANT: weights.bin."""
+    """Where a buffer lies.  INPUT, OUTPUT: the caller's memory.  CONSTANT: weights.bin.  STATE: kept between calls, zero after a reset."""
 
     ARENA = "arena"
     INPUT = "input"
     OUTPUT = "output"
     CONSTANT = "constant"
+    STATE = "state"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,9 @@ class Buffer:
     """One tensor of the plan.
 
     shares: the buffer whose memory it is, read with another shape; "" for memory of its own.
-    index: position among the inputs or outputs.  offset: bytes from the start of the arena.  first, last: the steps between which it lives.
+    index: position among the inputs or outputs.  offset: bytes from the start of the arena, or of the state.
+    first, last: the steps between which it lives.  window: which part of `shares` a trip of a region sees; None for the whole.
+    quant: what its integers stand for; None for reals, indices and truth values.
     """
 
     name: str
@@ -41,6 +47,8 @@ class Buffer:
     offset: int = 0
     first: int = 0
     last: int = 0
+    window: Window | None = None
+    quant: Quant | None = None
 
     @property
     def storage(self) -> str:
@@ -56,6 +64,13 @@ class Buffer:
     def size(self) -> int:
         """Bytes that it takes in memory."""
         return self.dtype.bytes_of(self.elements)
+
+    def decode(self, data: bytes) -> NDArray[np.generic]:
+        """What its memory holds, as a planar array; bits as -1.0 and 1.0."""
+        if self.dtype != Dtype.B1:
+            return self.layout.unpack(np.frombuffer(data, self.dtype, self.elements), self.shape)
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little").astype(np.float32)
+        return self.layout.unpack(1.0 - 2.0 * bits, self.shape)
 
     @property
     def channels(self) -> int:
@@ -83,7 +98,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class State:
-    """An output that becomes an input of the next call."""
+    """A value of the graph, `output`, that becomes the input `input` of the next call; the buffer called `input` keeps it."""
 
     output: str
     input: str
@@ -106,6 +121,7 @@ class Plan:
 
     levels: by name, best first; they differ in schedules only.  block: float32 elements of a channel block.
     inputs, outputs: names of graph values, in order; an input's buffer has its name, delivered[i] is the buffer of outputs[i].
+    regions: loops over some of the steps, an outer one before those inside it.  state_bytes: of all buffers in Place.STATE.
     """
 
     name: str
@@ -119,6 +135,22 @@ class Plan:
     delivered: tuple[str, ...] = ()
     levels: dict[str, Level] = field(default_factory=dict)
     block: int = 1
+    regions: tuple[Region, ...] = ()
+    state_bytes: int = 0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of one call, those of every trip of a region."""
+        return sum(step.macs * self.trips(index) for index, step in enumerate(self.steps))
+
+    def trips(self, index: int) -> int:
+        """How often step number `index` runs in one call."""
+        return prod(region.trips for region in self.regions if region.holds(index))
+
+    def over_trips(self, index: int) -> Step:
+        """Step number `index` with the multiply-adds and bytes of all its runs in one call."""
+        step, trips = self.steps[index], self.trips(index)
+        return replace(step, macs=step.macs * trips, bytes=step.bytes * trips)
 
     @property
     def best(self) -> tuple[Schedule, ...]:
@@ -128,7 +160,7 @@ class Plan:
     def alone(self, index: int) -> Plan:
         """The plan of one step, with every buffer where it is: what a tuner or a search asks about."""
         levels = {name: Level((level.schedules[index],), (level.code[index],)) for name, level in self.levels.items()}
-        return replace(self, steps=(self.steps[index],), levels=levels)
+        return replace(self, steps=(self.steps[index],), levels=levels, regions=())
 
     def dtype(self, name: str) -> Dtype:
         """The element type of a buffer or constant."""

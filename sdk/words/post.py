@@ -1,6 +1,7 @@
 """What a kernel does to a result while it is in registers, before it stores it.
 
-A post is an activation, or "add": + the operand `residual`.  To add an activation: one row in ACTIVATIONS (its meaning in numpy, its cost).
+A post is an activation, "add": + the operand `residual`, or "requantize": an int32 sum becomes 8 bits (edge.words.quant).
+To add an activation: one row in ACTIVATIONS (its meaning in numpy, its cost).
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 ADD = "add"  #: the post that adds an operand of the result's shape
+REQUANTIZE = "requantize"  #: the post that ends a step of integers; numbers: zero point, then bounds of the result less it; operand: scales, if any
 
 
 @dataclass(frozen=True)
 class Post:
-    """kind: a key of ACTIVATIONS, or ADD.  numbers: the activation's parameters.  operands: fields of the step that it reads."""
+    """kind: a key of ACTIVATIONS, ADD or REQUANTIZE.  numbers: the activation's parameters.  operands: fields of the step that it reads."""
 
     kind: str
     numbers: tuple[float, ...] = ()
@@ -78,12 +80,18 @@ ACTIVATIONS = {
     "scale_shift": Activation(lambda x, a, b: a * x + b, 1),
     "log": Activation(lambda x, a, b: np.log(x), 200, long=True),
     "floor": Activation(lambda x, a, b: np.floor(x), 4),
+    "binarize": Activation(lambda x, a, b: np.where(x >= 0, 1.0, -1.0), 2),
+    "binarize_above": Activation(lambda x, a, b: np.where(x > 0, 1.0, -1.0), 2),
 }
+
+
+#: instructions an element of the posts that are no activations
+COSTS = {ADD: 1, REQUANTIZE: 12}
 
 
 def instructions(post: Post) -> int:
     """Vector instructions an element that a post costs."""
-    return 1 if post.kind == ADD else ACTIVATIONS[post.kind].instructions
+    return COSTS[post.kind] if post.kind in COSTS else ACTIVATIONS[post.kind].instructions
 
 
 def activation(kind: str, *numbers: float) -> Post:

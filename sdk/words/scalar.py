@@ -89,7 +89,7 @@ def _shift_left(a: Array, b: Array) -> Array:
 
 def _shift_right(a: Array, b: Array) -> Array:
     bits = a.dtype.itemsize * 8
-    return np.where(b >= bits, a.dtype.type(0), np.right_shift(a, np.minimum(b, bits - 1))).astype(a.dtype)
+    return np.where((b >= bits) & (a >= 0), a.dtype.type(0), np.right_shift(a, np.minimum(b, bits - 1))).astype(a.dtype)
 
 
 def _erf(a: Array) -> Array:
@@ -109,8 +109,8 @@ SCALARS: dict[str, Scalar] = {
     "mod": Scalar(2, NUMBERS, _modulo, cost=16),
     "rem": Scalar(2, NUMBERS, _remainder, cost=16),
     "pow": Scalar(2, NUMBERS, _power, cost=4 * FUNCTION),
-    "min": Scalar(2, NUMBERS, np.minimum),
-    "max": Scalar(2, NUMBERS, np.maximum),
+    "min": Scalar(2, ANY, np.minimum),
+    "max": Scalar(2, ANY, np.maximum),
     "neg": Scalar(1, FLOATS + SIGNED, np.negative),
     "abs": Scalar(1, NUMBERS, np.abs),
     "sign": Scalar(1, NUMBERS, np.sign, cost=3),
@@ -147,7 +147,7 @@ SCALARS: dict[str, Scalar] = {
     "bitor": Scalar(2, INTEGERS, np.bitwise_or),
     "bitxor": Scalar(2, INTEGERS, np.bitwise_xor),
     "bitnot": Scalar(1, INTEGERS, np.bitwise_not),
-    "shl": Scalar(2, UNSIGNED, _shift_left),
-    "shr": Scalar(2, UNSIGNED, _shift_right),
+    "shl": Scalar(2, INTEGERS, _shift_left),
+    "shr": Scalar(2, INTEGERS, _shift_right),
     "select": Scalar(3, ANY, np.where),
 }

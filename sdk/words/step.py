@@ -53,6 +53,7 @@ class Step:
     posts: what is done to the result in registers, in order.
     loops: what the kernel `loops` computes, None for every other kernel.
     covers: names of all graph values this step computes, the last one being `name`.  source: `net.py:31`.
+    scope: the module that it belongs to, `features.3.conv.1`.
     macs: multiply-adds.  bytes: read and written, each tensor once.
     """
 
@@ -67,6 +68,7 @@ class Step:
     macs: int = 0
     bytes: int = 0
     loops: Loops | None = None
+    scope: str = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:

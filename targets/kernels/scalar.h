@@ -1,6 +1,6 @@
 /* Functions of single numbers for the generic loops, one for each function and element type: add_f32, lt_s64, …
  *
- * Integers wrap.  A division by zero gives 0, a shift by the width or more gives 0, a float that does not fit an integer gives the
+ * Integers wrap.  A division by zero gives 0, a shift by the width or more gives 0 (-1 to the right of a negative number), a float that does not fit an integer gives the
  * nearest bound and NaN gives 0: nothing here is undefined behaviour. */
 #ifndef EDGE_SCALAR_H
 #define EDGE_SCALAR_H
@@ -79,6 +79,8 @@
         const C r = rem_##T(a, b);                                                            \
         return r != 0 && (r < 0) != (b < 0) ? (C)(r + b) : r;                                 \
     }                                                                                         \
+    SCALAR C shl_##T(C a, C b) { return (U)b >= 8 * sizeof(C) ? 0 : (C)(U)((W)a << (U)b); }   \
+    SCALAR C shr_##T(C a, C b) { return (U)b >= 8 * sizeof(C) ? (a < 0 ? -1 : 0) : (C)(a >> (U)b); } \
     SCALAR C pow_##T(C a, C b) {                                                              \
         if (b >= 0) return power_##T(a, b);                                                   \
         return a == 1 ? 1 : a == -1 ? (C)(b & 1 ? -1 : 1) : 0;                                \
@@ -122,6 +124,8 @@ BOTH(u16, uint16_t)
 BOTH(u32, uint32_t)
 BOTH(u64, uint64_t)
 EQUALITY(bool, uint8_t)
+SCALAR uint8_t min_bool(uint8_t a, uint8_t b) { return a && b; }
+SCALAR uint8_t max_bool(uint8_t a, uint8_t b) { return a || b; }
 SCALAR uint8_t and_bool(uint8_t a, uint8_t b) { return a && b; }
 SCALAR uint8_t or_bool(uint8_t a, uint8_t b) { return a || b; }
 SCALAR uint8_t xor_bool(uint8_t a, uint8_t b) { return !a != !b; }

@@ -168,7 +168,8 @@ INLINE vf verf(vf v) {
 
 enum activation {
     ACT_NONE, ACT_RELU, ACT_CLIP, ACT_LEAKY_RELU, ACT_ELU, ACT_HARD_SIGMOID, ACT_HARD_SWISH, ACT_SIGMOID, ACT_SILU, ACT_TANH,
-    ACT_GELU, ACT_GELU_TANH, ACT_ERF, ACT_EXP, ACT_ABS, ACT_NEG, ACT_SQRT, ACT_RECIPROCAL, ACT_SQUARE, ACT_SCALE_SHIFT, ACT_LOG, ACT_FLOOR
+    ACT_GELU, ACT_GELU_TANH, ACT_ERF, ACT_EXP, ACT_ABS, ACT_NEG, ACT_SQRT, ACT_RECIPROCAL, ACT_SQUARE, ACT_SCALE_SHIFT, ACT_LOG, ACT_FLOOR,
+    ACT_BINARIZE, ACT_BINARIZE_ABOVE
 };
 
 /* One activation with its two parameters: bounds of a clip, slope and offset of a hard sigmoid, slope of a leaky relu, … */
@@ -231,6 +232,8 @@ INLINE vf activate(vf v, struct act f) {
     KIND(SCALE_SHIFT) return v * f.a + f.b;
     KIND(LOG) return vlog(v);
     KIND(FLOOR) return vfloor(v);
+    KIND(BINARIZE) return choose(v >= splat(0.0f), splat(1.0f), splat(-1.0f));
+    KIND(BINARIZE_ABOVE) return choose(v > splat(0.0f), splat(1.0f), splat(-1.0f));
     KIND(NONE) return v;
     }
     __builtin_trap();  /* EDGE_ACTS does not name it */

@@ -7,6 +7,7 @@
  *     edge_run(model, inputs, outputs);
  *     edge_destroy(model);
  *
+ * A model built with --stateful keeps state from call to call: edge_reset(model) lets it begin anew.
  * Memory is taken in edge_create and nowhere else. A model runs one call at a time; two models are independent.
  */
 #ifndef EDGE_H
@@ -37,10 +38,15 @@ struct edge_tensor {
  * NULL on failure, with one line in error. */
 EDGE_API struct edge_model *edge_create(const char *path, int threads, char *error, size_t error_bytes);
 
-/* inputs[i], outputs[i]: the caller's memory, edge_input(model, i)->bytes and edge_output(model, i)->bytes long. */
+/* inputs[i], outputs[i]: the caller's memory, edge_input(model, i)->bytes and edge_output(model, i)->bytes long.
+ * EDGE_BAD_DATA: the inputs hold an index outside its axis. */
 EDGE_API int edge_run(struct edge_model *model, const void *const inputs[], void *const outputs[]);
 
-/* After EDGE_BAD_DATA: the step that met an index outside its axis, e.g. "Gather 'y'".  The outputs are then not to be used. */
+/* Forgets what a model with state has kept from call to call: the next run begins as the first did. A model without state has nothing to forget. */
+EDGE_API void edge_reset(struct edge_model *model);
+
+/* After EDGE_BAD_DATA, what was wrong: "Gather 'y': index 7 is outside an axis of 5".  The outputs of that run are not to be used, a state neither; the next run
+ * is a fresh one. */
 EDGE_API const char *edge_failure(const struct edge_model *model);
 
 EDGE_API void edge_destroy(struct edge_model *model);

@@ -20,8 +20,9 @@ struct edge_model {
     struct edge_memory memory;
     struct edge_span file;
     struct edge_pool *pool;
-    int threads, failed;
-    char failure[256];
+    int threads;
+    struct edge_fault fault;
+    char failure[512];
 };
 
 /* The level that EDGE_LEVEL names, or the first (best) whose every feature is here; NULL with one line in error. */
@@ -83,6 +84,23 @@ static int take_arena(struct edge_model *model, char *error, size_t error_bytes)
     return 1;
 }
 
+/* State and the trips of regions: nothing for most models. */
+static int take_state(struct edge_model *model, char *error, size_t error_bytes) {
+    const struct edge_program *p = model->program;
+    const size_t bytes = (p->state_bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+    void *state = NULL;
+    if (bytes < p->state_bytes || (bytes && posix_memalign(&state, ARENA_ALIGN, bytes) != 0)) {
+        snprintf(error, error_bytes, "state: no memory for %zu bytes", p->state_bytes);
+        return 0;
+    }
+    model->memory.state = state;
+    edge_reset(model);
+    if (!p->n_regions) return 1;
+    model->memory.trip = calloc((size_t)p->n_regions, sizeof *model->memory.trip);
+    if (!model->memory.trip) snprintf(error, error_bytes, "regions: no memory");
+    return model->memory.trip != NULL;
+}
+
 struct edge_model *edge_create(const char *path, int threads, char *error, size_t error_bytes) {
     struct edge_model *model = calloc(1, sizeof *model);
     if (!model) {
@@ -90,11 +108,12 @@ struct edge_model *edge_create(const char *path, int threads, char *error, size_
         return NULL;
     }
     model->program = &edge_program;
-    model->memory.failed = &model->failed;
+    model->memory.fault = &model->fault;
     model->threads = threads > 0 ? threads : cpus();
     if (model->threads > MAX_THREADS) model->threads = MAX_THREADS;
     model->level = choose(model->program, error, error_bytes);
-    if (model->level && map_weights(model, path, error, error_bytes) && take_arena(model, error, error_bytes)) {
+    if (model->level && map_weights(model, path, error, error_bytes) && take_arena(model, error, error_bytes) &&
+        take_state(model, error, error_bytes)) {
         model->pool = edge_pool_create(model->threads, model->program->n_steps);
         if (model->pool) return model;
         snprintf(error, error_bytes, "threads: cannot start %d (ask for fewer)", model->threads);
@@ -107,6 +126,8 @@ void edge_destroy(struct edge_model *model) {
     if (!model) return;
     edge_pool_destroy(model->pool);
     free(model->memory.arena);
+    free(model->memory.state);
+    free(model->memory.trip);
     if (model->file.data) edge_unmap(model->file);
     free(model);
 }
@@ -119,36 +140,88 @@ static int point(struct edge_model *model, const void *const inputs[], void *con
         if (!outputs || !outputs[i]) return EDGE_NULL_POINTER;
     model->memory.inputs = inputs;
     model->memory.outputs = outputs;
+    model->fault.step = 0;
     return EDGE_OK;
 }
 
 /* What a run that has just ended gives back. */
 static int verdict(struct edge_model *model) {
-    if (!model->failed) return EDGE_OK;
-    const struct edge_step *step = &model->level->steps[model->failed - 1];
-    snprintf(model->failure, sizeof model->failure, "%s '%s': an index is outside its axis", step->op, step->name);
-    model->failed = 0;
+    const struct edge_fault *fault = &model->fault;
+    if (!fault->step) return EDGE_OK;
+    const struct edge_step *step = &model->level->steps[fault->step - 1];
+    snprintf(model->failure, sizeof model->failure, "%.60s '%.300s': index %lld is outside an axis of %lld", step->op, step->name,
+             (long long)fault->index, (long long)fault->size);
     return EDGE_BAD_DATA;
 }
 
 const char *edge_failure(const struct edge_model *model) { return model->failure; }
 
+void edge_reset(struct edge_model *model) {
+    if (model->program->state_bytes) memset(model->memory.state, 0, model->program->state_bytes);
+}
+
+/* What is done with steps [first, first + count), which follow one another; last: not run again in this call. Nonzero stops. */
+typedef int (*visit)(struct edge_model *model, int first, int count, int last, void *user);
+
+/* Visits steps [at, end) in order, those of a region once a trip; region: the first one that may begin there. */
+static int walk(struct edge_model *model, int at, int end, int region, int last, visit each, void *user) {
+    const struct edge_program *p = model->program;
+    while (at < end) {
+        const struct edge_region *next = region < p->n_regions && p->regions[region].first < end ? &p->regions[region] : NULL;
+        const int until = next ? next->first : end;
+        if (until > at && each(model, at, until - at, last, user)) return EDGE_STOPPED;
+        if (!next) break;
+        at = next->first + next->count;
+        for (int64_t trip = 0; trip < next->trips; trip++) {
+            model->memory.trip[region] = trip;
+            if (walk(model, next->first, at, region + 1, last && trip + 1 == next->trips, each, user)) return EDGE_STOPPED;
+        }
+        while (region < p->n_regions && p->regions[region].first < at) region++;
+    }
+    return EDGE_OK;
+}
+
+static int walk_all(struct edge_model *model, visit each, void *user) { return walk(model, 0, model->program->n_steps, 0, 1, each, user); }
+
+static int run_steps(struct edge_model *model, int first, int count, int last, void *user) {
+    (void)last;
+    (void)user;
+    edge_pool_run(model->pool, &model->level->steps[first], count, &model->memory);
+    return 0;
+}
+
 int edge_run(struct edge_model *model, const void *const inputs[], void *const outputs[]) {
     const int wrong = point(model, inputs, outputs);
     if (wrong) return wrong;
-    edge_pool_run(model->pool, model->level->steps, model->program->n_steps, &model->memory);
+    walk_all(model, run_steps, NULL);
     return verdict(model);
 }
 
-int edge_trace(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_step_callback callback, void *user) {
-    const int wrong = point(model, inputs, outputs);
-    for (int i = 0; !wrong && i < model->program->n_steps; i++) {
+struct tracing {
+    edge_step_callback callback;
+    void *user;
+};
+
+static const void *result(const struct edge_model *model, const struct edge_step *step) {
+    if (step->place == EDGE_PLACE_OUTPUT) return model->memory.outputs[step->offset];
+    return (step->place == EDGE_PLACE_STATE ? model->memory.state : model->memory.arena) + step->offset;
+}
+
+static int trace_steps(struct edge_model *model, int first, int count, int last, void *user) {
+    const struct tracing *to = user;
+    for (int i = first; i < first + count; i++) {
         const struct edge_step *step = &model->level->steps[i];
         edge_pool_run(model->pool, step, 1, &model->memory);
-        const void *data = step->place == EDGE_PLACE_OUTPUT ? outputs[step->offset] : (const void *)(model->memory.arena + step->offset);
-        if (callback(user, i, step->name, data, step->out_bytes)) return EDGE_STOPPED;
+        if (last && to->callback(to->user, i, step->name, result(model, step), step->out_bytes)) return 1;
     }
-    return wrong ? wrong : verdict(model);
+    return 0;
+}
+
+int edge_trace(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_step_callback callback, void *user) {
+    struct tracing to = {callback, user};
+    const int wrong = point(model, inputs, outputs);
+    if (wrong) return wrong;
+    return walk_all(model, trace_steps, &to) ? EDGE_STOPPED : verdict(model);
 }
 
 uint64_t edge_now_ns(void) {
@@ -157,22 +230,41 @@ uint64_t edge_now_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-int edge_run_timed(struct edge_model *model, const void *const inputs[], void *const outputs[], uint64_t *ns) {
-    const int wrong = point(model, inputs, outputs);
-    uint64_t before = edge_now_ns();
-    for (int i = 0; !wrong && i < model->program->n_steps; i++) {
+struct timing {
+    uint64_t before, *ns;
+};
+
+static int time_steps(struct edge_model *model, int first, int count, int last, void *user) {
+    struct timing *timing = user;
+    (void)last;
+    for (int i = first; i < first + count; i++) {
         edge_pool_run(model->pool, &model->level->steps[i], 1, &model->memory);
         const uint64_t after = edge_now_ns();
-        ns[i] += after - before;
-        before = after;
+        timing->ns[i] += after - timing->before;
+        timing->before = after;
     }
-    return wrong ? wrong : verdict(model);
+    return 0;
+}
+
+int edge_run_timed(struct edge_model *model, const void *const inputs[], void *const outputs[], uint64_t *ns) {
+    const int wrong = point(model, inputs, outputs);
+    struct timing timing = {edge_now_ns(), ns};
+    if (wrong) return wrong;
+    walk_all(model, time_steps, &timing);
+    return verdict(model);
+}
+
+static int hand_over(struct edge_model *model, int first, int count, int last, void *user) {
+    const edge_each_step *each = user;
+    (void)last;
+    for (int i = first; i < first + count; i++) (*each)(&model->level->steps[i], &model->memory);
+    return 0;
 }
 
 int edge_run_each(struct edge_model *model, const void *const inputs[], void *const outputs[], edge_each_step each) {
     const int wrong = point(model, inputs, outputs);
-    for (int i = 0; !wrong && i < model->program->n_steps; i++) each(&model->level->steps[i], &model->memory);
-    return wrong;
+    if (!wrong) walk_all(model, hand_over, &each);
+    return wrong ? wrong : verdict(model);
 }
 
 static const struct edge_tensor *pick(const struct edge_tensor *tensors, int count, int index) {

@@ -7,16 +7,32 @@
 #include "cpu.h"  /* the feature bits of a level */
 #include "edge.h" /* struct edge_tensor */
 
+/* What the first step that met an index outside its axis saw.  step: 0 for none, else 1 + its number. */
+struct edge_fault {
+    int step;
+    int64_t index, size;
+};
+
+/* Notes a fault; the first one of a run stays. */
+static inline void edge_fail(struct edge_fault *fault, int step, int64_t index, int64_t size) {
+    int none = 0;
+    if (!__atomic_compare_exchange_n(&fault->step, &none, step, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return;
+    fault->index = index;
+    fault->size = size;
+}
+
 /* Where a step finds its data. Inputs and outputs are the caller's own memory (planar, no alignment promised). */
 struct edge_memory {
     unsigned char *arena;           /* 64-byte aligned, program->arena_bytes */
     const unsigned char *weights;   /* weights.bin, 64-byte aligned */
     const void *const *inputs;
     void *const *outputs;
-    int *failed;                    /* 0, or 1 + the step that met data it cannot use: an index outside its axis */
+    struct edge_fault *fault;
+    unsigned char *state;           /* 64-byte aligned, program->state_bytes: kept from call to call, zeroed by edge_reset */
+    int64_t *trip;                  /* of each region, from 0 */
 };
 
-enum { EDGE_PLACE_ARENA = 0, EDGE_PLACE_OUTPUT = 2 };
+enum { EDGE_PLACE_ARENA = 0, EDGE_PLACE_OUTPUT = 2, EDGE_PLACE_STATE = 3 };
 
 struct edge_step {
     const char *name;               /* the graph value this step computes */
@@ -25,9 +41,16 @@ struct edge_step {
     int chunks;
     double macs;                    /* multiply-adds */
     double bytes;                   /* read and written */
-    /* where the result lies, for per-layer checks: place 0 arena, 2 output; offset (place 0) or index (place 2) */
+    /* where the result lies after the last trip, for per-layer checks: place arena or state and an offset, or output and an index */
     int place;
     size_t offset, out_bytes;
+};
+
+/* A loop: steps [first, first + count) run `trips` times. An outer region comes before those inside it. */
+struct edge_region {
+    const char *name;
+    int first, count;
+    int64_t trips;
 };
 
 struct edge_level {
@@ -36,7 +59,7 @@ struct edge_level {
     const struct edge_step *steps;
 };
 
-/* Powers of two between which the odd values of a test vector lie: low is 0 or -high. */
+/* Powers of two between which the odd values of a test vector lie: low is 0 or -high.  Of integers: 0 and how many there are, or -1 and 1. */
 struct edge_range {
     double low, high;
 };
@@ -52,6 +75,10 @@ struct edge_program {
     int n_vectors;
     double vector_rtol;                       /* max|d| <= rtol * max|expected|, unless expected.bin ends with limits */
     const struct edge_range *vector_ranges;   /* one an input; NULL: -1 to 1 */
+    size_t state_bytes;
+    int vector_calls;                         /* with state: calls from a reset, the last of which is compared */
+    const struct edge_region *regions;
+    int n_regions;
 };
 
 extern const struct edge_program edge_program;

@@ -3,7 +3,7 @@
 #define EDGE_RUNNER_H
 #include "model.h"
 
-enum { RUNNER_MAX_FILES = 32, RUNNER_MAX_SAMPLES = 16 };
+enum { RUNNER_MAX_SAMPLES = 16 };
 enum { EXIT_GOOD = 0, EXIT_CHECK_FAILED = 1, EXIT_USAGE = 2, EXIT_DEVICE = 3 };
 
 struct named_file {
@@ -22,7 +22,7 @@ struct options {
     long baud;
     const char *tty, *model_id, *pin;
     const char *file;
-    struct named_file inputs[RUNNER_MAX_FILES], outputs[RUNNER_MAX_FILES];
+    struct named_file *inputs, *outputs; /* as many as are asked for */
     int n_inputs, n_outputs;
     const char *samples[RUNNER_MAX_SAMPLES]; /* files to read while measuring */
     int n_samples;
@@ -35,10 +35,12 @@ struct session {
     const void **inputs;
     void **outputs;
     uint64_t init_ns;
+    int result; /* of the latest run */
 };
 
-/* Returns 1, or 0 with the mistake printed. */
+/* Returns 1, or 0 with the mistake printed; free_options is due in both cases. */
 int parse_options(int count, char **words, struct options *options);
+void free_options(struct options *options);
 void print_help(const char *program);
 
 /* Each returns an exit code. */
@@ -53,8 +55,17 @@ int run_mlperf(struct session *session, const struct options *options);
 /* The tensor a file is meant for: by its name, or the only one; -1 with the mistake printed. what: "input" or "output". */
 int find_tensor(const struct named_file *file, const struct edge_tensor *tensors, int count, const char *what);
 
+/* Runs the model once. Returns 1, or 0 with what is wrong with the data printed. */
+int run_once(struct session *session);
+int run_good(const struct session *session, int result); /* the same for what another run returned */
+/* Is no input named twice?  Returns 1, or 0 with the mistake printed. */
+int inputs_once(const struct options *options, const struct edge_program *program);
+
 /* Fills every input from test vector number `vector`. Returns 1, or 0 with the mistake printed. */
 int fill_inputs(struct session *session, int vector);
+
+/* The same, and all calls of that vector but the last one: a model with state is called several times from a reset. */
+int call_vector(struct session *session, int vector);
 
 /* Reads the files of --sample in a thread, from start to stop; *made is NULL where there are none, and all take NULL. start gives an exit code. */
 struct sampler;

@@ -67,9 +67,11 @@ static void keep(struct measured *m, long room, uint64_t ns, int switches) {
     m->switches[m->count++] = switches;
 }
 
+/* From a reset, as the first one was: a state that has saturated may be faster, or slower, than one that is young. */
 static uint64_t once(struct session *s) {
+    edge_reset(s->model);
     const uint64_t start = edge_now_ns();
-    edge_run(s->model, s->inputs, s->outputs);
+    s->result = edge_run(s->model, s->inputs, s->outputs);
     return edge_now_ns() - start;
 }
 
@@ -82,6 +84,7 @@ static void rest(const struct options *o, uint64_t *span) {
 static void measure(struct session *s, const struct options *o, long room, struct measured *m) {
     rest(o, m->idle_ns[0]);
     m->first_ns = once(s);
+    if (s->result != EDGE_OK) return; /* every run would fail so: the input stays the same */
     for (long i = 0; i < o->warmup; i++) m->warmup_ns += once(s);
     m->peak_kb = peak_rss_kb(); /* now: the lists of latencies and readings are not the model's */
     const uint64_t start = edge_now_ns(), least = (uint64_t)(o->min_secs * 1e9);
@@ -101,8 +104,10 @@ static void measure(struct session *s, const struct options *o, long room, struc
     m->loop_ns[1] = edge_now_ns();
     rest(o, m->idle_ns[1]);
     sampler_stop(m->sampler);
-    for (; m->layer_ns && m->layer_runs < LAYER_RUNS && m->layer_runs < o->runs; m->layer_runs++)
+    for (; m->layer_ns && m->layer_runs < LAYER_RUNS && m->layer_runs < o->runs; m->layer_runs++) {
+        edge_reset(s->model);
         edge_run_timed(s->model, s->inputs, s->outputs, m->layer_ns);
+    }
     for (int i = 0; m->layer_ns && m->layer_runs && i < s->program->n_steps; i++) m->layer_ns[i] /= (uint64_t)m->layer_runs;
 }
 
@@ -184,9 +189,11 @@ int run_bench(struct session *s, const struct options *o) {
     m.switches = malloc((size_t)room * sizeof *m.switches);
     if (o->per_layer) m.layer_ns = calloc((size_t)s->program->n_steps, sizeof *m.layer_ns);
     const int good = m.ns && m.switches && (!o->per_layer || m.layer_ns);
+    int wrong = 0;
     if (good) {
         measure(s, o, room, &m);
-        if (o->json) print_json(s, o, &m);
+        if (!run_good(s, s->result)) wrong = 1;
+        else if (o->json) print_json(s, o, &m);
         else print_table(s, o, &m);
     } else {
         sampler_stop(m.sampler);
@@ -196,5 +203,5 @@ int run_bench(struct session *s, const struct options *o) {
     free(m.ns);
     free(m.switches);
     free(m.layer_ns);
-    return good ? EXIT_GOOD : EXIT_DEVICE;
+    return !good ? EXIT_DEVICE : wrong ? EXIT_USAGE : EXIT_GOOD;
 }

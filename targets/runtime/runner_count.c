@@ -18,8 +18,12 @@ int run_count(struct session *session, const struct options *options) {
         complain("--count: this program is not for 64-bit Arm, the only machine that has markers (build it with --target arm64)");
         return EXIT_USAGE;
     }
+    if (session->program->n_regions) {
+        complain("--count: this program has loops, and steps of a loop cannot be counted yet (edge profile --per-layer times them)");
+        return EXIT_USAGE;
+    }
     if (!fill_inputs(session, 0)) return EXIT_USAGE;
-    edge_run_each(session->model, session->inputs, session->outputs, run_marked);
+    if (!run_good(session, edge_run_each(session->model, session->inputs, session->outputs, run_marked))) return EXIT_USAGE;
     printf("{\"level\": \"%s\", \"steps\": %d}\n", edge_level(session->model), session->program->n_steps);
     return EXIT_GOOD;
 }

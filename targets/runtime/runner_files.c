@@ -29,28 +29,33 @@ static void npy_dict(const struct edge_tensor *tensor, char *text, size_t bytes)
     snprintf(text + used, bytes - used, "), }");
 }
 
-/* Leaves the file at its first value. Returns 0 when it is .npy of another dtype, order or shape. */
-static int skip_header(FILE *file, const struct edge_tensor *tensor) {
-    unsigned char magic[NPY_MAGIC_BYTES];
+/* Leaves the file at its first value, or, where it is raw, after the `*taken` bytes of values that lie in `start`: a pipe cannot be turned back.
+ * Returns 0 when it is .npy of another dtype, order or shape. */
+static int skip_header(FILE *file, const struct edge_tensor *tensor, unsigned char start[NPY_MAGIC_BYTES], size_t *taken) {
     char expected[512], header[NPY_MAX_HEADER];
-    if (fread(magic, 1, sizeof magic, file) != sizeof magic || memcmp(magic, npy_magic, sizeof npy_magic) != 0) {
-        rewind(file); /* not .npy: raw */
-        return 1;
-    }
-    const size_t bytes = (size_t)(magic[8] | magic[9] << 8);
+    *taken = fread(start, 1, NPY_MAGIC_BYTES, file);
+    if (*taken != NPY_MAGIC_BYTES || memcmp(start, npy_magic, sizeof npy_magic) != 0) return 1;
+    *taken = 0;
+    const size_t bytes = (size_t)(start[8] | start[9] << 8);
     npy_dict(tensor, expected, sizeof expected);
     return bytes <= sizeof header && fread(header, 1, bytes, file) == bytes && bytes >= strlen(expected) &&
            memcmp(header, expected, strlen(expected)) == 0;
 }
 
-static int read_tensor(const char *path, const struct edge_tensor *tensor, void *data) {
+static int read_tensor(const char *path, const struct edge_tensor *tensor, unsigned char *data) {
+    unsigned char start[NPY_MAGIC_BYTES];
+    size_t taken = 0;
     FILE *file = fopen(path, "rb");
     if (!file) {
         complain("%s: %s", path, strerror(errno));
         return 0;
     }
-    const int same = skip_header(file, tensor);
-    const int whole = same && fread(data, 1, tensor->bytes, file) == tensor->bytes && fgetc(file) == EOF;
+    const int same = skip_header(file, tensor, start, &taken);
+    int whole = same && taken <= tensor->bytes;
+    if (whole) {
+        memcpy(data, start, taken);
+        whole = fread(data + taken, 1, tensor->bytes - taken, file) == tensor->bytes - taken && fgetc(file) == EOF;
+    }
     fclose(file);
     char shape[512];
     npy_dict(tensor, shape, sizeof shape);
@@ -97,34 +102,48 @@ static int write_step(void *user, int step, const char *name, const void *data, 
 
 static int trace(struct session *session, const char *path) {
     FILE *file = fopen(path, "wb");
-    int good = file && edge_trace(session->model, session->inputs, session->outputs, write_step, file) == EDGE_OK;
+    const int result = file ? edge_trace(session->model, session->inputs, session->outputs, write_step, file) : EDGE_STOPPED;
+    int good = result != EDGE_STOPPED;
     if (file && fclose(file) != 0) good = 0;
     if (!good) complain("%s: %s", path, strerror(errno));
-    return good;
+    return good && run_good(session, result);
+}
+
+int inputs_once(const struct options *options, const struct edge_program *program) {
+    for (int i = 0; i < options->n_inputs; i++) {
+        const int at = find_tensor(&options->inputs[i], program->inputs, program->n_inputs, "input");
+        if (at < 0) return 0;
+        for (int k = 0; k < i; k++)
+            if (find_tensor(&options->inputs[k], program->inputs, program->n_inputs, "input") == at) {
+                complain("%s: is given twice (give --input %s=FILE once)", program->inputs[at].name, program->inputs[at].name);
+                return 0;
+            }
+    }
+    return 1;
 }
 
 static int read_inputs(struct session *session, const struct options *options) {
     const struct edge_program *p = session->program;
-    int given[RUNNER_MAX_FILES] = {0};
-    for (int i = 0; i < options->n_inputs; i++) {
-        const int at = find_tensor(&options->inputs[i], p->inputs, p->n_inputs, "input");
-        if (at < 0 || !read_tensor(options->inputs[i].path, &p->inputs[at], (void *)(uintptr_t)session->inputs[at])) return 0;
-        if (at < RUNNER_MAX_FILES) given[at] = 1;
-    }
-    for (int i = 0; i < p->n_inputs && options->vector < 0; i++)
-        if (i >= RUNNER_MAX_FILES || !given[i]) {
+    if (!inputs_once(options, p)) return 0;
+    for (int i = 0; i < p->n_inputs; i++) {
+        const struct named_file *from = NULL;
+        for (int k = 0; k < options->n_inputs; k++)
+            if (find_tensor(&options->inputs[k], p->inputs, p->n_inputs, "input") == i) from = &options->inputs[k];
+        if (from && !read_tensor(from->path, &p->inputs[i], (unsigned char *)(uintptr_t)session->inputs[i])) return 0;
+        if (!from && options->vector < 0) {
             complain("%s: no value (--input %s=FILE, or --vector 0)", p->inputs[i].name, p->inputs[i].name);
             return 0;
         }
+    }
     return 1;
 }
 
 int run_files(struct session *session, const struct options *options) {
     const struct edge_program *p = session->program;
-    if (options->vector >= 0 && !fill_inputs(session, (int)options->vector)) return EXIT_USAGE;
+    if (options->vector >= 0 && !call_vector(session, (int)options->vector)) return EXIT_USAGE;
     if (!read_inputs(session, options)) return EXIT_USAGE;
     if (options->trace && !trace(session, options->trace)) return EXIT_USAGE;
-    if (!options->trace) edge_run(session->model, session->inputs, session->outputs);
+    if (!options->trace && !run_once(session)) return EXIT_USAGE;
     for (int i = 0; i < options->n_outputs; i++) {
         const int at = find_tensor(&options->outputs[i], p->outputs, p->n_outputs, "output");
         if (at < 0 || !write_tensor(options->outputs[i].path, &p->outputs[at], session->outputs[at])) return EXIT_USAGE;

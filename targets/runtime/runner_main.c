@@ -33,13 +33,24 @@ static void close_session(struct session *s) {
     edge_destroy(s->model);
 }
 
+int run_good(const struct session *s, int result) {
+    if (result == EDGE_BAD_DATA) complain("%s", edge_failure(s->model));
+    return result == EDGE_OK;
+}
+
+int run_once(struct session *s) { return run_good(s, edge_run(s->model, s->inputs, s->outputs)); }
+
 int main(int count, char **words) {
     struct options options;
     struct session session = {0};
-    if (!parse_options(count, words, &options)) return EXIT_USAGE;
+    if (!parse_options(count, words, &options)) {
+        free_options(&options);
+        return EXIT_USAGE;
+    }
     const int files = options.n_inputs || options.n_outputs || options.trace || options.stream || options.vector >= 0;
     if (options.help || !(files || options.bench || options.verify || options.info || options.count || options.mlperf)) {
         print_help(words[0]);
+        free_options(&options);
         return options.help ? EXIT_GOOD : EXIT_USAGE;
     }
     int code = EXIT_DEVICE;
@@ -54,6 +65,7 @@ int main(int count, char **words) {
     }
     if (session.program) close_session(&session);
     else edge_destroy(session.model);
+    free_options(&options);
     if (fflush(stdout) != 0 && code == EXIT_GOOD) code = EXIT_DEVICE;
     return code;
 }

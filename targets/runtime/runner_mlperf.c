@@ -96,8 +96,15 @@ static long times(const char *word) {
     return *end || end == word || value > MAX_TIMES ? -1 : value;
 }
 
-static void run_times(struct dut *d, long count) {
-    for (; count > 0 && !line_stopped(); count--) edge_run(d->session->model, d->session->inputs, d->session->outputs);
+/* Returns 1, or 0 with the host told what is wrong with its data. */
+static int run_times(struct dut *d, long count) {
+    int result = EDGE_OK;
+    for (; result == EDGE_OK && count > 0 && !line_stopped(); count--) {
+        edge_reset(d->session->model); /* each inference is one by itself */
+        result = edge_run(d->session->model, d->session->inputs, d->session->outputs);
+    }
+    if (result != EDGE_OK) say_bracketed(d, "e-", edge_failure(d->session->model));
+    return result == EDGE_OK;
 }
 
 static void infer(struct dut *d, char *rest) {
@@ -108,11 +115,11 @@ static void infer(struct dut *d, char *rest) {
     else if (d->loaded != d->capacity) line_print(&d->line, "e-[Input db has %zu bytes, expected %zu]\r\n", d->loaded, d->capacity);
     else {
         line_print(&d->line, "m-warmup-start-%ld\r\n", warmup);
-        run_times(d, warmup);
+        if (!run_times(d, warmup)) return;
         line_print(&d->line, "m-warmup-done\r\nm-infer-start-%ld\r\n", count);
         line_flush(&d->line);
         stamp(d, NULL);
-        run_times(d, count);
+        if (!run_times(d, count)) return;
         if (line_stopped()) return; /* nobody shall take this for a whole run */
         stamp(d, NULL);
         line_print(&d->line, "m-infer-done\r\n");

@@ -60,7 +60,6 @@ static const char *end_of_name(const char *word, const struct edge_tensor *tenso
 
 static int add_file(struct named_file *files, int *count, const char *word, const struct edge_tensor *tensors, int n) {
     const char *equals = end_of_name(word, tensors, n);
-    if (*count == RUNNER_MAX_FILES) return 0;
     files[(*count)++] = equals ? (struct named_file){word, (size_t)(equals - word), equals + 1} : (struct named_file){word, 0, word};
     return 1;
 }
@@ -88,6 +87,12 @@ static int store(const struct option *option, const char *word, struct options *
 
 int parse_options(int count, char **words, struct options *options) {
     *options = (struct options){.runs = 100, .warmup = 10, .threads = 1, .vector = -1, .min_secs = 3, .sample_ms = 10};
+    options->inputs = calloc((size_t)count + 1, sizeof *options->inputs);
+    options->outputs = calloc((size_t)count + 1, sizeof *options->outputs);
+    if (!options->inputs || !options->outputs) {
+        complain("no memory for options");
+        return 0;
+    }
     for (int i = 1; i < count; i++) {
         const struct option *option = NULL;
         for (size_t k = 0; k < sizeof table / sizeof table[0]; k++)
@@ -107,4 +112,9 @@ int parse_options(int count, char **words, struct options *options) {
         }
     }
     return 1;
+}
+
+void free_options(struct options *options) {
+    free(options->inputs);
+    free(options->outputs);
 }

@@ -1,6 +1,7 @@
 /* Many inputs from one raw file, one after another, and their outputs into another: a data set, or a pipe from a camera. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runner.h"
@@ -54,9 +55,12 @@ static int write_all(struct session *session, struct stream *streams, int count)
 
 int run_stream(struct session *session, const struct options *options) {
     const struct edge_program *p = session->program;
-    struct stream in[RUNNER_MAX_FILES] = {{0}}, out[RUNNER_MAX_FILES] = {{0}};
-    int good = options->n_inputs == p->n_inputs && p->n_inputs > 0;
-    if (!good) complain("--stream: %d of %d inputs have a file (--input NAME=FILE)", options->n_inputs, p->n_inputs);
+    struct stream *in = calloc((size_t)options->n_inputs + 1, sizeof *in), *out = calloc((size_t)options->n_outputs + 1, sizeof *out);
+    int good = in && out && inputs_once(options, p);
+    if (good && (options->n_inputs != p->n_inputs || p->n_inputs == 0)) {
+        complain("--stream: %d of %d inputs have a file (--input NAME=FILE)", options->n_inputs, p->n_inputs);
+        good = 0;
+    }
     good = good && open_all(options->inputs, options->n_inputs, p->inputs, p->n_inputs, "input", in) &&
            open_all(options->outputs, options->n_outputs, p->outputs, p->n_outputs, "output", out);
     long done = 0;
@@ -66,16 +70,19 @@ int run_stream(struct session *session, const struct options *options) {
             good = more == 0;
             break;
         }
-        edge_run(session->model, session->inputs, session->outputs);
-        good = write_all(session, out, options->n_outputs);
+        good = run_once(session);
+        if (!good) complain("input %ld of the stream cannot be used", done);
+        good = good && write_all(session, out, options->n_outputs);
         done++;
     }
-    for (int i = 0; i < RUNNER_MAX_FILES; i++) {
+    for (int i = 0; in && i < options->n_inputs; i++)
         if (in[i].file) fclose(in[i].file);
+    for (int i = 0; out && i < options->n_outputs; i++)
         if (out[i].file && fclose(out[i].file) != 0 && good) {
             complain("%s: %s", out[i].path, strerror(errno));
             good = 0;
         }
-    }
+    free(in);
+    free(out);
     return good ? EXIT_GOOD : EXIT_USAGE;
 }

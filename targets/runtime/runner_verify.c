@@ -18,6 +18,13 @@ int fill_inputs(struct session *session, int vector) {
     return 1;
 }
 
+int call_vector(struct session *session, int vector) {
+    if (!fill_inputs(session, vector)) return 0;
+    edge_reset(session->model);
+    for (int call = 1; call < session->program->vector_calls; call++) edge_run(session->model, session->inputs, session->outputs);
+    return 1;
+}
+
 static void print_row(int row, int vector, const char *name, double difference, double largest, double limit, int good, int json) {
     const double error = largest > 0 ? difference / largest : difference;
     if (json) {
@@ -55,14 +62,14 @@ int run_verify(struct session *session, const struct options *options) {
         complain("--vector %d: the file has %d test vectors, from 0 on", first, p->n_vectors);
         return EXIT_USAGE;
     }
-    at = total * (size_t)first;
+    at = total / (size_t)p->n_vectors * (size_t)first;
     if (options->json) printf("{\"level\": \"%s\", \"rtol\": %.9g, \"vectors\": [", edge_level(session->model), p->vector_rtol);
     for (int v = first; v < last; v++) {
-        if (!fill_inputs(session, v)) return EXIT_USAGE;
-        edge_run(session->model, session->inputs, session->outputs);
+        if (!call_vector(session, v)) return EXIT_USAGE;
+        if (!run_once(session)) return EXIT_USAGE;
         for (int i = 0; i < p->n_outputs; at += p->outputs[i].bytes, i++, row++) {
             double difference = 0, largest = 0, limit = p->vector_rtol;
-            if (limits) memcpy(&limit, expected.data + total + (size_t)row * sizeof limit, sizeof limit);
+            if (limits) memcpy(&limit, expected.data + total + (size_t)(v * p->n_outputs + i) * sizeof limit, sizeof limit);
             const int known = edge_difference(&p->outputs[i], session->outputs[i], expected.data + at, &difference, &largest);
             const int good = known && difference <= limit * largest;
             wrong += !good;

@@ -20,19 +20,24 @@ static double odd(uint64_t bits, struct edge_range range) {
     return values[bits & 7];
 }
 
+/* 0 to less than the range's high end where it begins at 0, else `otherwise`: an index must lie inside its axis. */
+static uint64_t whole(uint64_t bits, struct edge_range range, uint64_t otherwise) {
+    return range.low == 0 && range.high >= 1 ? (bits >> 32) * (uint64_t)range.high >> 32 : otherwise;
+}
+
 /* X(numpy name, C type, a value from 64 random bits) */
 #define DTYPES(X) \
     X("float32", float, (float)(vector == EDGE_ODD ? odd(bits, where) : noise(bits))) \
     X("float64", double, vector == EDGE_ODD ? odd(bits, where) : noise(bits)) \
     X("bool", uint8_t, (uint8_t)(bits >> 63)) \
-    X("uint8", uint8_t, (uint8_t)(bits >> 56)) \
-    X("int8", int8_t, (int8_t)((int)(bits >> 56) - 128)) \
-    X("uint16", uint16_t, (uint16_t)(bits >> 60)) \
-    X("int16", int16_t, (int16_t)(bits >> 60)) \
-    X("uint32", uint32_t, (uint32_t)(bits >> 60)) \
-    X("int32", int32_t, (int32_t)(bits >> 60)) \
-    X("uint64", uint64_t, bits >> 60) \
-    X("int64", int64_t, (int64_t)(bits >> 60))
+    X("uint8", uint8_t, (uint8_t)whole(bits, where, bits >> 56)) \
+    X("int8", int8_t, (int8_t)((int)whole(bits, where, (bits >> 56) - 128))) \
+    X("uint16", uint16_t, (uint16_t)whole(bits, where, bits >> 60)) \
+    X("int16", int16_t, (int16_t)whole(bits, where, bits >> 60)) \
+    X("uint32", uint32_t, (uint32_t)whole(bits, where, bits >> 60)) \
+    X("int32", int32_t, (int32_t)whole(bits, where, bits >> 60)) \
+    X("uint64", uint64_t, whole(bits, where, bits >> 60)) \
+    X("int64", int64_t, (int64_t)whole(bits, where, bits >> 60))
 
 int edge_fill(const struct edge_tensor *tensor, uint64_t seed, int vector, int index, const struct edge_range *range, void *data) {
     const struct edge_range where = range ? *range : (struct edge_range){-1, 1};

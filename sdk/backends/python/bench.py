@@ -17,7 +17,7 @@ MOST_KEPT = 200_000
 
 def bench(session: Session, options: argparse.Namespace) -> int:
     """First inference, warm-up, steady state; each run's own time, and involuntary context switches."""
-    inputs, run = session.vector(0), session.engine.run
+    inputs, run = session.vector(0), session.run
 
     def once() -> int:
         start = time.monotonic_ns()

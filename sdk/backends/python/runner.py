@@ -11,7 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,13 +45,24 @@ class Engine:
 
 @dataclass(frozen=True)
 class Session:
-    """An opened file with its engine.  facts: its manifest."""
+    """An opened file with its engine.  facts: its manifest.  states: by input, the output that becomes it, and what it is after a reset."""
 
     archive: zipfile.ZipFile
     facts: Mapping[str, Any]
     engine: Engine
     threads: int
     init_ns: int
+    states: Mapping[str, tuple[str, Array]] = field(default_factory=dict)
+
+    def run(self, inputs: Mapping[str, Array], calls: int = 1) -> list[Array]:
+        """The outputs of the last of so many calls from a reset."""
+        outputs = [t["name"] for t in self.facts["outputs"]]
+        names = asked(outputs, [output for output, _ in self.states.values()])
+        kept = {name: zero for name, (_, zero) in self.states.items()}
+        for _ in range(calls):
+            made = dict(zip(names, self.engine.run({**inputs, **kept}), strict=True))
+            kept = {name: made[output] for name, (output, _) in self.states.items()}
+        return [made[name] for name in outputs]
 
     def vector(self, number: int) -> dict[str, Array]:
         """The inputs of a test vector, the same bits as the native program's."""
@@ -59,6 +70,21 @@ class Session:
         spans = [tuple(ranges[i]) if i < len(ranges) else (-1.0, 1.0) for i in range(len(self.facts["inputs"]))]
         tensors = enumerate(self.facts["inputs"])
         return {t["name"]: vector(seed, number, i, tuple(t["shape"]), t["dtype"], (spans[i][0], spans[i][1])) for i, t in tensors}
+
+
+def asked(outputs: Sequence[str], states: Sequence[str]) -> list[str]:
+    """What an engine is asked for: the model's outputs, and what becomes state."""
+    return list(dict.fromkeys([*outputs, *states]))
+
+
+def states_of(facts: Mapping[str, Any]) -> dict[str, tuple[str, Array]]:
+    """Of each input that is kept from call to call its output, and zeros."""
+    plan = facts.get("plan") or {}
+    found = {}
+    for state in plan.get("states", ()):
+        buffer = plan["buffers"][state["input"]]
+        found[state["input"]] = (state["output"], np.zeros(buffer["shape"], buffer["dtype"]))
+    return found
 
 
 class Words(argparse.ArgumentParser):
@@ -109,8 +135,10 @@ def opened(path: str, payload: str, threads: int) -> Session:
     facts = json.loads(archive.read("manifest.json"))
     engine = importlib.import_module(f"edge.backends.python.engine_{payload}")
     count = threads or len(os.sched_getaffinity(0))
-    made = engine.open_engine(archive, [t["name"] for t in facts["outputs"]], count)
-    return Session(archive, facts, made, count, time.monotonic_ns() - begun)
+    states = states_of(facts)
+    names = asked([t["name"] for t in facts["outputs"]], [output for output, _ in states.values()])
+    made = engine.open_engine(archive, names, count)
+    return Session(archive, facts, made, count, time.monotonic_ns() - begun, states)
 
 
 def act(session: Session, options: argparse.Namespace) -> int:
@@ -137,7 +165,7 @@ def run_files(session: Session, options: argparse.Namespace) -> int:
         inputs[tensor["name"]] = data.reshape(tensor["shape"])
     if missing := [t["name"] for t in session.facts["inputs"] if t["name"] not in inputs]:
         raise Wrong(f"no value for input '{missing[0]}' (--input {missing[0]}=FILE)")
-    outputs = dict(zip([t["name"] for t in session.facts["outputs"]], session.engine.run(inputs), strict=True))
+    outputs = dict(zip([t["name"] for t in session.facts["outputs"]], session.run(inputs), strict=True))
     for tensor, file in named(options.output, session.facts["outputs"], "output"):
         array = np.ascontiguousarray(outputs[tensor["name"]])
         with Path(file).open("wb") as out:
@@ -171,7 +199,7 @@ def verify(session: Session, options: argparse.Namespace) -> int:
     rows = []
     for number in chosen:
         at = number * sum(sizes)
-        results = session.engine.run(session.vector(number))
+        results = session.run(session.vector(number), vectors.get("calls", 1))
         for index, (tensor, got, size) in enumerate(zip(outputs, results, sizes, strict=True)):
             wanted = np.frombuffer(expected, tensor["dtype"], math.prod(tensor["shape"]), at)
             row = number * len(outputs) + index

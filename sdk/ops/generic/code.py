@@ -21,15 +21,22 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 Ref = int  #: the number of an instruction
+INSIDE = -1  #: the output of what only the node itself reads
 
 
 @dataclass(frozen=True)
 class Work:
-    """Loops that write (a part of) output `output` of a node.  operands: the node's inputs that LOAD instructions number."""
+    """Loops that write (a part of) output `output` of a node, or INSIDE for what only later work of the node reads.
+
+    operands: the node's inputs that LOAD instructions number, or earlier works of the node.
+    """
 
     loops: Loops
-    operands: tuple[int, ...]
+    operands: tuple[Source, ...]
     output: int = 0
+
+
+Source = int | Work
 
 
 @dataclass
@@ -39,7 +46,7 @@ class Code:
     node: ir.Node
     space: Shape
     items: list[Instruction] = field(default_factory=list)
-    operands: list[int] = field(default_factory=list)
+    operands: list[Source] = field(default_factory=list)
 
     def add(self, item: Instruction) -> Ref:
         """Append an instruction, or return the number of an equal one."""
@@ -61,21 +68,29 @@ class Code:
         return self.add(Instruction(Kind.AXIS, Dtype.S64, axis=axis))
 
     def call(self, name: str, *args: Ref) -> Ref:
-        """A function of edge.words.scalar."""
+        """A function of edge.words.scalar.  Raises Refused where it has no meaning for that type."""
+        if self.dtype(args[-1]) not in SCALARS[name].types:
+            raise refused(self.node, f"{self.dtype(args[-1])} has no kernel", "cast it to float32 before")
         dtype = Dtype.BOOL if SCALARS[name].truth else self.dtype(args[-1])
         return self.add(Instruction(Kind.CALL, dtype, name, args))
+
+    def again(self, ref: Ref) -> Ref:
+        """The same value as the last instruction."""
+        self.items.append(self.items[ref])
+        return len(self.items) - 1
 
     def cast(self, ref: Ref, dtype: Dtype) -> Ref:
         """The value in another type, itself where that is its type."""
         return ref if self.dtype(ref) == dtype else self.add(Instruction(Kind.CAST, dtype, args=(ref,)))
 
-    def load(self, operand: int, strides: Sequence[int], offset: int = 0, index: Sequence[Index] = ()) -> Ref:
-        """An element of the node's input `operand`.  strides: by axis of the space, those left out are 0."""
+    def load(self, operand: Source, strides: Sequence[int] = (), offset: int = 0, index: Sequence[Index] = ()) -> Ref:
+        """An element of the node's input `operand`, or of what an earlier work made.  strides: by axis of the space, those left out are 0."""
         if operand not in self.operands:
             self.operands.append(operand)
         full = (*strides, *(0 for _ in range(len(self.space) - len(strides))))
         place = self.operands.index(operand)
-        return self.add(Instruction(Kind.LOAD, dtype_of(self.node.inputs[operand]), operand=place, strides=full, offset=offset, index=tuple(index)))
+        dtype = operand.loops.dtype if isinstance(operand, Work) else dtype_of(self.node.inputs[operand])
+        return self.add(Instruction(Kind.LOAD, dtype, operand=place, strides=full, offset=offset, index=tuple(index)))
 
     def spread(self, operand: int, axes: int) -> Ref:
         """Input `operand`, broadcast over the first `axes` axes of the space by numpy's rule."""
@@ -133,13 +148,33 @@ class Code:
         strides: Sequence[int] | None = None,
         offset: int = 0,
         scan: bool = False,
+        place: Sequence[Index] = (),
+        onto: str = "",
     ) -> Work:
         """The loops whose value is `value`; the last `reduced` axes are reduced, and `then` finishes the result."""
-        code, after = tuple(self.items[: value + 1]), tuple(then.items) if then is not None else ()
+        if place and value + 1 < len(self.items):  # the value is the last instruction, whatever the place needs comes before it
+            value = self.again(value)
+        code, at = _live(self.items[: value + 1], [index.value for index in place])
+        after, _ = _live(then.items if then is not None else [], [])
         kept = sorted({item.operand for item in (*code, *after) if item.kind == Kind.LOAD})
         steps = tuple(dense(self.space[: len(self.space) - reduced])) if strides is None else tuple(strides)
-        loops = Loops(self.space, _renumbered(code, kept), steps, offset, reduced, reduce, _renumbered(after, kept), scan)
+        to = tuple(replace(index, value=at[index.value]) for index in place)
+        loops = Loops(self.space, _renumbered(code, kept), steps, offset, reduced, reduce, _renumbered(after, kept), scan, to, onto)
         return Work(loops, tuple(self.operands[i] for i in kept), output)
+
+
+def _live(items: Sequence[Instruction], more: Sequence[Ref]) -> tuple[tuple[Instruction, ...], dict[Ref, Ref]]:
+    """The instructions that the last one and those of `more` need, and their new numbers."""
+    needed = {len(items) - 1, *more} if items else set()
+    for number in reversed(range(len(items))):
+        if number in needed:
+            needed |= {*items[number].args, *(index.value for index in items[number].index)}
+    at = {old: new for new, old in enumerate(sorted(needed))}
+    return tuple(
+        replace(item, args=tuple(at[arg] for arg in item.args), index=tuple(replace(index, value=at[index.value]) for index in item.index))
+        for number, item in enumerate(items)
+        if number in needed
+    ), at
 
 
 def _renumbered(code: tuple[Instruction, ...], kept: Sequence[int]) -> tuple[Instruction, ...]:

@@ -112,6 +112,10 @@ def _sigmoid(code: Code, x: Ref, n: Callable[[float], Ref]) -> Ref:
     return code.call("div", n(1), code.call("add", n(1), code.call("exp", code.call("neg", x))))
 
 
+def _swish(code: Code, x: Ref, n: Callable[[float], Ref]) -> Ref:
+    return code.call("mul", x, _sigmoid(code, code.call("mul", n(_attribute(code, "alpha", 1.0)), x), n))
+
+
 def _softplus(code: Code, x: Ref, n: Callable[[float], Ref]) -> Ref:
     """max(x, 0) + log(1 + exp(-|x|)), which never overflows."""
     tail = code.call("log", code.call("add", n(1), code.call("exp", code.call("neg", code.call("abs", x)))))
@@ -207,11 +211,14 @@ EXPRESSIONS: dict[str, Expression] = {
     "Celu": _real(_celu),
     "HardSigmoid": _real(_hard_sigmoid),
     "HardSwish": _real(_hard_swish),
+    "Binarize": _real(lambda code, x, n: code.call("select", code.call("le", n(0), x), n(1), n(-1))),
+    "BinarizeAbove": _real(lambda code, x, n: code.call("select", code.call("lt", n(0), x), n(1), n(-1))),
     "Gelu": _real(_gelu),
     "Mish": _real(lambda code, x, n: code.call("mul", x, code.call("tanh", _softplus(code, x, n)))),
     "ThresholdedRelu": _real(lambda code, x, n: code.call("select", code.call("lt", n(_attribute(code, "alpha", 1.0)), x), x, n(0))),
     "Shrink": _real(_shrink),
     "Silu": _real(lambda code, x, n: code.call("mul", x, _sigmoid(code, x, n))),
+    "Swish": _real(_swish),
     "Expand": lambda code, a: a[0],
 }
 #: inputs that are not elements: the second of these is a shape or a type

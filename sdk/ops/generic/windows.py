@@ -61,45 +61,57 @@ def _and(code: Code, refs: list[Ref]) -> Ref:
     return found
 
 
-def _product(code: Code, x: Ref, w: Ref, zeros: tuple[int, int]) -> Ref:
-    """x times w; integers as int32, less their zero points (the node's inputs of those numbers)."""
+def _product(code: Code, x: Ref, w: Ref, zeros: tuple[Ref | None, Ref | None] = (None, None)) -> Ref:
+    """x times w; integers as int32, less their zero points."""
     if code.dtype(x) in FLOATS:
         return code.call("mul", x, w)
     wide = []
-    for ref, operand in ((x, zeros[0]), (w, zeros[1])):
+    for ref, zero in ((x, zeros[0]), (w, zeros[1])):
         value = code.cast(ref, Dtype.S32)
-        if given(code.node, operand):
-            value = code.call("sub", value, code.cast(code.load(operand, ()), Dtype.S32))
-        wide.append(value)
+        wide.append(value if zero is None else code.call("sub", value, code.cast(zero, Dtype.S32)))
     return code.call("mul", *wide)
 
 
-def conv(node: ir.Node, *, integer: bool = False) -> list[Work]:
-    """y[n, m, o…] = b[m] + sum of x[n, c, o*s + k*d - p] * w[m, c, k…].  Scalar zero points only."""
-    x, w, y = (shape_of(v) for v in (node.inputs[0], node.inputs[1], node.outputs[0]))
-    if integer and any(given(node, i) and prod(shape_of(node.inputs[i])) != 1 for i in (2, 3)):
-        raise refused(node, "zero points by channel have no kernel", "use one zero point for the tensor")
+def _zero(code: Code, operand: int, strides: tuple[int, ...]) -> Ref | None:
+    """A zero point: one for the tensor, or one at each place that `strides` walks; None where it is not given."""
+    if operand < 0 or not given(code.node, operand):
+        return None
+    own = shape_of(code.node.inputs[operand])
+    return code.load(operand, () if prod(own) == 1 else strides)
+
+
+def convolved(node: ir.Node, operands: tuple[int, int], zeros: tuple[int, int]) -> tuple[Code, Ref, int]:
+    """(code over (n, group, channel of the group, o…, c, k…), the product at a point, number of reduced axes).
+
+    operands: the inputs x and w.  zeros: the inputs with their zero points, -1 for none; that of w may be by channel.
+    """
+    x, w, y = (shape_of(v) for v in (node.inputs[operands[0]], node.inputs[operands[1]], node.outputs[0]))
+    if zeros[0] >= 0 and given(node, zeros[0]) and prod(shape_of(node.inputs[zeros[0]])) != 1:
+        raise refused(node, "zero points of the input by channel have no kernel", "use one zero point for the input")
     groups, rank = rewrite.integer(node, "group", 1), len(x) - 2
-    space = (x[0], groups, y[1] // groups, *y[2:], w[1], *w[2:])
-    code = Code(node, space)
-    channel, tap = 3 + rank, 4 + rank
+    code = Code(node, (x[0], groups, y[1] // groups, *y[2:], w[1], *w[2:]))
+    channel, tap, per = 3 + rank, 4 + rank, y[1] // groups
     xs, ws = dense(x), dense(w)
     places = [_place(code, win, 3 + i, tap + i) for i, win in enumerate(windows_of(node, x[2:], y[2:], w[2:]))]
     indices = [Index(at, xs[2 + i], x[2 + i]) for i, (at, _) in enumerate(places)]
-    walk = [0] * len(space)
+    walk, over = [0] * len(code.space), [0] * len(code.space)
     walk[0], walk[1], walk[channel] = xs[0], w[1] * xs[1], xs[1]
-    value = code.load(0, walk, index=indices)
-    over = [0] * len(space)
-    over[1], over[2] = space[2] * ws[0], ws[0]
+    over[1], over[2] = per * ws[0], ws[0]
     over[channel : channel + 1 + rank] = ws[1:]
-    term = _product(code, value, code.load(1, over), (2, 3) if integer else (99, 99))
-    term = code.call("select", _and(code, [inside for _, inside in places]), term, code.number(0, code.dtype(term)))
+    points = (_zero(code, zeros[0], ()), _zero(code, zeros[1], (0, per, 1)))
+    term = _product(code, code.load(operands[0], walk, index=indices), code.load(operands[1], over), points)
+    term = code.call("select", _and(code, [inside for _, inside in places]), term, code.number(0, code.dtype(term))) if places else term
+    return code, term, 1 + rank
+
+
+def conv(node: ir.Node, *, integer: bool = False) -> list[Work]:
+    """y[n, m, o…] = b[m] + sum of x[n, c, o*s + k*d - p] * w[m, c, k…]."""
+    code, term, reduced = convolved(node, (0, 1), (2, 3) if integer else (-1, -1))
     after = None
     if not integer and given(node, 2):
         after = code.after(code.dtype(term))
-        total = after.call("add", 0, after.load(2, (0, space[2], 1)))
-        assert total == len(after.items) - 1
-    return [code.work(term, reduced=1 + rank, reduce=Reduce.SUM, then=after)]
+        after.call("add", 0, after.load(2, (0, code.space[2], 1)))
+    return [code.work(term, reduced=reduced, reduce=Reduce.SUM, then=after)]
 
 
 def conv_transpose(node: ir.Node) -> list[Work]:
@@ -152,7 +164,7 @@ def transposed_pads(
     found = []
     for i in range(rank):
         total = strides[i] * (sizes[i] - 1) + extra[i] + (kernel[i] - 1) * dilations[i] + 1 - outputs[i]
-        found.append(total - total // 2 if mode == "SAME_UPPER" else total // 2)
+        found.append(total // 2 if mode == "SAME_UPPER" else total - total // 2)
     return found
 
 
@@ -164,8 +176,6 @@ def lowest(dtype: Dtype) -> float | int:
 def max_pool(node: ir.Node) -> list[Work]:
     """The maximum of each window, and where it lies in the input if that is asked for."""
     x, y = shape_of(node.inputs[0]), shape_of(node.outputs[0])
-    if rewrite.integer(node, "storage_order", 0) and len(node.outputs) > 1:
-        raise refused(node, "indices in column-major order have no kernel", "use storage_order 0")
     wins = windows_of(node, x[2:], y[2:], rewrite.integers(node, "kernel_shape"))
     found = [_pool_work(node, x, y, wins, Reduce.MAX)]
     if len(node.outputs) > 1 and node.outputs[1].name:
@@ -182,6 +192,8 @@ def _pool_work(node: ir.Node, x: tuple[int, ...], y: tuple[int, ...], wins: list
         return code.work(value, reduced=rank, reduce=kind)
     after = code.after(Dtype.S64)
     steps, taps, at = dense(x), dense([win.taps for win in wins]), after.times(after.axis(0), dense(x)[0])
+    if rewrite.integer(node, "storage_order", 0):  # positions in a picture whose axes are numbered the other way round
+        steps[2:] = [prod(x[2 : 2 + i]) for i in range(rank)]
     at = after.call("add", at, after.times(after.axis(1), steps[1]))
     for i, win in enumerate(wins):
         tap = after.call("rem", after.call("div", 0, after.whole(taps[i])), after.whole(win.taps))
@@ -196,6 +208,21 @@ def _tap(code: Code, x: tuple[int, ...], wins: list[Window]) -> tuple[Ref, Ref]:
     places = [_place(code, win, 2 + i, 2 + rank + i) for i, win in enumerate(wins)]
     indices = [Index(at, steps[2 + i], x[2 + i]) for i, (at, _) in enumerate(places)]
     return code.load(0, steps[:2], index=indices), _and(code, [inside for _, inside in places])
+
+
+def lp_pool(node: ir.Node) -> list[Work]:
+    """The p-norm of each window: (sum of |x|^p)^(1/p)."""
+    x, y = shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    if rewrite.integer(node, "ceil_mode", 0):
+        raise refused(node, "ceil_mode counts taps beyond the pads", "set ceil_mode to 0 and pad the input")
+    wins = windows_of(node, x[2:], y[2:], rewrite.integers(node, "kernel_shape"))
+    code = Code(node, (*y, *(win.taps for win in wins)))
+    value, inside = _tap(code, x, wins)
+    kind, p = code.dtype(value), rewrite.integer(node, "p", 2)
+    term = code.call("select", inside, code.call("pow", code.call("abs", value), code.number(p, kind)), code.number(0, kind))
+    after = code.after(kind)
+    after.call("pow", 0, after.number(1 / p, kind))
+    return [code.work(term, reduced=len(wins), reduce=Reduce.SUM, then=after)]
 
 
 def average_pool(node: ir.Node) -> list[Work]:
@@ -231,23 +258,28 @@ def global_pool(largest: bool, node: ir.Node) -> list[Work]:
     return [code.work(value, reduced=rank, reduce=Reduce.SUM, then=after)]
 
 
-def matmul(node: ir.Node, *, integer: bool = False) -> list[Work]:
-    """Matrices in the last two axes, the others broadcast; ranks of two and more."""
-    a, b, y = (shape_of(v) for v in (node.inputs[0], node.inputs[1], node.outputs[0]))
-    if min(len(a), len(b)) < 2:
-        raise refused(node, "a vector has no kernel", "reshape it to a matrix")
-    if integer and any(given(node, i) and prod(shape_of(node.inputs[i])) != 1 for i in (2, 3)):
-        raise refused(node, "zero points by row or column have no kernel", "use one zero point for the tensor")
+def multiplied(node: ir.Node, operands: tuple[int, int], zeros: tuple[int, int]) -> tuple[Code, Ref]:
+    """(code over (batch…, row, column, k), the product at a point).  zeros: inputs with zero points, by row of a and column of b, or -1."""
+    a, b, y = (shape_of(v) for v in (node.inputs[operands[0]], node.inputs[operands[1]], node.outputs[0]))
+    rows, columns = int(len(a) > 1), int(len(b) > 1)  # a vector is a row on the left, a column on the right, and leaves no axis
+    batch = len(y) - rows - columns
     code = Code(node, (*y, a[-1]))
-    batch = len(y) - 2
 
-    def walk(own: tuple[int, ...], row: int, column: int) -> list[int]:
+    def walk(own: tuple[int, ...], row: int, column: int, k: int) -> list[int]:
         steps = [0 if n == 1 else s for n, s in zip(own[:-2], dense(own), strict=False)]
-        return [*(0 for _ in range(batch - len(steps))), *steps, row, column]
+        return [*(0 for _ in range(batch - len(steps))), *steps, *([row] * rows), *([column] * columns), k]
 
-    left = code.load(0, [*walk(a, a[-1], 0), 1])
-    right = code.load(1, [*walk(b, 0, 1), b[-1]])
-    term = _product(code, left, right, (2, 3) if integer else (99, 99))
+    left = code.load(operands[0], walk(a, a[-1], 0, 1))
+    right = code.load(operands[1], walk(b, 0, 1, b[-1] if columns else 1))
+    points = (_zero(code, zeros[0], tuple(walk((), 1, 0, 0))), _zero(code, zeros[1], tuple(walk((), 0, 1, 0))))
+    if any(zero >= 0 and given(node, zero) and len(shape_of(node.inputs[zero])) > 1 for zero in zeros):
+        raise refused(node, "zero points by matrix have no kernel", "use one zero point for the tensor, a row or a column")
+    return code, _product(code, left, right, points)
+
+
+def matmul(node: ir.Node, *, integer: bool = False) -> list[Work]:
+    """Matrices in the last two axes, the others broadcast; a vector is a matrix of one row or column."""
+    code, term = multiplied(node, (0, 1), (2, 3) if integer else (-1, -1))
     return [code.work(term, reduced=1, reduce=Reduce.SUM)]
 
 
@@ -276,6 +308,7 @@ GENERIC = {
     "ConvTranspose": conv_transpose,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
+    "LpPool": lp_pool,
     "GlobalAveragePool": partial(global_pool, False),
     "GlobalMaxPool": partial(global_pool, True),
     "MatMul": matmul,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge import graph
 from edge.graph.rewrite import REFUSED, is_op
-from edge.passes.decompose import activation, attention, choosing, conv_transpose, einsum, moving, normalization, reduction, resize
+from edge.passes.decompose import activation, attention, choosing, conv_transpose, einsum, moving, normalization, recurrent, reduction, resize, rounds
 from edge.passes.decompose.site import Refused, Site, Unknown
 from edge.passes.preserves import close
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 PRESERVES = close(1e-5)
-FAMILIES = (activation, attention, choosing, conv_transpose, einsum, moving, normalization, reduction, resize)
+FAMILIES = (activation, attention, choosing, conv_transpose, einsum, moving, normalization, recurrent, reduction, resize, rounds)
 OPSET = 23  #: what the rules know; onnx has them all by then
 LATER = {"SpaceToDepth": {"mode"}}  #: what came later and is known too
 #: op -> how it is taken apart.

@@ -5,12 +5,14 @@
 - Selu              gamma * Elu(x, alpha)                     [Klambauer 2017]
 - Celu              max(x, 0) + alpha * Elu(min(x, 0) / alpha, 1)         [Barron 2017]
 - Softsign          x / (1 + |x|)
-- ThresholdedRelu   max(x, 0) * step(x - alpha); where alpha < 0: max(x, 0) + clip(x, alpha, 0) * step(x - alpha)
-- Shrink            x - clip(x, -lambd, lambd) where bias = lambd;
-                    else x * (up + down) - bias * (up - down), up = step(x - lambd), down = step(-x - lambd)
 - Ceil              -floor(-x)
 
-step(d) = clip(d * 2^160, 0, 1) is 0 or 1 for every float32 d.  NaN stays NaN where ONNX's comparison would give 0.
+For `choosing`, where NaN is to stay NaN:
+- x above a threshold, else 0     max(x, 0) * step(x - t); where t < 0: max(x, 0) + clip(x, t, 0) * step(x - t)
+- shrinking by `bias`             x - clip(x, -t, t) where bias = t;
+                                  else x * (up + down) - bias * (up - down), up = step(x - t), down = step(-x - t)
+
+step(d) = clip(d * 2^160, 0, 1) is 0 or 1 for every float32 d.
 """
 
 from __future__ import annotations
@@ -71,19 +73,6 @@ def softsign(site: Site) -> bool:
     return site.finish(site.binary("Div", x, site.binary("Add", site.unary("Abs", x), 1.0)))
 
 
-def thresholded_relu(site: Site) -> bool:
-    """y = x if x > alpha else 0"""
-    return site.finish(hard(site, site.input(0), number(site.node, "alpha", 1.0)))
-
-
-def shrink(site: Site) -> bool:
-    """y = x - bias if x > lambd, x + bias if x < -lambd, else 0"""
-    edge = number(site.node, "lambd", 0.5)
-    if edge < 0.0:
-        site.refuse(f"lambd {edge:g} is below 0", "use a lambd of 0 or more")
-    return site.finish(softly(site, site.input(0), edge, number(site.node, "bias", 0.0)))
-
-
 def hard(site: Site, x: ir.Value, edge: float) -> ir.Value:
     """x where it is above `edge`, else 0; no infinity meets a step of 0."""
     up, positive = step(site, site.binary("Sub", x, edge)), site.unary("Relu", x)
@@ -119,7 +108,5 @@ RULES = {
     "Selu": selu,
     "Celu": celu,
     "Softsign": softsign,
-    "ThresholdedRelu": thresholded_relu,
-    "Shrink": shrink,
     "Ceil": ceil,
 }

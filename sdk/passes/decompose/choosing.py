@@ -2,11 +2,13 @@
 
 - u = x * b, t >= 15, hot = x, cold = Softplus(u) / b      -> cold: from 15 on they are the same float32
 - u = x, t = 0, hot = x, cold = a * x                     -> LeakyRelu, or Relu where a = 0
-- u = x, hot = x, cold = a number                         -> ThresholdedRelu, and the number where the step is 0
+- u = x, hot = x, cold = 0                                -> ThresholdedRelu
+- u = x, hot = x, cold = a number, NaN is hot             -> x times a step, and the number where the step is 0
 - u = |x|, hot = x, cold = 0                              -> Shrink with bias 0
 - u = |x|, hot = x - t * Sign(x), cold = 0                -> Shrink with bias t
 - Sign(x) * |x|, as torch writes it in its Lp pooling     -> x
->= counts as > where both branches agree at t.  Any other Where stays.
+>= counts as > where both branches agree at t.  Any other Where stays.  A comparison with NaN is false: NaN is hot where the file asks for u < t or
+u <= t.  ThresholdedRelu and Shrink make 0 of it; where it is to stay, they are spelled out in products with a step.
 """
 
 from __future__ import annotations
@@ -29,13 +31,14 @@ SETTLED = 15.0  # log(1 + exp(15)) - 15 is 3e-7, half a rounding of 15
 
 @dataclass(frozen=True)
 class Choice:
-    """hot if u > t else cold; strict: not also where u = t."""
+    """hot if u > t else cold; strict: not also where u = t.  spreads: NaN is hot."""
 
     u: ir.Value
     t: float
     hot: ir.Value
     cold: ir.Value
     strict: bool
+    spreads: bool
 
 
 def where(site: Site) -> bool:
@@ -70,7 +73,7 @@ def _read(node: ir.Node) -> Choice | None:
     if t is None:
         return None
     hot, cold = (node.inputs[1], node.inputs[2]) if first_is_hot else (node.inputs[2], node.inputs[1])
-    return Choice(test.inputs[0], t, hot, cold, strict)
+    return Choice(test.inputs[0], t, hot, cold, strict, not first_is_hot)
 
 
 def _softplus(site: Site, choice: Choice) -> bool:
@@ -98,6 +101,8 @@ def _threshold(site: Site, choice: Choice) -> bool:
     number = scalar(choice.cold)
     if choice.hot is not choice.u or number is None or not (choice.strict or number == choice.t) or not _keeps(site, choice.u):
         return False
+    if not choice.spreads:
+        return number == 0.0 and site.finish(site.unary("ThresholdedRelu", choice.u, alpha=choice.t))
     kept = hard(site, choice.u, choice.t)
     if number == 0.0:
         return site.finish(kept)
@@ -111,13 +116,19 @@ def _shrink(site: Site, choice: Choice) -> bool:
     if x is None or not choice.strict or choice.t < 0.0 or not (_is_zero(choice.cold) or _scaled(choice.cold) == (0.0, x)) or not _keeps(site, x):
         return False
     if choice.hot is x:
-        return site.finish(softly(site, x, choice.t, 0.0))
+        return site.finish(_shrunk(site, choice, x, 0.0))
     less = made_by(choice.hot, "Sub")
     if less is None or less.inputs[0] is not x:
         return False
     factor, sign = _scaled(less.inputs[1])
     maker = made_by(sign, "Sign")
-    return maker is not None and maker.inputs[0] is x and near(factor, choice.t) and site.finish(softly(site, x, choice.t, choice.t))
+    return maker is not None and maker.inputs[0] is x and near(factor, choice.t) and site.finish(_shrunk(site, choice, x, choice.t))
+
+
+def _shrunk(site: Site, choice: Choice, x: ir.Value, bias: float) -> ir.Value:
+    if choice.spreads or not _is_zero(choice.cold):  # 0 * NaN
+        return softly(site, x, choice.t, bias)
+    return site.unary("Shrink", x, lambd=choice.t, bias=bias)
 
 
 def _scaled(value: ir.Value | None) -> tuple[float, ir.Value | None]:

@@ -2,14 +2,15 @@
 
 - dilations 1: one Conv makes, for every output phase r = (o + pad) mod stride, its own channel; its taps are t = r, r + stride, …; then the phases
   are put side by side (depth to space) and the ends are cropped.  Stride = kernel is a 1x1 Conv, stride 1 a Conv with the weights mirrored.
-  No multiplication is with a zero that was put in, but for kernels that the stride does not divide.
+  Where the stride does not divide the kernel, the phases with a tap less have a Conv of their own, and those without taps are the bias:
+  no multiplication is with a zero that was put in, which an infinity would turn into NaN.
 - dilations above 1: where the stride is 1, a Conv with mirrored weights and that dilation; else zeros are put between the inputs first.
 Groups stay; auto_pad, output_shape and output_padding only say where the output begins and how long it is.  The weight must be constant.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Axis:
     """One spatial axis of the convolution that takes the place.
 
-    taps: (phases, kernel), the original's tap that each tap of the new kernel is, -1 for none.
+    taps: (phases, kernel), the original's tap that each tap of the new kernel is, -1 for none: the first of the last phases.
     before, after: pads of the new convolution.  skip: outputs to drop at the beginning.
     """
 
@@ -57,7 +58,7 @@ def conv_transpose(site: Site) -> bool:
     if max(dilations) > 1 and max(strides) > 1:
         x, strides = _spread(site, x, strides), ones
     axes = [_axis(*one) for one in zip(dims(x)[2:], out[2:], kernel, strides, dilations, begins, strict=True)]
-    return site.finish(_convolve(site, x, _by_phase(weight, group, axes), bias, group, axes, dilations, out))
+    return site.finish(_convolve(site, x, weight, bias, group, axes, dilations, out))
 
 
 def _begins(
@@ -82,10 +83,19 @@ def _axis(size: int, out: int, kernel: int, stride: int, dilation: int, begin: i
     """Output position o is phase (o + begin) % stride of step q = (o + begin) // stride, which reads the inputs q, q - 1, …, q - steps + 1."""
     steps = -(-kernel // stride)
     back = (steps - 1) * dilation
-    start = min(max(begin // stride, 0), back)
+    start = min(max(begin // stride, 0), (max(kernel // stride, 1) - 1) * dilation)
     last = (begin + out - 1) // stride
     taps = np.array([[r + stride * (steps - 1 - j) for j in range(steps)] for r in range(stride)])
     return Axis(np.where(taps < kernel, taps, -1), back - start, max(last + 1 - size, 0), begin - start * stride)
+
+
+def _parts(axis: Axis, dilation: int) -> list[Axis]:
+    """The phases with all taps, and those with one less: a phase's missing tap is its first, which reads the furthest back."""
+    whole = axis.taps[:, 0] >= 0
+    if np.all(whole):
+        return [axis]
+    less = Axis(axis.taps[~whole, 1:], axis.before - dilation, axis.after, axis.skip)
+    return [replace(axis, taps=axis.taps[whole]), less]
 
 
 def _by_phase(weight: Array, group: int, axes: list[Axis]) -> Array:
@@ -93,17 +103,12 @@ def _by_phase(weight: Array, group: int, axes: list[Axis]) -> Array:
     c, m = weight.shape[:2]
     grouped = weight.reshape(group, c // group, m, *weight.shape[2:])
     for index, axis in enumerate(axes):  # (…, k, …) -> (…, phases, taps, …)
-        at = 3 + 2 * index
-        grouped = np.where(_along(axis.taps >= 0, at, grouped.ndim + 1), np.take(grouped, np.maximum(axis.taps, 0), at), 0)
+        grouped = np.take(grouped, axis.taps, 3 + 2 * index)
     phases = [3 + 2 * index for index in range(len(axes))]
     ordered = grouped.transpose(0, 2, *phases, 1, *(at + 1 for at in phases))
     counts = [axis.taps.shape for axis in axes]
     made: Array = ordered.reshape(group * m * int(np.prod([p for p, _ in counts])), c // group, *(k for _, k in counts)).astype(weight.dtype)
     return made
-
-
-def _along(mask: NDArray[np.bool_], at: int, rank: int) -> NDArray[np.bool_]:
-    return mask.reshape((1,) * at + mask.shape + (1,) * (rank - at - 2))
 
 
 def _convolve(
@@ -116,30 +121,45 @@ def _convolve(
     dilations: tuple[int, ...],
     out: tuple[int, ...],
 ) -> ir.Value:
-    phases, kernel = [axis.taps.shape[0] for axis in axes], [axis.taps.shape[1] for axis in axes]
-    pads = [axis.before for axis in axes] + [axis.after for axis in axes]
-    sizes = [n + axis.before + axis.after - (axis.taps.shape[1] - 1) * d for n, axis, d in zip(dims(x)[2:], axes, dilations, strict=True)]
-    inputs = [x, site.constant("weight", weight)]
-    same = operand(site.node, 2)
-    if bias is not None and same is not None:
-        repeats = int(np.prod(phases))
-        inputs.append(same if repeats == 1 else site.constant("bias", np.repeat(bias, repeats)))
-    attributes: Attributes = {"kernel_shape": kernel, "strides": [1] * len(kernel), "pads": pads, "dilations": list(dilations), "group": group}
-    y = site.emit("Conv", inputs, (out[0], weight.shape[0], *sizes), attributes)
-    y = _side_by_side(site, y, phases)
+    """All phases, side by side, without the ends."""
+    sizes = [n + a.before + a.after - (a.taps.shape[1] - 1) * d for n, a, d in zip(dims(x)[2:], axes, dilations, strict=True)]
+
+    def block(parts: list[Axis]) -> ir.Value:
+        """(N, M, phases…, sizes…) of some phases."""
+        phases, kernel = [part.taps.shape[0] for part in parts], [part.taps.shape[1] for part in parts]
+        shape, repeats = (out[0], out[1], *phases, *sizes), int(np.prod(phases))
+        if 0 in kernel:
+            alone = np.zeros(out[1], weight.dtype) if bias is None else bias
+            return site.expand(site.constant("bias", alone.reshape(1, out[1], *(1,) * (2 * len(sizes)))), shape)
+        inputs, same = [x, site.constant("weight", _by_phase(weight, group, parts))], operand(site.node, 2)
+        if bias is not None and same is not None:
+            inputs.append(same if repeats == 1 else site.constant("bias", np.repeat(bias, repeats)))
+        pads = [part.before for part in parts] + [part.after for part in parts]
+        attributes: Attributes = {"kernel_shape": kernel, "strides": [1] * len(kernel), "pads": pads, "dilations": list(dilations), "group": group}
+        y = site.emit("Conv", inputs, (out[0], out[1] * repeats, *sizes), attributes)
+        return y if len(parts) == sum(phases) == sum(axis.taps.shape[0] for axis in axes) else site.reshape(y, shape)
+
+    def joined(done: list[Axis]) -> ir.Value:
+        """All phases of the axes that follow, those of the axes before being given."""
+        if len(done) == len(axes):
+            return block(done)
+        parts = _parts(axes[len(done)], dilations[len(done)])
+        return site.concat([joined([*done, part]) for part in parts], 2 + len(done))
+
+    y = _side_by_side(site, joined([]), [axis.taps.shape[0] for axis in axes])
     for index, axis in enumerate(axes):
         y = site.slice(y, 2 + index, axis.skip, out[2 + index])
     return y
 
 
-def _side_by_side(site: Site, y: ir.Value, phases: list[int]) -> ir.Value:
-    """(N, M p q, H, W) -> (N, M, H p, W q)"""
+def _side_by_side(site: Site, split: ir.Value, phases: list[int]) -> ir.Value:
+    """(N, M, p, q, H, W) -> (N, M, H p, W q)"""
+    rank = len(phases)
     if set(phases) == {1}:
-        return y
-    (n, c, *sizes), rank = dims(y), len(phases)
-    channels = c // int(np.prod(phases))
-    split = site.reshape(y, (n, channels, *phases, *sizes))
+        return split
+    n, channels, *others = dims(split)
     perm = [0, 1, *(axis for index in range(rank) for axis in (2 + rank + index, 2 + index))]
+    sizes = others[rank:]
     return site.reshape(site.transpose(split, perm), (n, channels, *(size * phase for size, phase in zip(sizes, phases, strict=True))))
 
 
