@@ -41,6 +41,7 @@ target     rpi4, levels a72
 precision  fp32
 model      net.py:tiny  sha256 0000000000000000…
 built by   edge 0.1.0, gcc 12 -O1
+payloads   native
 arena      4.10 kB of working memory, taken once
 work       1.02 k multiply-adds in 3 steps
 vectors    2 by splitmix64, seed 7, rtol 1e-06
