@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in names:
             for target, there in places.items():
                 for row in conformance(name, target, there, Path(folder), say):
-                    print((CLEAR if say.shows else "") + line(row), flush=True)
+                    print((CLEAR if say.redraws else "") + line(row), flush=True)
                     rows.append(row)
     wrong = sum(bool(row.wrong) for row in rows)
     print("\n" + table(HEADER, [cells(row) for row in rows]))

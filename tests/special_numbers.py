@@ -72,8 +72,8 @@ KNOWN = (
     "`Pow(x, 0.5)` is `Sqrt(x)`, as in PyTorch: NaN at -infinity, where C's `pow` says infinity.",
     "`x * relu6(x + 3) / 6` is `HardSwish(x)`: it does not overflow above 5e37, where the formula, taken literally, does.",
     "Softplus with a beta, as PyTorch writes it with its threshold, is `softplus(beta x) / beta`: infinity where `beta x` overflows.",
-    "Resize by linear with a factor that is not whole, over many elements, is a product with a constant matrix: a NaN or an infinity spreads along its"
-    " axis.",
+    "Resize by linear with a factor that is not whole, over many elements, is a product with a constant matrix: a NaN or an infinity spreads"
+    " along its axis.",
     "A sum or mean over an axis is taken in float64: it overflows only where its result does.",
     "ONNX Runtime's MaxPool, ReduceMax and Clip hide some NaNs, depending on where they lie; edge hides none.",
 )

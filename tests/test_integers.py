@@ -53,6 +53,12 @@ def test_the_graph_computes_the_definition(family: str, seed: int) -> None:
     np.testing.assert_array_equal(got, made.definition, made.case.name)
 
 
+def test_the_cases_hold_every_op_on_integers() -> None:
+    """QMul is the one that no case needs: it has its own row in test_passes.py."""
+    found = {node.op_type for made in drawn(5) for node in optimized(made).graph if node.domain}
+    assert found >= {"QConv", "QGemm", "QAdd", "QTable"}
+
+
 def test_every_case_is_integers_from_end_to_end() -> None:
     """No float lies between two integers: what a plan computes of a drawn case has eight bits, and says what they stand for."""
     plans = [(made, planned(made.case, LEVELS["v3"].core)) for made in drawn(3)]

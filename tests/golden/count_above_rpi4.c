@@ -11,17 +11,17 @@ void a72_step_1(const struct edge_memory *m, int begin, int end);
 void a72_step_2(const struct edge_memory *m, int begin, int end);
 void a72_step_3(const struct edge_memory *m, int begin, int end);
 
-static __attribute__((noinline)) void loops_0(int begin, int end, int *failed, int step, const void *x0_, const void *x1_, void *y_) {
+static __attribute__((noinline)) void loops_0(int begin, int end, struct edge_fault *fault, int step, const void *x0_, const void *x1_, void *y_) {
     const int64_t *restrict x0 = x0_;
     const float *restrict x1 = x1_;
     float *restrict y = y_;
-    (void)failed, (void)step;
+    (void)fault, (void)step;
     for (int64_t point = (int64_t)begin * 6 / 6; point < (int64_t)end * 6 / 6; point++) {
-        const int64_t i1 = point / 1 % 3;
-        const int64_t i0 = point / 3 % 2;
+        const int64_t i1 = point % 3;
+        const int64_t i0 = point / 3;
         const int64_t t0 = x0[i1];
         int64_t t1_0 = (int64_t)t0 < 0 ? (int64_t)t0 + 6 : (int64_t)t0;
-        if ((uint64_t)t1_0 >= 6u) t1_0 = 0, __atomic_store_n(failed, step, __ATOMIC_RELAXED);
+        if ((uint64_t)t1_0 >= 6u) t1_0 = 0, edge_fail(fault, step, (int64_t)t0, 6);
         const float t1 = x1[i0 * 6 + t1_0];
         y[i0 * 3 + i1] = t1;
     }
@@ -29,61 +29,59 @@ static __attribute__((noinline)) void loops_0(int begin, int end, int *failed, i
 
 /* g - Gather */
 void a72_step_0(const struct edge_memory *m, int begin, int end) {
-    loops_0(begin, end, m->failed, 1,
+    loops_0(begin, end, m->fault, 1,
         m->inputs[1],  /* x0 (3) */
         m->inputs[0],  /* x1 (2, 6) */
         m->arena + 0);  /* y (2, 3) */
 }
 
-static __attribute__((noinline)) void loops_1(int begin, int end, int *failed, int step, const void *x0_, const void *x1_, void *y_) {
+static __attribute__((noinline)) void loops_1(int begin, int end, struct edge_fault *fault, int step, const void *x0_, const void *x1_, void *y_) {
     const float *restrict x0 = x0_;
     const float *restrict x1 = x1_;
     uint8_t *restrict y = y_;
-    (void)failed, (void)step;
+    (void)fault, (void)step;
     for (int64_t point = (int64_t)begin * 6 / 6; point < (int64_t)end * 6 / 6; point++) {
-        const int64_t i1 = point / 1 % 3;
-        const int64_t i0 = point / 3 % 2;
-        const float t0 = x0[i0 * 3 + i1];
+        const int64_t i0 = point;
+        const float t0 = x0[i0];
         const float t1 = x1[0];
         const uint8_t t2 = lt_f32(t1, t0);
-        y[i0 * 3 + i1] = t2;
+        y[i0] = t2;
     }
 }
 
 /* m - Greater */
 void a72_step_1(const struct edge_memory *m, int begin, int end) {
-    loops_1(begin, end, m->failed, 2,
+    loops_1(begin, end, m->fault, 2,
         m->arena + 0,  /* x0 (2, 3) */
         m->weights + 0,  /* x1 (1) */
         m->arena + 64);  /* y (2, 3) */
 }
 
-static __attribute__((noinline)) void loops_2(int begin, int end, int *failed, int step, const void *x0_, void *y_) {
+static __attribute__((noinline)) void loops_2(int begin, int end, struct edge_fault *fault, int step, const void *x0_, void *y_) {
     const uint8_t *restrict x0 = x0_;
     int64_t *restrict y = y_;
-    (void)failed, (void)step;
+    (void)fault, (void)step;
     for (int64_t point = (int64_t)begin * 6 / 6; point < (int64_t)end * 6 / 6; point++) {
-        const int64_t i1 = point / 1 % 3;
-        const int64_t i0 = point / 3 % 2;
-        const uint8_t t0 = x0[i0 * 3 + i1];
+        const int64_t i0 = point;
+        const uint8_t t0 = x0[i0];
         const int64_t t1 = (int64_t)t0;
-        y[i0 * 3 + i1] = t1;
+        y[i0] = t1;
     }
 }
 
 /* n - Cast */
 void a72_step_2(const struct edge_memory *m, int begin, int end) {
-    loops_2(begin, end, m->failed, 3,
+    loops_2(begin, end, m->fault, 3,
         m->arena + 64,  /* x0 (2, 3) */
         m->arena + 0);  /* y (2, 3) */
 }
 
-static __attribute__((noinline)) void loops_3(int begin, int end, int *failed, int step, const void *x0_, void *y_) {
+static __attribute__((noinline)) void loops_3(int begin, int end, struct edge_fault *fault, int step, const void *x0_, void *y_) {
     const int64_t *restrict x0 = x0_;
     int64_t *restrict y = y_;
-    (void)failed, (void)step;
+    (void)fault, (void)step;
     for (int64_t point = (int64_t)begin * 2 / 2; point < (int64_t)end * 2 / 2; point++) {
-        const int64_t i0 = point / 1 % 2;
+        const int64_t i0 = point;
         uint64_t carry = 0;
         for (int64_t i1 = 0; i1 < 3; i1++) {
             const int64_t t0 = x0[i0 * 3 + i1];
@@ -95,7 +93,7 @@ static __attribute__((noinline)) void loops_3(int begin, int end, int *failed, i
 
 /* above - ReduceSum */
 void a72_step_3(const struct edge_memory *m, int begin, int end) {
-    loops_3(begin, end, m->failed, 4,
+    loops_3(begin, end, m->fault, 4,
         m->arena + 0,  /* x0 (2, 3) */
         m->outputs[0]);  /* y (2) */
 }
