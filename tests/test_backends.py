@@ -122,6 +122,7 @@ def test_what_another_engine_cannot_is_refused(line: str, message: str, bare: Pa
             "--format onnx --labels x.txt --emit c",
             "--format onnx: has no place for --labels and --emit (--format native,onnx writes an .edge file that has)",
         ),
+        ("--format onnx --stateful h:hn", "--format onnx: has no place for --stateful (--format native,onnx writes an .edge file that has)"),
         ("--opset 17", "--opset 17: is for a bare ONNX file (leave it out, or add --format onnx)"),
         ("--format onnx --opset 3", f"--opset 3: is not an opset that can be written (7 to {onnx.defs.onnx_opset_version()})"),
         (
@@ -167,6 +168,28 @@ def test_a_bare_file_with_an_open_shape_says_how_to_fix_it(tmp_path: Path, capsy
     assert capsys.readouterr().err == f"edge: {path}: the shape of its input 'x' is open (fix it: edge {fixed})\n"
     assert cli.main([*fixed.replace("fixed.onnx", str(tmp_path / "fixed.onnx")).split()]) == 0
     assert cli.main(["profile", str(tmp_path / "fixed.onnx"), *QUICK]) == 0
+
+
+@slow
+def test_each_payload_keeps_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Out) -> None:
+    text = '<ir_version: 10, opset_import: ["": 20]> net (float[1, 4] x, float[1, 4] h) => (float[1, 4] y, float[1, 4] hn) '
+    text += "{ s = Add (x, h)  hn = Tanh (s)  y = Exp (hn) }"
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    made = edge.build(tmp_path / "net.onnx", format="native,onnx", stateful={"h": "hn"}, out=tmp_path / "m.edge")
+    assert [row.levels[-1] for row in made.manifest.checked or ()][-1] == "onnx" and made.manifest.vectors.calls > 1
+    monkeypatch.setenv(PAYLOAD, "onnx")
+    assert cli.main(["verify", str(made.path)]) == 0
+    assert "onnxruntime" in capsys.readouterr().out
+
+
+@slow
+def test_an_index_outside_its_axis_is_one_line(tmp_path: Path, capsys: Out) -> None:
+    text = '<ir_version: 10, opset_import: ["": 20]> net (int64[2] i, float[9] x) => (float[2] y) { y = Gather (x, i) }'
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    np.savez(tmp_path / "in.npz", i=np.array([1, 99]), x=np.zeros(9, np.float32))
+    assert cli.main(["run", str(tmp_path / "net.onnx"), "--input", str(tmp_path / "in.npz")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "idx=99" in said[0]
 
 
 def test_no_module_outside_the_backends_asks_for_a_format() -> None:

@@ -74,7 +74,7 @@ def command(
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
     if pipeline.is_bare(target, formats):
-        refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit})
+        refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful})
         with Progress() as say:
             path = pipeline.export(
                 model,

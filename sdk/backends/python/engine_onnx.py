@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge.backends.python.runner import Engine, Refused
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.backends.python.runner import Engine, Refused, Wrong
 
 ENTRIES = ("graph.onnx", "weights.bin")
 #: what ONNX Runtime raises for a model that it cannot run, in the module that defines them
@@ -21,14 +24,23 @@ def open_engine(archive: zipfile.ZipFile, outputs: Sequence[str], threads: int) 
     import onnxruntime as ort
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+    refusals = tuple(getattr(state, name) for name in REFUSALS)
     options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
+    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 4
     with tempfile.TemporaryDirectory(prefix="edge-") as folder:
         for name in ENTRIES:
             archive.extract(name, folder)
         try:
             session = ort.InferenceSession(str(Path(folder) / "graph.onnx"), options, providers=["CPUExecutionProvider"])
-        except tuple(getattr(state, name) for name in REFUSALS) as error:
+        except refusals as error:
             raise Refused(f"ONNX Runtime {ort.__version__} does not take its graph: {error}") from None
     names = list(outputs)
-    return Engine(f"onnxruntime {ort.__version__}", lambda inputs: session.run(names, inputs))
+
+    def run(inputs: Mapping[str, NDArray[np.generic]]) -> Sequence[NDArray[np.generic]]:
+        try:
+            made: list[NDArray[np.generic]] = session.run(names, inputs)
+        except refusals as error:  # an index outside its axis
+            raise Wrong(f"ONNX Runtime {ort.__version__} does not compute with these inputs: {error}") from None
+        return made
+
+    return Engine(f"onnxruntime {ort.__version__}", run)

@@ -157,6 +157,7 @@ def act(session: Session, options: argparse.Namespace) -> int:
 
 def run_files(session: Session, options: argparse.Namespace) -> int:
     """Inputs from files or a test vector, outputs to files."""
+    calls = session.facts["vectors"].get("calls", 1) if options.vector is not None else 1
     inputs = session.vector(options.vector) if options.vector is not None else {}
     for tensor, file in named(options.input, session.facts["inputs"], "input"):
         data = np.load(file, allow_pickle=False) if file.endswith(".npy") else np.fromfile(file, tensor["dtype"])
@@ -165,7 +166,7 @@ def run_files(session: Session, options: argparse.Namespace) -> int:
         inputs[tensor["name"]] = data.reshape(tensor["shape"])
     if missing := [t["name"] for t in session.facts["inputs"] if t["name"] not in inputs]:
         raise Wrong(f"no value for input '{missing[0]}' (--input {missing[0]}=FILE)")
-    outputs = dict(zip([t["name"] for t in session.facts["outputs"]], session.run(inputs), strict=True))
+    outputs = dict(zip([t["name"] for t in session.facts["outputs"]], session.run(inputs, calls), strict=True))
     for tensor, file in named(options.output, session.facts["outputs"], "output"):
         array = np.ascontiguousarray(outputs[tensor["name"]])
         with Path(file).open("wb") as out:
