@@ -153,14 +153,14 @@ def summary(made: Artifact) -> str:
     from edge.report.table import amount, size
 
     m = made.manifest
-    levels = f"instruction sets {', '.join(m.levels)}: the best one is taken at start" if len(m.levels) > 1 else f"instruction set {m.levels[0]}"
-    return "\n".join(
-        [
-            f"{made.path}: {size(made.path.stat().st_size)} for {m.target}, of which {size(m.weights_bytes)} are weights",
-            f"  an inference: {amount(m.macs)} multiply-adds in {size(m.arena_bytes)} of working memory",
-            f"  {levels}",
-        ]
-    )
+    lines = [f"{made.path}: {size(made.path.stat().st_size)} for {m.target}, of which {size(m.weights_bytes)} are weights"]
+    if m.levels:
+        lines += [f"  an inference: {amount(m.macs)} multiply-adds in {size(m.arena_bytes)} of working memory"]
+        several = f"instruction sets {', '.join(m.levels)}: the best one is taken at start"
+        lines += [f"  {several if len(m.levels) > 1 else f'instruction set {m.levels[0]}'}"]
+    if len(m.payloads) > 1:
+        lines += [f"  payloads {', '.join(payload.format for payload in m.payloads)}: EDGE_PAYLOAD chooses another than the first"]
+    return "\n".join(lines)
 
 
 def following(path: Path) -> list[str]:
