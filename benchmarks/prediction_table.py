@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge import converters, models, passes, plan, targets
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from edge.plan.prediction import Prediction
 from edge.targets.profile import Figure, Profile
 from edge.words.dtype import Dtype
@@ -188,7 +188,7 @@ def halved(made: Plan, profile: Profile) -> tuple[Plan, Profile]:
     buffers = {name: replace(buffer, dtype=Dtype("float16")) for name, buffer in made.buffers.items()}
     constants = {name: replace(constant, data=constant.data.astype(np.float16)) for name, constant in made.constants.items()}
     level = profile.levels[0]
-    faster = replace(level, flops=Figure(2 * level.flops.value, level.flops.unit, "twice as many lanes"))
+    faster = replace(level, rates={"f32": Figure(2 * level.flops.value, level.flops.unit, "twice as many lanes")})
     return replace(made, buffers=buffers, constants=constants), replace(profile, levels=(faster,))
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.api import build as build
+    from edge.api import export as export
     from edge.api import predict as predict
     from edge.errors import CheckFailed as CheckFailed
     from edge.errors import DeviceFailed as DeviceFailed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from edge.session import load as load
 
 __version__ = "0.1.0"
-__all__ = ["CheckFailed", "DeviceFailed", "EdgeError", "ToolFailed", "build", "load", "predict", "profile"]
+__all__ = ["CheckFailed", "DeviceFailed", "EdgeError", "ToolFailed", "build", "export", "load", "predict", "profile"]
 
 # ONNX Runtime from 1.32 on keeps a device id and a database of events in the user's home. It looks at this when it is imported, by edge, by torch's
 # exporter or by the user, and in the programs that edge starts.
@@ -34,6 +35,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 PUBLIC = {
     "build": "edge.api",
+    "export": "edge.api",
     "load": "edge.session",
     "predict": "edge.api",
     "profile": "edge.pipeline",

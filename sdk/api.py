@@ -1,4 +1,4 @@
-"""`edge.build` and `edge.predict` as Python calls them: the same as in `pipeline`, with cures that name arguments instead of options."""
+"""What Python calls, `edge.build`, `edge.export`, `edge.predict`: the same as in `pipeline`, with cures that name arguments instead of options."""
 
 from __future__ import annotations
 
@@ -23,4 +23,5 @@ def _in_python(function: Callable[P, R]) -> Callable[P, R]:
 
 
 build = _in_python(pipeline.build)
+export = _in_python(pipeline.export)
 predict = _in_python(pipeline.predict)

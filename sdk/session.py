@@ -142,7 +142,7 @@ def run_at(artifact: Artifact, place: Place, inputs: Mapping[str, Array], thread
             words += ["--input", Give(folder / f"input{i}", f"{m.inputs[i].name}=")]
         for i, tensor in enumerate(m.outputs):
             words += ["--output", Take(folder / f"output{i}", f"{tensor.name}=")]
-        run_program(artifact.path, words, place=place)
+        run_program(artifact.path, words, place=place, payload=artifact.payload)
         made = {t.name: np.fromfile(folder / f"output{i}", t.dtype) for i, t in enumerate(m.outputs)}
     for tensor in m.outputs:
         if made[tensor.name].size != math.prod(tensor.shape):

@@ -27,7 +27,7 @@ def measured(profile: Profile) -> Profile:
         program = build_probe(profile, Path(folder))
         clock, flops = printed([str(program)])
     cycle = Figure(round(flops / clock, 1), level.flops.unit, SOURCE)
-    return replace(profile, clock=Figure(round(clock / 1e6), "MHz", SOURCE), levels=(replace(level, flops=cycle), *profile.levels[1:]))
+    return replace(profile, clock=Figure(round(clock / 1e6), "MHz", SOURCE), levels=(replace(level, rates={"f32": cycle}), *profile.levels[1:]))
 
 
 def build_probe(profile: Profile, folder: Path) -> Path:

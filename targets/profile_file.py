@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import platform
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.errors import EdgeError
-from edge.targets import schema
-from edge.targets.profile import Bandwidth, Figure, Level, Profile
+from edge.errors import EdgeError, did_you_mean
+from edge.targets import kinds, schema
+from edge.targets.profile import Head
 
 SHIPPED = Path(__file__).parent / "profiles"
 LARGEST = 64 * 1024  #: bytes of one profile
@@ -23,19 +22,34 @@ SHOWN = 20  #: mistakes in one message
 Content = dict[str, Any]
 
 
-def read(path: Path) -> Profile:
+def read(path: Path) -> Head:
     """The profile in that file, checked whole.  Errors name the file as it was given, or `targets/profiles/…` for ours."""
     files, content = chain(path, ())
-    complain(shown(path), [*schema.NAME("its own name", path.stem), *schema.missing(content)])
-    digest = hashlib.sha256(b"\0".join(files)).hexdigest()
-    return profile(path.stem, content, digest)
+    kind = kinds.kind(content.get("kind", kinds.DEFAULT))
+    complain(shown(path), [*schema.NAME("its own name", path.stem), *kind.missing(content)])
+    return kind.profile(path.stem, content, hashlib.sha256(b"\0".join(files)).hexdigest())
+
+
+def shipped(name: str) -> Path | None:
+    """The file of a profile that comes with this version."""
+    return next((path for kind in kinds.names() if (path := SHIPPED / kind / f"{name}.toml").is_file()), None)
+
+
+def kind_of(path: Path, content: Content) -> str:
+    """The kind that a file names; a CPU where it names none."""
+    name = content.get("kind", kinds.DEFAULT)
+    if not isinstance(name, str) or name not in kinds.names():
+        cure = did_you_mean(name, kinds.names()) if isinstance(name, str) else ""
+        raise EdgeError(shown(path), f"kind {name!r} is not a kind of profile", cure or f"known: {', '.join(kinds.names())}")
+    return name
 
 
 def chain(path: Path, seen: tuple[Path, ...]) -> tuple[list[bytes], Content]:
     """The bytes of the file and of all it extends, and their contents merged."""
     data = bounded(path)
     content = parsed(path, data)
-    complain(shown(path), schema.mistakes(content))
+    kind = kind_of(path, content)
+    complain(shown(path), kinds.kind(kind).mistakes(content))
     if "extends" not in content:
         return [data], content
     here = (*seen, path.resolve())
@@ -44,6 +58,8 @@ def chain(path: Path, seen: tuple[Path, ...]) -> tuple[list[bytes], Content]:
         way = " -> ".join(p.stem for p in (*here, base))
         raise EdgeError(shown(path), f"extends itself: {way}", "take one 'extends' out")
     files, inherited = chain(base, here)
+    if (other := inherited.get("kind", kinds.DEFAULT)) != kind:
+        raise EdgeError(shown(path), f"extends '{base.stem}', which is of kind {other}, and is of kind {kind} itself", f'kind = "{other}"')
     return [data, *files], merged(inherited, content)
 
 
@@ -87,7 +103,7 @@ def beside(path: Path, name: str) -> Path:
     """The profile that `path` extends: in its own folder first, then ours.  A link that leads out of the folder is refused."""
     own = path.parent / f"{name}.toml"
     if not own.is_file():
-        return SHIPPED / f"{name}.toml"
+        return shipped(name) or SHIPPED / f"{name}.toml"
     if own.resolve().parent != path.parent.resolve():
         raise EdgeError(shown(path), f"extends '{name}', a link to outside its folder", "copy that profile here")
     return own
@@ -109,49 +125,4 @@ def complain(where: str, found: list[str]) -> None:
 
 
 def shown(path: Path) -> str:
-    return f"targets/profiles/{path.name}" if path.parent == SHIPPED else str(path)
-
-
-def profile(name: str, content: Mapping[str, Any], digest: str) -> Profile:
-    """Frozen data out of a checked table."""
-
-    def optional(key: str) -> Figure | None:
-        return Figure(**content[key]) if key in content else None
-
-    def named(key: str) -> dict[str, Figure]:
-        return {name: Figure(**value) for name, value in content.get(key, {}).items()}
-
-    return Profile(
-        name=name,
-        description=content["description"],
-        boards=tuple(content.get("boards", ())),
-        arch=content["arch"],
-        runner=content["runner"],
-        library=content["library"],
-        baseline=content["baseline"],
-        block=Figure(**content["block"]),
-        levels=tuple(level(key, value) for key, value in content["levels"].items()),
-        caches=named("caches"),
-        clock=optional("clock"),
-        cores=optional("cores"),
-        bandwidth={key: Bandwidth(**{of: Figure(**figure) for of, figure in both.items()}) for key, both in content.get("bandwidth", {}).items()},
-        efficiency=named("efficiency"),
-        overlap=optional("overlap"),
-        together=optional("together"),
-        overhead=named("overhead"),
-        power=named("power"),
-        host=content.get("host", False),
-        sha256=digest,
-    )
-
-
-def level(name: str, content: Mapping[str, Any]) -> Level:
-    return Level(
-        name=name,
-        cpu=content["cpu"],
-        features=tuple(content["features"]),
-        lanes=Figure(**content["lanes"]),
-        registers=Figure(**content["registers"]),
-        flops=Figure(**content["flops"]),
-        qemu_cpu=content.get("qemu_cpu", ""),
-    )
+    return f"targets/profiles/{path.relative_to(SHIPPED)}" if path.is_relative_to(SHIPPED) else str(path)

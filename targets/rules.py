@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 from edge.errors import did_you_mean
+from edge.targets.profile import KINDS as FIGURE_KINDS
 from edge.targets.profile import MOST, UNITS
 
 Rule = Callable[[str, object], Iterator[str]]
@@ -118,8 +119,8 @@ def number(key: str, value: object) -> Iterator[str]:
         yield f"{key}: must be above 0 and below 2^53, not {value:g}"
 
 
-def figure(quantity: str) -> Rule:
-    """{ value, unit, source } with an optional low..high band that holds the value."""
+def figure(quantity: str, *more: str) -> Rule:
+    """{ value, unit, source } with an optional low..high band that holds the value, and an optional kind.  more: keys that it must have as well."""
     units, most = tuple(UNITS[quantity]), MOST.get(quantity, math.inf)
 
     def unit(key: str, value: object) -> Iterator[str]:
@@ -127,7 +128,8 @@ def figure(quantity: str) -> Rule:
             hint = did_you_mean(value, units) if isinstance(value, str) else ""
             yield f"{key}: must be {' or '.join(units)}, not {value!r}" + (f" ({hint})" if hint else "")
 
-    keys = table({"value": number, "unit": unit, "source": text, "low": number, "high": number}, ("value", "unit", "source"))
+    rules: dict[str, Rule] = {"value": number, "unit": unit, "source": text, "low": number, "high": number, "kind": choice(FIGURE_KINDS)}
+    keys = table(rules, ("value", "unit", "source", *more))
 
     def check(key: str, value: object) -> Iterator[str]:
         if not isinstance(value, dict):

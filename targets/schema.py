@@ -1,11 +1,11 @@
-"""What a profile file may say: one rule a key."""
+"""What the profile file of a CPU may say: one rule a key."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
 
-from edge.targets.profile import CLASSES
+from edge.targets.profile import ARITHMETICS, CLASSES
 from edge.targets.rules import Rule, choice, either, figure, flag, list_of, table, table_of, text, word
 
 #: /proc/cpuinfo's spelling.  XSAVE is implied: AVX state is only used where the kernel saves it.
@@ -31,7 +31,8 @@ LEVEL_RULES: dict[str, Rule] = {
     "features": list_of(choice(X86_FEATURES + ARM_FEATURES)),
     "lanes": figure("lanes"),
     "registers": figure("registers"),
-    "flops": figure("rate"),
+    "rates": table({name: figure(quantity) for name, quantity in ARITHMETICS.items()}),
+    "flops": figure("rate"),  # rates.f32 by the name that it had before
     "qemu_cpu": CPU,
 }
 BOTH = ("one", "all")
@@ -40,9 +41,14 @@ POWER_RULES = {name: figure("power") for name in ("idle", *BOTH)} | {
     "cache": figure("movement"),
     "dram": figure("movement"),
 }
-RULES: dict[str, Rule] = {
+#: of every kind of profile
+HEAD: dict[str, Rule] = {
     "description": text,
+    "kind": NAME,
+    "instead": NAME,
     "boards": list_of(text),
+}
+RULES: dict[str, Rule] = HEAD | {
     "extends": either(NAME, table(dict.fromkeys(ARCHES, NAME))),
     "host": flag,
     "arch": choice(ARCHES),
@@ -65,7 +71,7 @@ RULES: dict[str, Rule] = {
     "power": table(POWER_RULES),
 }
 NEEDS = ("description", "arch", "runner", "library", "baseline", "block", "levels")
-LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "flops")
+LEVEL_NEEDS = ("cpu", "features", "lanes", "registers", "rates.f32")
 
 
 def mistakes(content: object) -> list[str]:
@@ -78,7 +84,12 @@ def missing(merged: Mapping[str, object]) -> list[str]:
     found = [f"{key}: is missing" for key in NEEDS if key not in merged]
     levels, streams = merged.get("levels", {}), merged.get("bandwidth", {})
     assert isinstance(levels, dict) and isinstance(streams, dict), "checked by `mistakes`"
-    found += [f"levels.{name}.{key}: is missing" for name, level in levels.items() for key in LEVEL_NEEDS if key not in level]
+    for name, level in levels.items():
+        rates = level.get("rates", {})
+        there = {*level, *(f"rates.{key}" for key in rates), *(["rates.f32"] if "flops" in level else [])}
+        found += [f"levels.{name}.{key}: is missing" for key in LEVEL_NEEDS if key not in there]
+        if "flops" in level and "f32" in rates:
+            found.append(f"levels.{name}.flops: is rates.f32 by its old name, and both are there")
     found += [f"bandwidth.{name}.one: is missing" for name, both in streams.items() if "one" not in both]
     known = FEATURES.get(str(merged.get("arch")), X86_FEATURES + ARM_FEATURES)
     foreign = ((name, feature) for name, level in levels.items() for feature in level.get("features", ()) if feature not in known)

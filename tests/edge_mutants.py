@@ -46,7 +46,7 @@ def parts() -> tuple[int, dict[str, bytes]]:
         path = Path(folder) / "m.edge"
         path.write_bytes(good())
         opened = artifact.open(path)
-        return opened.manifest.elf.bytes, {name: opened.read(name) for name in opened.entries}
+        return opened.manifest.program.bytes, {name: opened.read(name) for name in opened.entries}
 
 
 def mutant(draw: random.Random) -> bytes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.devices.arrival import pull_over
-from edge.devices.device import Device, Facts, Ran, Say, silent
+from edge.devices.device import Device, Facts, Ran, Say, Traits, silent
 from edge.devices.local import Local
 from edge.devices.transfer import push_over
 from edge.errors import DeviceFailed
@@ -27,6 +27,11 @@ class Dying:
     @property
     def uri(self) -> str:
         return self.device.uri
+
+    @property
+    def traits(self) -> Traits:
+        """Whatever lies behind it, it is another machine."""
+        return replace(self.device.traits, here=False)
 
     def spend(self) -> bool:
         """False when this operation happens and its answer is lost."""
@@ -77,6 +82,11 @@ class Scripted:
     @property
     def uri(self) -> str:
         return self.device.uri
+
+    @property
+    def traits(self) -> Traits:
+        """Whatever lies behind it, it is another machine."""
+        return replace(self.device.traits, here=False)
 
     def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
         self.seen.append(list(argv))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import codegen, converters, graph, models, passes, plan, targets
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from house import ROOT
 
 if TYPE_CHECKING:

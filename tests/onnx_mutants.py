@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from edge import converters, passes, plan, targets
 from edge.errors import EdgeError
 from edge.graph.reading import messages
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from graphs import proto
 
 EXTREMES = (0, 1, -1, 2, 7, 8, 9, 255, 2**15, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, -(2**31), -(2**63))

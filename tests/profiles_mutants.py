@@ -11,6 +11,7 @@ from mutants import TEXTS
 
 from edge import targets
 from edge.cli.targets import page
+from edge.targets import profile_file
 from edge.targets.profile import to_dict
 
 ENDING = ".toml"
@@ -21,7 +22,7 @@ VALUES = ("0", "-1", "1e999", "nan", "inf", "9" * 25, "9" * 5000, "true", "''", 
 
 @functools.cache
 def seeds() -> tuple[str, ...]:
-    return tuple(path.read_text() for path in sorted(targets.PROFILES.glob("*.toml")))
+    return tuple(path.read_text() for path in sorted(profile_file.SHIPPED.glob("*/*.toml")))
 
 
 def mutant(draw: random.Random) -> bytes:
@@ -50,6 +51,6 @@ def mutant(draw: random.Random) -> bytes:
 
 
 def read(path: Path) -> None:
-    profile = targets.load(str(path))
+    profile = targets.read(str(path))
     page(profile)
     json.dumps(to_dict(profile))

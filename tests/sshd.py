@@ -23,7 +23,7 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-SetEnv EDGE_HOME={folder}/home
+SetEnv EDGE_HOME={folder}/home {environment}
 """
 CLIENT = """
 Host *
@@ -50,7 +50,7 @@ def daemon_path() -> str | None:
 
 
 @contextmanager
-def running(folder: Path, more: str = "") -> Iterator[str]:
+def running(folder: Path, more: str = "", environment: str = "") -> Iterator[str]:
     """The daemon's URI while it runs; EDGE_SSH_CONFIG must be folder/"config".  more: lines of its configuration."""
     sshd, port = daemon_path(), free_port()
     assert sshd, CURE
@@ -58,7 +58,7 @@ def running(folder: Path, more: str = "") -> Iterator[str]:
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
-    (folder / "sshd_config").write_text(DAEMON.format(port=port, folder=folder) + more)
+    (folder / "sshd_config").write_text(DAEMON.format(port=port, folder=folder, environment=environment) + more)
     (folder / "config").write_text(CLIENT.format(port=port, folder=folder))
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd's root process insists on its empty folder

@@ -77,19 +77,30 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["taken"]
 
 
+def payload(**changed: object) -> dict[str, object]:
+    return {"format": "native", "kind": "cpu"} | changed
+
+
 def wrong_manifests() -> list[tuple[dict[str, object], str]]:
     cure = "the file is damaged or not made by edge: copy or build it again"
     return [
         ({"nmae": "x"}, f"manifest.json: unknown key 'nmae' (did you mean 'name'?) ({cure})"),
-        ({"macs": "many"}, f"manifest.json.macs: str instead of int ({cure})"),
-        ({"macs": True}, f"manifest.json.macs: bool instead of int ({cure})"),
-        ({"macs": -1, "arena_bytes": -2}, f"arena_bytes: -2; macs: -1 ({cure})"),
+        ({"weights_bytes": "many"}, f"manifest.json.weights_bytes: str instead of int ({cure})"),
+        ({"weights_bytes": True}, f"manifest.json.weights_bytes: bool instead of int ({cure})"),
+        ({"macs": "many"}, f"manifest.json.payloads[0].compiled.macs: str instead of int ({cure})"),
+        ({"macs": -1, "arena_bytes": -2}, f"payload 'native': arena_bytes: -2; payload 'native': macs: -1 ({cure})"),
+        ({"payloads": []}, f"no payloads ({cure})"),
+        ({"payloads": [payload(), payload()]}, f"two payloads of one format ({cure})"),
+        ({"payloads": [payload(front=["rm"])]}, f"payload 'native': format, kind, front or words are none that edge writes ({cure})"),
+        ({"payloads": [payload(format="../x")]}, f"payload '../x': format, kind, front or words are none that edge writes ({cure})"),
+        ({"payloads": [payload(words=["-x y"])]}, f"payload 'native': format, kind, front or words are none that edge writes ({cure})"),
+        ({"payloads": [payload(can=["fly"])]}, f"payload 'native': unknown ability 'fly' ({cure})"),
         ({"inputs": [{"name": "x", "shape": [0], "dtype": "float99"}]}, f"tensor x: dtype float99; tensor x: shape (0,) ({cure})"),
         ({"inputs": [{"name": "x", "shape": [32], "dtype": "bit"}]}, f"tensor x: dtype bit ({cure})"),
         ({"inputs": [{"name": "x", "shape": [1 << 40], "dtype": "int8"}]}, f"tensor x: shape (1099511627776,) ({cure})"),
         ({"outputs": []}, f"no outputs ({cure})"),
         ({"model": {"origin": "m", "sha256": "../x"}}, f"model.sha256: '../x' is not a sha256 ({cure})"),
-        ({"schema": 2}, "manifest schema 2, this edge reads 1 (use the edge that built it, or build it again)"),
+        ({"schema": 1}, "manifest schema 1, this edge reads 2 (use the edge that built it, or build it again)"),
     ]
 
 

@@ -17,9 +17,11 @@ import onnxruntime
 import pytest
 
 import edge
-from edge import cli, pipeline
+from edge import cli
 from edge.artifact.reader import open_artifact
+from edge.backends import cpu
 from edge.errors import EdgeError, ToolFailed
+from edge.pipeline import building
 from edge.targets import toolchain
 from graphs import Weights, proto
 
@@ -220,13 +222,13 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @slow
 def test_a_file_that_fails_its_check_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    real = pipeline.expected_outputs
+    real = cpu.expected_outputs
 
     def moved(*arguments: object) -> object:
         answers = real(*arguments)  # type: ignore[arg-type]
         return replace(answers, arrays=tuple(array + 1 for array in answers.arrays))
 
-    monkeypatch.setattr(pipeline, "expected_outputs", moved)
+    monkeypatch.setattr(cpu, "expected_outputs", moved)
     path = model(tmp_path / "net.onnx")
     (tmp_path / "net.edge").write_text("an older good file")
     assert cli.main(["build", str(path), "--target", "cpu", "-o", str(tmp_path / "net.edge"), "--emit", "c"]) == 1
@@ -255,7 +257,7 @@ def test_labels_beyond_the_limit(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.os, "access", lambda path, mode: False)  # root may write everywhere
+    monkeypatch.setattr(building.os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(EdgeError) as error:
         edge.build(model(tmp_path / "net.onnx"), out=tmp_path / "net.edge")
     assert str(error.value) == f"{tmp_path}: cannot be written to (choose another out=)"

@@ -81,8 +81,8 @@ MISTAKES = [
         "edge: build --to-spiking: not supported yet (build a network without state, with its time steps unrolled in the model)",
     ),
     (
-        "build m.onnx --target cpu --format=native,onnx",
-        "edge: --format onnx: not supported yet (leave --format out; --dump DIR writes the graph after every pass as .onnx)",
+        "build m.onnx --target cpu --format=native,nir",
+        "edge: --format nir: not supported yet (leave --format out, and run the .edge file)",
     ),
     ("build m.onnx --target cpu --format onxx", "edge: --format onxx: unknown format (did you mean 'onnx'?)"),
 ]

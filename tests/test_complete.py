@@ -14,6 +14,7 @@ from edge.cli.commands import GROUPS, VERBS
 from edge.cli.group import command_of
 from edge.ops import lowerings
 from edge.passes import PASSES
+from edge.targets import kinds
 from house import ROOT, members, modules
 
 NOT_VERBS = {
@@ -24,6 +25,7 @@ NOT_VERBS = {
     "not_yet",
     "options",
     "output",
+    "payloads",
     "progress",
     "profile_mlperf",
     "reference",
@@ -43,13 +45,16 @@ def test_every_verb_has_a_command_and_a_group() -> None:
     assert {entry.group for entry in VERBS.values()} == set(GROUPS)
 
 
-@pytest.mark.parametrize("name", targets.names())
+@pytest.mark.parametrize("name", targets.names("cpu"))
 def test_every_profile_loads(name: str) -> None:
     assert targets.load(name).name == name
 
 
 def test_names_are_the_folders() -> None:
-    assert targets.names() == sorted(path.stem for path in (ROOT / "targets" / "profiles").iterdir())
+    folders = {path.name: sorted(file.stem for file in path.iterdir()) for path in (ROOT / "targets" / "profiles").iterdir()}
+    assert {kind: targets.names(kind) for kind in kinds.names()} == folders
+    assert sorted(targets.names()) == sorted(name for names in folders.values() for name in names)
+    assert {name: targets.read(name).kind for name in targets.names()} == {name: kind for kind, names in folders.items() for name in names}
 
 
 def has_function(module: str, name: str) -> bool:

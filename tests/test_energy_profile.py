@@ -18,12 +18,13 @@ import pytest
 
 import meter_trees as trees
 import tiny
-from edge import measure, meters, pipeline, report
+from edge import artifact, measure, meters, report
 from edge.artifact import typed_json
 from edge.cli import main
 from edge.measure.benchmark import Benched
 from edge.measure.figures import Energy, modelled, no_energy
 from edge.meters import Here
+from edge.pipeline import profiling
 
 pytestmark = pytest.mark.slow
 
@@ -280,7 +281,7 @@ def test_a_device_without_a_meter_is_modelled_by_its_own_profile(tmp_path: Path,
     path = tiny.write(tmp_path / "t.edge", target=target)
     found = measure.bench(path, runs=5, min_secs=0)
     found = replace(found, machine=measure.Machine(board, 4, ""), energy_mj=no_energy("no meter here"))
-    energy = pipeline._modelled(path, found)
+    energy = profiling._modelled(artifact.open(path), found)
     assert (energy.kind, energy.source) == ("modelled", f"{source}; the band also holds a count of operations; no meter here")
     assert energy.value == pytest.approx((energy.gross or 0) - (energy.idle or 0))
     assert 2 < (energy.gross or 0) / found.latency_ms.mean < 8  # watts of the board
@@ -289,14 +290,14 @@ def test_a_device_without_a_meter_is_modelled_by_its_own_profile(tmp_path: Path,
 def test_an_emulators_time_is_not_the_devices(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "t.edge", target="rpi4")
     found = measure.bench(path, runs=5, min_secs=0)
-    emulated = replace(found, hygiene=replace(found.hygiene, reasons=("emulated: its time is not a device's time",)))
-    assert pipeline._modelled(path, emulated).source.startswith("power of profile rpi4 above idle over the modelled time; ")
+    emulated = replace(found, emulated=True)
+    assert profiling._modelled(artifact.open(path), emulated).source.startswith("power of profile rpi4 above idle over the modelled time; ")
 
 
 def test_a_device_that_no_profile_describes_says_both_reasons(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "t.edge", target="arm64")
     found = replace(measure.bench(path, runs=5, min_secs=0), energy_mj=no_energy("no meter here"))
-    energy = pipeline._modelled(path, found)
+    energy = profiling._modelled(artifact.open(path), found)
     assert (energy.value, energy.kind) == (None, None)
     assert energy.source.startswith("no meter here; target 'arm64': its profile says too little to predict from: no clock, ")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge import codegen, passes, plan, targets
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from graphs import small
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -179,7 +179,7 @@ def with_manifest(good: bytes, tmp_path: Path, change: Callable[[dict[str, Any]]
     text = change(value)
     parts = {name: opened.read(name) for name in opened.entries}
     parts["manifest.json"] = text if isinstance(text, bytes) else json.dumps(value).encode()
-    head = good[: opened.manifest.elf.bytes]
+    head = good[: opened.manifest.program.bytes]
     return head + b"".join(writer.zip_parts(len(head), parts, "m"))
 
 
@@ -192,11 +192,12 @@ def manifest_changes() -> list[tuple[Callable[[dict[str, Any]], object], str | N
         (lambda m: b'{"macs": NaN}', f"manifest.json is not JSON: NaN is not JSON {foreign}"),
         (lambda m: b"\xff\xfe", None),
         (lambda m: b"3", f"manifest.json: int instead of an object {foreign}"),
-        (lambda m: m.update(schema=99), "manifest schema 99, this edge reads 1 (use the edge that built it, or build it again)"),
-        (lambda m: m.update(elf={"bytes": 5, "sha256": other}), f"its program is not as long as its manifest says {DAMAGED}"),
+        (lambda m: m.update(schema=99), "manifest schema 99, this edge reads 2 (use the edge that built it, or build it again)"),
+        (lambda m: m["payloads"][0].update(program={"bytes": 5, "sha256": other}), f"its program is not as long as its manifest says {DAMAGED}"),
         (lambda m: m["files"].update({"graph.onnx": other}), f"wrong hash of 'graph.onnx' {DAMAGED}"),
         (lambda m: m["files"].update({"x": other}), f"'x' is in its manifest but not in the file {DAMAGED}"),
         (lambda m: m["files"].pop("labels.txt"), f"'labels.txt' is in the file but not in its manifest {DAMAGED}"),
+        (lambda m: m["payloads"][0].update(entries=["graph"]), f"holds no 'graph' {DAMAGED}"),
         (lambda m: m.update(labels="lab"), f"holds no 'lab' {DAMAGED}"),
         (lambda m: m.update(weights_bytes=1), f"weights.bin is not as its manifest says {DAMAGED}"),
         (lambda m: m["vectors"].update(rtol=10**400), f"manifest.json is not JSON: a number of 401 digits {foreign}"),

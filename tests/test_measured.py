@@ -12,6 +12,7 @@ import pytest
 
 from edge import pipeline, targets
 from edge.errors import ToolFailed
+from edge.pipeline import predicting
 from edge.targets import measured
 from edge.targets.profile import Figure, Profile
 from graphs import proto
@@ -60,7 +61,7 @@ def test_half_the_clock_is_twice_the_time(tmp_path: Path, monkeypatch: pytest.Mo
         def clocked(profile: Profile) -> Profile:
             return replace(profile, clock=Figure(gigahertz, "GHz", "a test"))
 
-        monkeypatch.setattr(pipeline, "measured", clocked)
+        monkeypatch.setattr(predicting, "measured", clocked)
         return pipeline.predict(tmp_path / "net.onnx", "cpu").latency_ms.value
 
     assert at(1) / at(2) == pytest.approx(2, rel=0.1)

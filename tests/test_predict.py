@@ -68,7 +68,7 @@ def test_json_is_all_there_is_and_its_keys_stay(net: Path, capsys: Out) -> None:
 
 def test_without_power_figures_energy_is_null_with_the_reason(net: Path, tmp_path: Path) -> None:
     board = tmp_path / "dark.toml"
-    board.write_text((ROOT / "targets" / "profiles" / "rpi4.toml").read_text().split("[power]")[0].replace("Raspberry Pi 4: 4", "4"))
+    board.write_text((ROOT / "targets" / "profiles" / "cpu" / "rpi4.toml").read_text().split("[power]")[0].replace("Raspberry Pi 4: 4", "4"))
     found = predict(net, str(board))
     assert (found.energy_mj.value, found.energy_mj.kind) == (None, None)
     assert found.energy_mj.source == "the profile of target 'dark' lacks power figures"

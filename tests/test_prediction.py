@@ -10,7 +10,7 @@ import pytest
 from edge import passes, plan, targets
 from edge.errors import EdgeError
 from edge.kernels.core import Core
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from edge.plan.inference_energy import modelled_energy
 from edge.plan.machine import Machine, Memory, Power, machine_of
 from edge.plan.prediction import Prediction, predict

@@ -13,7 +13,7 @@ from edge.errors import EdgeError
 FIGURE = '{ value = 1, unit = "KiB", source = "data sheet" }'
 WATT = '{ value = 1, unit = "W", source = "data sheet" }'
 CACHES = "(known: l1d, l2, l3)"
-KEYS = "description, boards, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores"
+KEYS = "description, kind, instead, boards, extends, host, arch, runner, library, baseline, block, levels, caches, clock, cores"
 KEYS += ", bandwidth, efficiency, overlap, together, overhead, power"
 
 
@@ -76,7 +76,7 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ),
         (
             'extends = "cpu"\n[levels.v5]\ncpu = "x"',
-            "b.toml: " + "; ".join(f"levels.v5.{key}: is missing" for key in ("features", "lanes", "registers", "flops")),
+            "b.toml: " + "; ".join(f"levels.v5.{key}: is missing" for key in ("features", "lanes", "registers", "rates.f32")),
         ),
         (
             f'extends = "rpi4"\n[power]\none = {FIGURE}',

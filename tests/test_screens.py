@@ -41,6 +41,7 @@ target     rpi4, levels a72
 precision  fp32
 model      net.py:tiny  sha256 0000000000000000…
 built by   edge 0.1.0, gcc 12 -O1
+payloads   native
 arena      4.10 kB of working memory, taken once
 work       1.02 k multiply-adds in 3 steps
 vectors    2 by splitmix64, seed 7, rtol 1e-06
@@ -91,7 +92,7 @@ def test_steps_are_sorted(words: list[str], order: list[str], edge_file: Path, c
 def test_wide_cuts_nothing(edge_file: Path, capsys: Out) -> None:
     assert main(["inspect", str(edge_file), "--wide"]) == 0
     text = capsys.readouterr().out
-    assert f"{SCOPES[2]}  ReduceSum" in text and artifact.open(edge_file).manifest.elf.sha256 in text
+    assert f"{SCOPES[2]}  ReduceSum" in text and artifact.open(edge_file).manifest.program.sha256 in text
 
 
 def test_a_wider_terminal_shows_more(edge_file: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from arm64_loops import Loop, functions, innermost_loops
 from edge import codegen, converters, passes, plan, targets
-from edge.pipeline import cores_of
+from edge.plan.cores import cores_of
 from edge.targets import toolchain
 from house import ROOT
 

@@ -15,6 +15,7 @@ from boards import boards as boards
 from boards import booted as booted
 from edge import cli
 from edge.devices import open_device, ssh
+from edge.devices.device import Traits
 from edge.devices.dut import Dut
 from edge.devices.framing import CALL, Marks
 from edge.devices.serial import SerialDevice
@@ -204,6 +205,7 @@ class Phone:
     """A device without a line."""
 
     uri = "adb://phone"
+    traits = Traits()
 
 
 def test_a_device_without_a_line(edge_file: Path) -> None:

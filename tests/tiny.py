@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge import artifact
 from edge.artifact import graph_file
+from edge.artifact.manifest import CAN
 from edge.artifact.plan_json import plan_to_json
 from edge.artifact.vectors import vector
 from edge.words.dtype import Dtype
@@ -119,12 +120,15 @@ def graph() -> ir.Model:
 
 
 def manifest(**changed: object) -> dict[str, object]:
-    """What `artifact.write` takes for the tiny program."""
+    """What `artifact.write` takes for the tiny program.  Fields of the compiled payload may be changed by their names, too."""
+    compiled: dict[str, object] = {"arena_bytes": 4096, "macs": 1024, "levels": ["v4", "v3", "v2"]}
+    compiled |= {"toolchain": {"name": "gcc", "version": "12", "flags": ["-O1"]}}
+    compiled |= {name: changed.pop(name) for name in list(compiled) if name in changed}
     known: dict[str, object] = {
         "name": "tiny", "target": "cpu", "precision": "fp32", "model": {"origin": "net.py:tiny", "sha256": "0" * 64},
         "inputs": [{"name": "x", "shape": [4, 256], "dtype": "float32"}],
         "outputs": [{"name": "z", "shape": [4, 256], "dtype": "float32"}, {"name": "s", "shape": [4], "dtype": "float32"}],
-        "arena_bytes": 4096, "macs": 1024, "levels": ["v4", "v3", "v2"], "toolchain": {"name": "gcc", "version": "12", "flags": ["-O1"]},
+        "payloads": [{"format": "native", "kind": "cpu", "can": list(CAN), "compiled": compiled}],
         "vectors": {"seed": SEED, "count": VECTORS, "rtol": 1e-6}, "plan": plan_to_json(plan()), "edge": "0.1.0", "profile": "1" * 64,
     }  # fmt: skip
     return known | changed

@@ -6,19 +6,18 @@ import math
 from pathlib import Path
 
 from edge import __version__
-from edge.artifact.manifest import ModelOrigin, Tensor, Toolchain, VectorsRecord
+from edge.artifact.manifest import ModelOrigin, Tensor, VectorsRecord
 from edge.artifact.plan_json import plan_to_json
 from edge.codegen import Vectors
 from edge.converters import Source
 from edge.errors import EdgeError
-from edge.targets import toolchain
-from edge.targets.profile import Profile
+from edge.targets.profile import Head
 from edge.words.plan import Plan
 
 MAX_LABELS_BYTES = 1 << 20
 
 
-def description(source: Source, profile: Profile, plan: Plan, vectors: Vectors, precision: str) -> dict[str, object]:
+def description(source: Source, profile: Head, plan: Plan, vectors: Vectors, precision: str) -> dict[str, object]:
     """What the manifest says of a model that was planned for `profile`."""
     return {
         "edge": __version__,
@@ -29,12 +28,8 @@ def description(source: Source, profile: Profile, plan: Plan, vectors: Vectors, 
         "model": ModelOrigin(source.origin, source.sha256),
         "inputs": inputs_of(plan),
         "outputs": outputs_of(plan),
-        "arena_bytes": plan.arena_bytes,
-        "macs": plan.macs,
-        "levels": tuple(plan.levels),
-        "toolchain": Toolchain("zig cc", toolchain.version(), (*toolchain.COMMON, *toolchain.STEPS)),
         "vectors": VectorsRecord(vectors.seed, vectors.count, vectors.rtol, ranges=vectors.ranges, calls=vectors.calls),
-        "plan": plan_to_json(plan),
+        "plan": plan_to_json(plan) if plan.levels else {},
         "options": {"precision": precision, "target": profile.name},
     }
 

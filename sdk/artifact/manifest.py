@@ -12,7 +12,7 @@ from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
 from edge.words.dtype import Dtype
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_BYTES = 32 << 20
 DTYPES = tuple(str(dtype) for dtype in Dtype if dtype != Dtype.B1)
 MAX_RANK, MAX_TENSOR_BYTES = 8, 1 << 34
@@ -85,8 +85,47 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """What code that `edge` compiled has beside what every payload has.  levels: best first.  macs: multiply-adds of one inference."""
+
+    levels: tuple[str, ...]
+    toolchain: Toolchain
+    arena_bytes: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One form of the model in the file, and how it is run: every one is a program that speaks the runner's words and JSON.
+
+    format: as --format spells it.  kind: of the hardware that it is for, "cpu".  entries: of the zip that it reads.
+    front: words in front of the file's path, an interpreter; none where the file is the program itself.  words: behind the path, before all others.
+    can: what it can beside --info --verify --bench --input --output --vector --threads --json, by CAN.
+    program: what lies in front of the zip, the first payload's.
+    """
+
+    format: str
+    kind: str
+    entries: tuple[str, ...] = ()
+    front: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    can: tuple[str, ...] = ()
+    program: Program = field(default_factory=Program)
+    compiled: Compiled | None = None
+
+
+INTERPRETERS = ((), ("python3",))  #: what may stand in front of a file's path: a manifest may come from anywhere
+#: abilities of a payload's program: to time each layer and keep what it computes, force an ISA level, read a meter's files,
+#: speak MLPerf Tiny's protocol
+CAN = ("layers", "level", "sample", "mlperf")
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """profile: sha256 of the hardware profile.  plan: see plan_json.  preprocess: see preprocess.  labels: a file in the zip.
+    """payloads: the first is the file's own program.  inputs, outputs: of the model, the same for all payloads.
+
+    profile: sha256 of the hardware profile.  plan: see plan_json; empty where nothing was compiled.
+    preprocess: see preprocess.  labels: a file in the zip.
 
     files: sha256 of every entry but this one.  options: what was asked of `edge build`.  signatures: room for later.
     checked: None when the build has not run it; unchecked: which levels it has not run, and why.
@@ -98,12 +137,9 @@ class Manifest:
     model: ModelOrigin
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    arena_bytes: int
-    macs: int
-    levels: tuple[str, ...]
-    toolchain: Toolchain
+    payloads: tuple[Payload, ...]
     vectors: VectorsRecord
-    plan: dict[str, object]
+    plan: dict[str, object] = field(default_factory=dict)
     edge: str = ""
     profile: str = ""
     options: dict[str, object] = field(default_factory=dict)
@@ -114,13 +150,38 @@ class Manifest:
     schema: int = SCHEMA
     weights_bytes: int = 0
     files: dict[str, str] = field(default_factory=dict)
-    elf: Program = field(default_factory=Program)
     signatures: tuple[str, ...] = ()
 
     @property
+    def program(self) -> Program:
+        """What lies in front of the zip."""
+        return self.payloads[0].program
+
+    @property
+    def compiled(self) -> Compiled:
+        """What the first compiled payload says; nothing of each where none is compiled."""
+        return next((p.compiled for p in self.payloads if p.compiled), NOT_COMPILED)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        return self.compiled.levels
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.compiled.arena_bytes
+
+    @property
+    def macs(self) -> int:
+        return self.compiled.macs
+
+    @property
     def never_run(self) -> bool:
-        """Does the build say that it has not run the file at all?"""
-        return bool(self.unchecked) and not self.checked
+        """Does the build say that it has not run the file's own program at all?"""
+        own = self.levels or (self.payloads[0].format,)
+        return bool(self.unchecked) and not any(set(row.levels) & set(own) for row in self.checked or ())
+
+
+NOT_COMPILED = Compiled((), Toolchain("", ""), 0, 0)
 
 
 def manifest_from(value: object, where: str) -> Manifest:
@@ -151,11 +212,23 @@ def mistakes(m: Manifest) -> list[str]:
     for kind, tensors in (("input", m.inputs), ("output", m.outputs)):
         if len({t.name for t in tensors}) != len(tensors):
             wrong.append(f"two {kind}s of one name")
-    for name, digest in [("model.sha256", m.model.sha256), ("profile", m.profile), ("elf.sha256", m.elf.sha256), *m.files.items()]:
+    programs = [(f"payloads.{p.format}.program.sha256", p.program.sha256) for p in m.payloads]
+    for name, digest in [("model.sha256", m.model.sha256), ("profile", m.profile), *programs, *m.files.items()]:
         if digest and not re.fullmatch("[0-9a-f]{64}", digest):
             wrong.append(f"{name}: '{digest[:80]}' is not a sha256")
-    wrong += [f"{k}: {v}" for k, v in (("arena_bytes", m.arena_bytes), ("weights_bytes", m.weights_bytes), ("macs", m.macs)) if v < 0]
+    if m.weights_bytes < 0:
+        wrong.append(f"weights_bytes: {m.weights_bytes}")
     wrong += [f"vectors.{key}: {value}" for key, value in (("rtol", m.vectors.rtol), ("count", m.vectors.count)) if not 0 <= value < math.inf]
+    for p in m.payloads:
+        named = all(re.fullmatch(r"[a-z][a-z0-9-]{0,31}", word) for word in (p.format, p.kind))
+        worded = all(re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", word) for word in p.words)
+        if not named or not worded or p.front not in INTERPRETERS:
+            wrong.append(f"payload '{p.format:.32}': format, kind, front or words are none that edge writes")
+        wrong += [f"payload '{p.format:.32}': unknown ability '{word:.32}'" for word in p.can if word not in CAN]
+        c = p.compiled or NOT_COMPILED
+        wrong += [f"payload '{p.format:.32}': {k}: {v}" for k, v in (("arena_bytes", c.arena_bytes), ("macs", c.macs)) if v < 0]
+    if len({p.format for p in m.payloads}) != len(m.payloads) or not m.payloads:
+        wrong.append("two payloads of one format" if m.payloads else "no payloads")
     if not m.outputs:
         wrong.append("no outputs")
     return wrong

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from edge.artifact.emulator import emulator
+from edge.artifact.manifest import Payload
 from edge.artifact.typed_json import Json
 from edge.errors import EdgeError, ToolFailed
 
@@ -49,19 +51,38 @@ class Ended:
     stderr: str
 
 
+OWN_INTERPRETERS = {"python3": sys.executable}  #: the Python that has our packages
 Word = str | Give | Take
 Environment = Mapping[str, str]
 
 
 class Place(Protocol):
-    """Where a program runs; files in its words are brought there and back.  watch: a command to put in front, which runs the rest."""
+    """Where a program runs; files in its words are brought there and back.  watch: a command to put in front, which runs the rest.
 
-    def __call__(self, path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended: ...
+    front: the interpreter of the file there, none for a file that is the program itself.
+    """
+
+    def __call__(
+        self, path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = (), front: Sequence[str] = ()
+    ) -> Ended: ...
 
 
-def here(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
-    """On this machine; another architecture's program under an emulator."""
-    return behind(emulator(path), path, words, environment, watch)
+def here(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = (), front: Sequence[str] = ()) -> Ended:
+    """On this machine; another architecture's program under an emulator, a Python payload by the Python that runs us."""
+    return behind([OWN_INTERPRETERS.get(word, word) for word in front] or emulator(path), path, words, environment, watch)
+
+
+def started(path: Path, payload: Payload | None, words: Sequence[Word], environment: Environment, place: Place, watch: Sequence[str] = ()) -> Ended:
+    """Runs a payload of the file at `place`; None: the file itself."""
+    if payload is None or not payload.front:
+        return place(path, words, environment, watch)
+    return place(path, [*payload.words, *words], environment, watch, payload.front)
+
+
+def require_can(path: Path, payload: Payload, ability: str, option: str) -> None:
+    """EdgeError where the payload's program lacks an ability (manifest.CAN) that an option asks for."""
+    if ability not in payload.can:
+        raise EdgeError(str(path), f"its {payload.format} payload does not take {option}", f"leave {option} out")
 
 
 def behind(front: Sequence[str], path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
@@ -79,9 +100,11 @@ def behind(front: Sequence[str], path: Path, words: Sequence[Word], environment:
     return Ended(done.returncode if done.returncode >= 0 else 128 - done.returncode, done.stdout, done.stderr)
 
 
-def run_program(path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here) -> str:
+def run_program(
+    path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here, payload: Payload | None = None
+) -> str:
     """What the program printed; its exit code may be 0 or 1 (a check that failed).  ToolFailed with its own line otherwise."""
-    return said(path, place(path, words, environment or {}))
+    return said(path, started(path, payload, words, environment or {}, place))
 
 
 def said(path: Path, ended: Ended) -> str:
@@ -99,9 +122,11 @@ def ended_by(code: int) -> tuple[str, str]:
     return SIGNALS.get(code, (f"it ended with code {code} and said nothing", ""))
 
 
-def program_json(path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here) -> dict[str, Json]:
+def program_json(
+    path: Path, words: Sequence[Word], environment: Environment | None = None, place: Place = here, payload: Payload | None = None
+) -> dict[str, Json]:
     """The same with --json, parsed."""
-    return parsed(path, run_program(path, [*words, "--json"], environment, place))
+    return parsed(path, run_program(path, [*words, "--json"], environment, place, payload))
 
 
 def parsed(path: Path, text: str) -> dict[str, Json]:

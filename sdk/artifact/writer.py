@@ -29,7 +29,8 @@ def write(
     files: Mapping[str, bytes] | None = None,
     named: Path | None = None,
 ) -> Path:
-    """Writes ELF + zip.  manifest: the fields of `Manifest`; schema, edge, weights_bytes, files and elf are filled in here.
+    """Writes ELF + zip.  manifest: the fields of `Manifest`; schema, edge, weights_bytes, files and the program of
+    the first payload are filled in here.
 
     weights.bin and expected.bin are stored, weights.bin first and with its data 64 KiB-aligned in the file; the rest is deflated.
     named: the file that messages name, where `path` is only on the way to it.
@@ -47,7 +48,7 @@ def write(
         edge=known.edge or edge_version,
         weights_bytes=memoryview(weights).nbytes,
         files={name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
-        elf=Program(len(head), hashlib.sha256(head).hexdigest()),
+        payloads=(replace(known.payloads[0], program=Program(len(head), hashlib.sha256(head).hexdigest())), *known.payloads[1:]),
     )
     order = ["weights.bin", "expected.bin", "manifest.json", "graph.onnx", *sorted(files)]
     parts["manifest.json"] = manifest_bytes(known)

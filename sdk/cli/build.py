@@ -12,7 +12,7 @@ import click
 from edge.cli import not_yet, options
 from edge.cli.output import complain, hint, put
 from edge.cli.verb import verb
-from edge.errors import EdgeError, did_you_mean
+from edge.errors import EdgeError
 
 if TYPE_CHECKING:
     from edge.artifact import Artifact
@@ -33,14 +33,21 @@ if TYPE_CHECKING:
 @click.option("--labels", type=options.FILE, metavar="FILE.txt", help="class names, one a line, in the order of the output: edge run prints them")
 @click.option("--emit", type=click.Choice(["c"]), help="also write the C sources into a folder beside the artifact")
 @click.option("--dump", type=options.FOLDER, metavar="DIR", help="write the graph after every pass (.onnx), plan.json and the C")
-@click.option("--format", "formats", default="native", hidden=True)
+@click.option(
+    "--format",
+    "formats",
+    default="native",
+    metavar="F[,F]",
+    help="native; onnx: one bare .onnx file of standard operators; native,onnx: both in one .edge file",
+)
+@click.option("--opset", type=click.IntRange(1, 99), metavar="N", help="of the file that --format onnx writes (the graph's own, 20 or newer)")
 @click.option(
     "--stateful",
     default="",
     metavar="IN:OUT[,IN:OUT]",
     help="output OUT becomes input IN of the next call, e.g. h:hn; zero at first and after a reset, and no longer an input",
 )
-@click.option("-o", "--output", type=options.FILE, metavar="FILE.edge", help="default: NAME-TARGET.edge in the current folder")
+@click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")
 def command(
     model: str,
@@ -53,18 +60,37 @@ def command(
     emit: str | None,
     dump: Path | None,
     formats: str,
+    opset: int | None,
     stateful: str,
     output: Path | None,
     as_json: bool,
 ) -> int:
     """Build, then say what came out."""
-    known_formats(formats)
+    not_yet.refuse_formats(formats)
     from edge import converters, pipeline
     from edge.artifact.typed_json import encode
     from edge.cli.progress import Progress
     from edge.verify.digits import lost_digits
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
+    if pipeline.is_bare(target, formats):
+        refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful})
+        with Progress() as say:
+            path = pipeline.export(
+                model,
+                target,
+                format=formats,
+                input_shapes=shapes,
+                weights=weights,
+                precision=precision,
+                opset=opset or 0,
+                dump=dump,
+                out=output,
+                say=say,
+            )
+        return exported(path, as_json)
+    if opset is not None:
+        raise EdgeError(f"--opset {opset}", "is for a bare ONNX file", "leave it out, or add --format onnx")
     with Progress() as say:
         made = pipeline.build(
             model,
@@ -74,6 +100,7 @@ def command(
             precision=precision,
             preprocess=preprocess,
             labels=labels,
+            format=formats,
             stateful=stateful,
             emit_c=emit == "c",
             dump=dump,
@@ -88,6 +115,7 @@ def command(
         "arena_bytes": made.manifest.arena_bytes,
         "macs": made.manifest.macs,
         "levels": list(made.manifest.levels),
+        "payloads": [payload.format for payload in made.manifest.payloads],
         "limits": list(made.manifest.vectors.limits),
         "checked": encode(made.manifest.checked),
         "unchecked": made.manifest.unchecked,
@@ -104,19 +132,35 @@ def command(
     return 0
 
 
+def refuse_for_bare(formats: str, options: dict[str, object]) -> None:
+    """EdgeError for options that an .edge file keeps and a bare file has no place for."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise EdgeError(f"--format {formats}", f"has no place for {' and '.join(given)}", f"--format native,{formats} writes an .edge file that has")
+
+
+def exported(path: Path, as_json: bool) -> int:
+    """Say what a bare file is."""
+    facts = {"file": str(path), "file_bytes": path.stat().st_size}
+    put(json.dumps(facts) if as_json else f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    if not as_json:
+        hint(f"next: edge verify {path}  edge profile {path}")
+    return 0
+
+
 def summary(made: Artifact) -> str:
     """What came out: its size, its work, and for which CPUs."""
     from edge.report.table import amount, size
 
     m = made.manifest
-    levels = f"instruction sets {', '.join(m.levels)}: the best one is taken at start" if len(m.levels) > 1 else f"instruction set {m.levels[0]}"
-    return "\n".join(
-        [
-            f"{made.path}: {size(made.path.stat().st_size)} for {m.target}, of which {size(m.weights_bytes)} are weights",
-            f"  an inference: {amount(m.macs)} multiply-adds in {size(m.arena_bytes)} of working memory",
-            f"  {levels}",
-        ]
-    )
+    lines = [f"{made.path}: {size(made.path.stat().st_size)} for {m.target}, of which {size(m.weights_bytes)} are weights"]
+    if m.levels:
+        lines += [f"  an inference: {amount(m.macs)} multiply-adds in {size(m.arena_bytes)} of working memory"]
+        several = f"instruction sets {', '.join(m.levels)}: the best one is taken at start"
+        lines += [f"  {several if len(m.levels) > 1 else f'instruction set {m.levels[0]}'}"]
+    if len(m.payloads) > 1:
+        lines += [f"  payloads {', '.join(payload.format for payload in m.payloads)}: EDGE_PAYLOAD chooses another than the first"]
+    return "\n".join(lines)
 
 
 def following(path: Path) -> list[str]:
@@ -126,12 +170,3 @@ def following(path: Path) -> list[str]:
     if arch_of(path) == platform.machine():
         return [f"edge verify {path}", f"edge profile {path}"]
     return [f"edge verify {path}   (under QEMU)", f"edge predict {path}", f"edge flash {path} --to ssh://pi@board"]
-
-
-def known_formats(formats: str) -> None:
-    """`native` is the one format of today."""
-    for name in formats.split(","):
-        if name in not_yet.FORMATS:
-            raise not_yet.refusal(f"--format {name}", not_yet.FORMATS[name])
-        if name != "native":
-            raise EdgeError(f"--format {name}", "unknown format", did_you_mean(name, ["native", *not_yet.FORMATS]) or "leave --format out")

@@ -20,6 +20,13 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Item
     return beginning(incomplete, names()) or files(incomplete)
 
 
+def buildable_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Those that can be built for, and the files of profiles."""
+    from edge.targets import names
+
+    return beginning(incomplete, names("cpu")) or files(incomplete)
+
+
 def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """The networks of the zoo for those who begin with a z, else files."""
     from edge.models import names

@@ -16,7 +16,6 @@ OPTIONS = {
         "--threads": "any file runs with any number: give --threads to edge run or edge profile",
         "--tune": "leave it out: kernels are chosen for the target",
         **dict.fromkeys(("--calib", "--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
-        "--opset": "leave it out: .edge is the only format",
         "--fallback": "replace the operators that edge build names",
         **dict.fromkeys(("--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
     },
@@ -26,10 +25,16 @@ OPTIONS = {
 }
 FORMATS = {
     "tflite": "leave --format out, and run the .edge file; or convert the model by its own framework's tools",
-    "onnx": "leave --format out; --dump DIR writes the graph after every pass as .onnx",
     "nir": "leave --format out, and run the .edge file",
 }
 
 
 def refusal(where: str, cure: str) -> EdgeError:
     return EdgeError(where, "not supported yet", cure)
+
+
+def refuse_formats(formats: str) -> None:
+    """EdgeError for the first format of a later version."""
+    for name in formats.split(","):
+        if name in FORMATS:
+            raise refusal(f"--format {name}", FORMATS[name])

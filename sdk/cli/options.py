@@ -36,7 +36,7 @@ def on() -> Decorator:
 
 
 def target(help: str, *, required: bool = False) -> Decorator:
-    return click.option("--target", metavar="T", required=required, shell_complete=completion.targets, help=help)
+    return click.option("--target", metavar="T", required=required, shell_complete=completion.buildable_targets, help=help)
 
 
 def threads(one_a: str = "CPU") -> Decorator:

@@ -8,6 +8,7 @@ import click
 
 from edge.cli import options
 from edge.cli.output import put, shown
+from edge.cli.payloads import name_others
 from edge.cli.verb import verb
 from edge.errors import CheckFailed, EdgeError
 
@@ -69,15 +70,17 @@ def command(
         asked = profile_mlperf.Asked(artifact, on, threads, level, strict, energy, input, mlperf_secs, json)
         return profile_mlperf.run(asked)
     from edge import pipeline, report
+    from edge.artifact import open as open_artifact
     from edge.artifact.whole_file import write_whole
     from edge.cli.progress import Progress
 
     if artifact is None or input:
         raise EdgeError("profile", "needs A.edge" if artifact is None else "--input is for --protocol mlperf", "see edge profile --help")
     view = shown(top, sort, wide, SORTS)
-    with Progress() as say:
+    with pipeline.runnable(artifact) as runs_it, Progress() as say:
+        file = open_artifact(runs_it)
         profile = pipeline.profile(
-            artifact,
+            file,
             on,
             runs=runs,
             warmup=warmup,
@@ -99,6 +102,7 @@ def command(
             put(text())
         elif path:
             write_whole(path, [text().encode()])
+    name_others(file, "profile")
     if strict and not profile.hygiene.stable:
         raise CheckFailed(profile.artifact, f"unstable: {'; '.join(profile.hygiene.reasons)}", f"edge doctor {on} says what helps")
     return 0

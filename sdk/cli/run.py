@@ -48,18 +48,20 @@ def command(
 ) -> int:
     from edge import report
     from edge.artifact.reader import open_artifact
+    from edge.pipeline.bare import runnable
 
     if [input is not None, image is not None, random].count(True) != 1:
         what = "no inputs given" if not (input or image or random) else "takes one of --input, --image and --random"
         raise EdgeError("run", what, f"edge run {artifact} --input in.npz, --image PHOTO or --random")
-    opened = open_artifact(artifact)
-    given = from_file(opened, input) if input else from_image(opened, image) if image else vector_inputs(opened)
-    if save_input:
-        keep(save_input, given)
-    outputs = answers(opened, given, on, threads)
-    if output:
-        keep(output, outputs)
-    labels = opened.labels or []
+    with runnable(artifact) as file:
+        opened = open_artifact(file)
+        given = from_file(opened, input) if input else from_image(opened, image) if image else vector_inputs(opened)
+        if save_input:
+            keep(save_input, given)
+        outputs = answers(opened, given, on, threads)
+        if output:
+            keep(output, outputs)
+        labels = opened.labels or []
     if as_json:
         put(json.dumps(report.answers_facts(outputs, labels, picture=image is not None), indent=1))
     else:
@@ -75,7 +77,7 @@ def vector_inputs(opened: Artifact) -> Arrays:
 
 
 def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
-    """Outputs by name: in this process for `local`, else by the program, on the device or under an emulator."""
+    """Outputs by name: in this process for `local`, else by the payload's program, on the device, by an interpreter or under an emulator."""
     from edge import devices
     from edge.artifact.emulator import emulator
     from edge.artifact.program import here
@@ -84,6 +86,8 @@ def answers(opened: Artifact, given: Arrays, on: str, threads: int) -> Arrays:
     from edge.measure.benchmark import EMULATED_MACS
     from edge.session import load, run_at
 
+    if on == "local" and opened.payload.front:
+        return run_at(opened, here, given, threads)
     if on == "local" and emulator(opened.path):
         with Progress() as say:
             say(Stage(f"running {opened.path.name} under QEMU", seconds=opened.manifest.macs / EMULATED_MACS))

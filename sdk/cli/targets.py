@@ -9,7 +9,8 @@ from edge.cli import completion, options
 from edge.cli.output import put, screen
 from edge.cli.verb import argument, verb
 from edge.errors import EdgeError
-from edge.targets.profile import Profile, figures, to_dict
+from edge.targets import kinds
+from edge.targets.profile import Head, to_dict
 
 
 @verb
@@ -24,7 +25,7 @@ from edge.targets.profile import Profile, figures, to_dict
 def command(name: str | None, as_json: bool) -> int:
     """A page of one target, or a paragraph of each."""
     if name:
-        profile = targets.load(name)
+        profile = targets.read(name)
         put(json.dumps(to_dict(profile), indent=2) if as_json else "\n".join(folded(line) for line in page(profile)))
         return 0
     found = {name: load_or_reason(name) for name in targets.names()}
@@ -47,25 +48,23 @@ def folded(line: str, start: str = "") -> str:
     return fill(text, screen(), initial_indent=start, subsequent_indent=" " * len(start), break_long_words=False, break_on_hyphens=False)
 
 
-def load_or_reason(name: str) -> Profile | str:
+def load_or_reason(name: str) -> Head | str:
     """The profile, or why this machine cannot be that target: one target that is not here must not hide the others."""
     try:
-        return targets.load(name)
+        return targets.read(name)
     except EdgeError as error:
         return error.what
 
 
-def summary(profile: Profile) -> str:
-    return f"{profile.arch}, levels {' '.join(level.name for level in profile.levels)}"
+def summary(profile: Head) -> str:
+    """Its kind, and what its kind says in a line."""
+    return f"{profile.kind}: {kinds.kind(profile.kind).summary(profile)}"
 
 
-def page(profile: Profile) -> list[str]:
-    """One target: its levels, then a line for each figure."""
-    lines = [f"{profile.name}: {profile.description}", summary(profile), f"runner {profile.runner}, library {profile.library}", ""]
-    for level in profile.levels:
-        proof = f"proven under qemu-{profile.arch} -cpu {level.qemu_cpu}" if level.qemu_cpu else "QEMU cannot run it"
-        lines += [f"{level.name}: -mcpu={level.cpu}, {proof}", f"    needs {' '.join(level.features)}"]
-    lines.append("")
-    for key, figure in figures(profile):
+def page(profile: Head) -> list[str]:
+    """One target: what its kind says of it, then a line for each figure."""
+    kind = kinds.kind(profile.kind)
+    lines = [f"{profile.name}: {profile.description}", summary(profile), *kind.facts(profile), ""]
+    for key, figure in kind.figures(profile):
         lines += [f"{key:<24}{figure}", f"    {figure.source}"]
     return lines

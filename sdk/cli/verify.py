@@ -9,6 +9,7 @@ import click
 
 from edge.cli import completion, options
 from edge.cli.output import put, shown
+from edge.cli.payloads import name_others
 from edge.cli.verb import verb
 from edge.stage import Stage
 
@@ -51,6 +52,7 @@ def command(
     from edge.cli.progress import Progress
     from edge.devices import opened
     from edge.devices.remote import place_of
+    from edge.pipeline.bare import runnable
     from edge.verify import require_good, verify
 
     view, source = shown(top, sort, wide, SORTS), None
@@ -58,17 +60,19 @@ def command(
         from edge.converters import parse_input_shape, read
 
         source = read(against, input_shapes=dict(map(parse_input_shape, input_shape)), weights=weights)
-    with Progress() as say, opened(on, say) as device:
-        opened_file = open_artifact(artifact)
-        say(Stage(f"running {artifact.name} and comparing", seconds=usual(opened_file, on)))
-        outcome = verify(opened_file, source, per_layer or bool(top or sort), rtol, atol, threads, place_of(device, say))
-    scopes = {step.name: step.scope for step in opened_file.plan.steps}
+    with runnable(artifact, answers=True) as path, Progress() as say, opened(on, say) as device:
+        file = open_artifact(path)
+        say(Stage(f"running {artifact.name} and comparing", seconds=usual(file, on)))
+        outcome = verify(file, source, per_layer or bool(top or sort), rtol, atol, threads, place_of(device, say))
+        words = [] if file.payload.front or on != "local" else emulator(path)
+    scopes = {step.name: step.scope for step in file.plan.steps}
     put(outcome.to_json() if as_json else report.verify_text(outcome, scopes, view))
-    if on == "local" and not as_json and (words := emulator(artifact)):
+    if not as_json and words:
         put(f"computed under {Path(words[0]).name}: the answers are the device's, the time is not")
     require_good(outcome)
-    if not as_json and open_artifact(artifact, check=False).manifest.never_run:
+    if not as_json and file.manifest.never_run:
         put("this was its first check: the build had not run it")
+    name_others(file, "verify")
     return 0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edge.devices.adb_link import CONNECT_SECONDS, Link, refused
 from edge.devices.arrival import HEADER, pull_over
-from edge.devices.device import MAX_OUTPUT_BYTES, Device, Facts, Found, Ran, Say, silent
+from edge.devices.device import MAX_OUTPUT_BYTES, Device, Facts, Found, Ran, Say, Traits, silent
 from edge.devices.facts import facts_over
 from edge.devices.quoting import sh_line
 from edge.devices.scripts import script
@@ -32,6 +32,8 @@ MODE = 0o100755
 
 class Adb:
     """serial: as `adb devices` names it."""
+
+    traits = Traits()
 
     def __init__(self, uri: str, serial: str) -> None:
         self.uri, self.serial = uri, serial

@@ -82,7 +82,7 @@ def processor(facts: Facts) -> Finding:
 
 def fits(facts: Facts) -> Iterator[str]:
     """`rpi4 (level base)` for every shipped target with a level that this CPU has."""
-    for name in targets.names():
+    for name in targets.names("cpu"):
         profile = targets.shipped(name)
         if not profile.host and arch_named(profile.arch) == arch_named(facts.machine):
             best = next((level.name for level in profile.levels if set(level.features) <= set(facts.features)), None)

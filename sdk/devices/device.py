@@ -48,6 +48,20 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What is true of every device of a kind, so that nobody has to look at its URI.
+
+    here: this machine.  emulated: its time is not a device's time.  parallel: it runs several commands at once.
+    line: a protocol can be spoken with a program that runs there.
+    """
+
+    here: bool = False
+    emulated: bool = False
+    parallel: bool = True
+    line: bool = False
+
+
+@dataclass(frozen=True)
 class Found:
     """One line of `edge devices`: what is attached, and the URI that opens it."""
 
@@ -59,6 +73,7 @@ class Device(Protocol):
     """One open device.  Every method raises DeviceFailed when the device goes away, refuses, or the time is over."""
 
     uri: str
+    traits: Traits
 
     def push(self, local: Path, remote: str, say: Say = silent) -> int:
         """Put a file there: parents are made, a temporary name and a rename, mode 0755, checked by sha256; resumes where the transport can.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from edge.devices.device import Device, Found, Ran, Say, silent
+from edge.devices.device import Device, Found, Ran, Say, Traits, silent
 from edge.devices.piped import Piped
 from edge.devices.process import run_limited
 from edge.devices.uri import parse_uri
@@ -16,6 +16,8 @@ SCHEMES = ("local",)
 
 class Local(Piped):
     """Relative paths begin where `edge` was started."""
+
+    traits = Traits(here=True, line=True)
 
     def __init__(self) -> None:
         self.uri = "local"

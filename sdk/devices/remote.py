@@ -13,7 +13,6 @@ from edge.devices.checksum import SUM, Sums, sums_of
 from edge.devices.device import Device, Say, silent
 from edge.devices.fit import require_fit
 from edge.devices.install import VERSION_LETTERS
-from edge.devices.local import Local
 from edge.devices.scripts import BASE, failed, key_values, script
 from edge.errors import DeviceFailed
 from edge.stage import Stage
@@ -54,15 +53,15 @@ class Remote:
         self.device, self.say, self.limit = device, say, RUN_SECONDS + asked
         self.known: dict[Path, Sums] = {}
 
-    def __call__(self, path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
+    def __call__(self, path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = (), front: Sequence[str] = ()) -> Ended:
         """The same answer as `here`, from there."""
         files = any(not isinstance(word, str) for word in words)
-        program, job = self.there(path, f"job-{secrets.token_hex(8)}" if files else "")
+        program, job = self.there(path, f"job-{secrets.token_hex(8)}" if files else "", fit=not front)
         try:
             spelled = [self.bring(word, f"{job}/{i}") for i, word in enumerate(words)]
             variables = ["env", *(f"{name}={value}" for name, value in environment.items())] if environment else []
             self.say(Stage(f"running {path.name} on {self.device.uri}", seconds=self.usual))
-            ran = self.device.run([*watch, *variables, program, *spelled], timeout=self.limit)
+            ran = self.device.run([*watch, *variables, *front, program, *spelled], timeout=self.limit)
             for i, word in enumerate(words):
                 if isinstance(word, Take) and ran.code == 0:
                     self.device.pull(f"{job}/{i}", word.path, self.say)
@@ -70,14 +69,19 @@ class Remote:
             if files:
                 with suppress(DeviceFailed):  # it is gone, and the error on its way says so; such jobs are removed a day later
                     self.device.run(["rm", "-rf", job])
+        if front and ran.code == 127:
+            raise DeviceFailed(
+                self.device.uri, f"has no {front[0]}, which runs this payload of {path.name}", f"install {front[0]} there, or build it as native"
+            )
         if ran.code in (126, 127):
             raise failed(self.device.uri, ran, f"running {path.name}")
         return Ended(ran.code, ran.stdout.decode("utf-8", "replace"), ran.stderr.decode("utf-8", "replace"))
 
-    def there(self, path: Path, job: str) -> tuple[str, str]:
-        """Its path on the device, where it is sent when it is not there, and the job's folder."""
+    def there(self, path: Path, job: str, fit: bool = True) -> tuple[str, str]:
+        """Its path on the device, where it is sent when it is not there, and the job's folder.  fit: must it be a program for that CPU?"""
         if path not in self.known:
-            require_fit(open_artifact(path), self.device.facts())
+            if fit:
+                require_fit(open_artifact(path, check=False), self.device.facts())  # whoever runs it has compared its hashes
             self.known[path] = sums_of(path)
         sums = self.known[path]
         version = f"version-{sums.sha256[:16]}"
@@ -101,7 +105,7 @@ class Remote:
 
 def place_of(device: Device, say: Say = silent, asked: float = 0.0, usual: float | None = None) -> Place:
     """Where programs run for `--on`: this machine needs no cache."""
-    if isinstance(device, Local):
+    if device.traits.here:
         return here
     made = Remote(device, say, asked)
     made.usual = usual

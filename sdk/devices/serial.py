@@ -11,7 +11,7 @@ from edge.devices.console.dialect import CHUNK_BYTES, MAX_COMMAND_BYTES, call
 from edge.devices.console.login import Account, log_in
 from edge.devices.console.port import Port
 from edge.devices.console.shell import Shell
-from edge.devices.device import MAX_OUTPUT_BYTES, MAX_PULL_BYTES, Facts, Found, Ran, Say, silent
+from edge.devices.device import MAX_OUTPUT_BYTES, MAX_PULL_BYTES, Facts, Found, Ran, Say, Traits, silent
 from edge.devices.facts import facts_over
 from edge.devices.quoting import sh_line
 from edge.devices.scripts import remote_path
@@ -24,6 +24,8 @@ BY_ID = Path("/dev/serial/by-id")
 
 class SerialDevice:
     """A Device behind a shell on a line."""
+
+    traits = Traits(parallel=False, line=True)
 
     def __init__(self, uri: str, shell: Shell) -> None:
         self.uri = uri

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from edge.devices.device import Device, Found, Ran, Say, silent
+from edge.devices.device import Device, Found, Ran, Say, Traits, silent
 from edge.devices.framing import Marks, Unframed
 from edge.devices.moments import MARK
 from edge.devices.piped import Piped
@@ -70,6 +70,8 @@ SAYINGS = (
 
 class Ssh(Piped):
     """folder: private, holds the connection's socket."""
+
+    traits = Traits(line=True)
 
     def __init__(self, uri: Uri, binary: str, folder: Path, config: str) -> None:
         self.uri, self.folder = uri.text, folder

@@ -45,6 +45,7 @@ class VirtualDevice:
 
     def __init__(self, uri: str, board: Board, inner: Device, claim: state.Claim) -> None:
         self.uri, self.board, self.inner, self.claim = uri, board, inner, claim
+        self.traits = replace(inner.traits, emulated=True)
 
     def push(self, local: Path, remote: str, say: Say = silent) -> int:
         return self.inner.push(local, remote, say)
@@ -82,7 +83,7 @@ def board_of(uri: Uri) -> Board:
     profile = targets.load(uri.host)
     cpu = next((level.qemu_cpu for level in profile.levels if level.qemu_cpu), "")
     if profile.arch != ARCH or not cpu:
-        choices = ", ".join(f"virtual://{name}" for name in targets.names() if targets.load(name).arch == ARCH)
+        choices = ", ".join(f"virtual://{name}" for name in targets.names("cpu") if targets.load(name).arch == ARCH)
         raise EdgeError(where(uri.text), f"QEMU plays no {profile.name} here", f"boards: {choices}")
     return Board(profile.name, cpu, int(profile.cores) if profile.cores else 1)
 
@@ -141,5 +142,5 @@ def find() -> Iterator[Found]:
 
 def playable() -> list[str]:
     """The profiles of boards, not of families, that QEMU plays here."""
-    profiles = map(targets.load, (name for name in targets.names() if name != "cpu"))
+    profiles = map(targets.load, (name for name in targets.names("cpu") if name != "cpu"))
     return [p.name for p in profiles if p.boards and p.arch == ARCH and any(level.qemu_cpu for level in p.levels)]

@@ -16,7 +16,6 @@ from edge.devices import opened, serial
 from edge.devices.console.port import MAX_BUFFER_BYTES, Port
 from edge.devices.device import Device, Say, silent
 from edge.devices.framing import Marks, Unframed
-from edge.devices.local import Local
 from edge.devices.quoting import sh_line
 from edge.devices.remote import Remote
 from edge.devices.serial import SerialDevice
@@ -141,9 +140,9 @@ def open_wire(uri: str, program: Path | None = None, words: Sequence[str] = (), 
 def started(device: Device, program: Path, words: Sequence[str], say: Say) -> Wire:
     """The program on that device, sent there where it is not yet.  local: under an emulator where it needs one."""
     inner = device.inner if isinstance(device, VirtualDevice) else device
-    if isinstance(inner, Local):
+    if device.traits.here:
         return Pipes(program.name, [*emulator(program), str(program.resolve()), *words])
-    if not isinstance(inner, Ssh | SerialDevice):
+    if not device.traits.line or not isinstance(inner, Ssh | SerialDevice):
         raise EdgeError(where(device.uri), "has no line that a protocol can be spoken on", "local, ssh://, serial:// or virtual://")
     argv = [Remote(device, say).there(program, "")[0], *words]
     if isinstance(inner, SerialDevice):

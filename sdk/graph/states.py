@@ -86,6 +86,11 @@ def mark(model: ir.Model, pairs: Sequence[tuple[str, str]]) -> None:
     model.metadata_props[KEY] = json.dumps([list(pair) for pair in pairs])
 
 
+def without_states(model: ir.Model) -> None:
+    """Drop the note: what was kept from call to call is an input and an output again."""
+    model.metadata_props.pop(KEY, None)
+
+
 def _dtype(value: ir.Value) -> str:
     return value.dtype.numpy().name if value.dtype is not None else "untyped"
 

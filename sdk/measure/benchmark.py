@@ -10,7 +10,8 @@ import numpy as np
 
 from edge import targets
 from edge.artifact.emulator import EMULATOR
-from edge.artifact.program import parsed, said
+from edge.artifact.manifest import Toolchain
+from edge.artifact.program import parsed, require_can, said, started
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.devices.device import Device, Say, silent
@@ -18,7 +19,7 @@ from edge.devices.fit import require_fit
 from edge.devices.local import Local
 from edge.devices.moments import moments_of, watch_words
 from edge.devices.remote import place_of
-from edge.errors import EdgeError, ToolFailed
+from edge.errors import EdgeError, ToolFailed, spelled
 from edge.kernels import binary_steps
 from edge.measure.figures import Layer, Machine, Profile
 from edge.measure.hygiene import hygiene_of
@@ -92,7 +93,7 @@ def usual_seconds(artifact: Artifact, runs: int, least: float, *, slow: bool) ->
 
 
 def bench(
-    path: Path | str,
+    path: Artifact | Path | str,
     *,
     runs: int = 100,
     warmup: int = 10,
@@ -110,23 +111,27 @@ def bench(
     Runs at the beginning that are not yet as fast as the later ones count as warm-up too, for the latency and for the energy.
     """
     device = device or Local()
-    artifact, emulated = open_artifact(path), device.uri == "local" and bool(os.environ.get(EMULATOR))
+    artifact = path if isinstance(path, Artifact) else open_artifact(path)
+    payload, emulated = artifact.payload, device.traits.here and bool(os.environ.get(EMULATOR))
+    for option, ability, asked in (("--per-layer", "layers", per_layer), ("--level", "level", level)):
+        if asked:
+            require_can(artifact.path, payload, ability, spelled(option, option[2:].replace("-", "_") + "="))
     facts = device.facts()
-    if not emulated:
+    if not emulated and not payload.front:
         require_fit(artifact, facts)
     words = {"--runs": max(1, runs), "--warmup": warmup, "--min-secs": min_secs, "--threads": threads}
     arguments = ["--bench", "--json", *(text for name, value in words.items() for text in (name, str(value)))]
     arguments += ["--per-layer"] * per_layer + (["--level", level] if level else [])
-    usual = usual_seconds(artifact, runs + warmup + runs * per_layer, min_secs, slow=emulated or device.uri.startswith("virtual:"))
-    if isinstance(device, Local):
+    usual = usual_seconds(artifact, runs + warmup + runs * per_layer, min_secs, slow=emulated or device.traits.emulated)
+    if device.traits.here:
         say(Stage(f"measuring {artifact.path.name}", seconds=usual))
     with watch:
-        ended = place_of(device, say, min_secs, usual)(artifact.path, [*arguments, *watch.arguments], {}, watch_words())
+        ended = started(artifact.path, payload, [*arguments, *watch.arguments], {}, place_of(device, say, min_secs, usual), watch_words())
     moments, stderr = moments_of(ended.stderr)
     wrong: list[str] = []
     got = decode(Benched, parsed(artifact.path, said(artifact.path, replace(ended, stderr=stderr))), "its --bench JSON", wrong)
     if got is None or not got.latencies_ns:
-        raise ToolFailed(str(path), "; ".join(wrong[:4]) or "it measured nothing", "build it again with this edge")
+        raise ToolFailed(str(artifact.path), "; ".join(wrong[:4]) or "it measured nothing", "build it again with this edge")
     m, every = artifact.manifest, np.array(got.latencies_ns, np.float64) * 1e-6
     settled = settled_at(every)
     ms = every[settled:]
@@ -134,9 +139,11 @@ def bench(
     latency = replace(latency_of(ms), count=seen.runs)
     interrupted = sum(count > 0 for count in got.switches[settled:])
     computed = {step.name: PRECISIONS.get(kind := artifact.plan.buffers[step.output].dtype, kind) for step in artifact.plan.steps}
+    built = payload.compiled.toolchain if payload.compiled else Toolchain(got.level, "")
     limits = {"settled": settled * got.every, "threads": got.threads}
     scopes = {step.name: step.scope for step in artifact.plan.steps}
-    doubts = [EMULATED] if emulated or device.uri.startswith("virtual:") else []
+    emulated = emulated or device.traits.emulated
+    doubts = [EMULATED] if emulated else []
     return Profile(
         artifact=artifact.path.name,
         target=m.target,
@@ -151,7 +158,7 @@ def bench(
         first_ms=got.first_ms,
         peak_rss_mb=round(got.peak_rss_kb / 1024, 3),
         artifact_bytes=artifact.size,
-        arena_bytes=m.arena_bytes,
+        arena_bytes=payload.compiled.arena_bytes if payload.compiled else 0,
         weights_bytes=m.weights_bytes,
         macs=m.macs,
         energy_mj=watch.energy(seen),
@@ -160,7 +167,9 @@ def bench(
             Layer(t.name, t.op, t.ns * 1e-6, t.macs, t.bytes, got.level, computed.get(t.name, ""), scopes.get(t.name, "")) for t in got.layers
         ),
         machine=Machine(facts.model or facts.machine, facts.cores, facts.kernel),
-        toolchain=" ".join([m.toolchain.name, m.toolchain.version, *m.toolchain.flags]),
+        toolchain=" ".join([built.name, built.version, *built.flags]),
         model_sha256=m.model.sha256,
         binary_macs=sum(step.macs for step in binary_steps(artifact.plan)),
+        payload=payload.format,
+        emulated=emulated,
     )

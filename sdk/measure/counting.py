@@ -80,7 +80,7 @@ def count(path: Path | str, *, cpu: str | None = None, level: str | None = None)
 
 def cpu_of(target: str) -> str:
     """The emulated CPU of a target; a Raspberry Pi 4's for one that is not known here."""
-    levels = targets.load(target).levels if target in targets.names() else ()
+    levels = targets.load(target).levels if target in targets.names("cpu") else ()
     return (levels[-1].qemu_cpu if levels else "") or CPU
 
 

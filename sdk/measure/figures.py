@@ -136,6 +136,7 @@ class Profile:
     """init_ms: from opening the file to being ready.  first_ms: the first inference, page faults included.
 
     warmup_ms: the mean of the `warmup` inferences before the steady ones; 0 when there were none.  binary_macs: those of `macs` that are of bits.
+    payload: the format of the payload that was measured.  emulated: its time is not a device's time.
     """
 
     artifact: str
@@ -160,6 +161,8 @@ class Profile:
     machine: Machine
     toolchain: str
     model_sha256: str
+    payload: str = "native"
+    emulated: bool = False
     binary_macs: int = 0
 
     def to_json(self) -> str:

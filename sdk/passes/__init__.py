@@ -6,6 +6,7 @@ Add a pass: one file with `PRESERVES` and `run(model) -> number of rewrites`, on
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -86,6 +87,14 @@ def optimize(model: ir.Model, dump: Path | None = None) -> ir.Model:
             graph.save(model, dump / f"{index:02}_{name}.onnx")
     if optimize_bodies(model) and dump is not None:
         graph.save(model, dump / f"{len(PASSES) + 1:02}_bodies.onnx")
+    return graph.check(model, empty=False)
+
+
+def finish(model: ir.Model, names: Sequence[str]) -> ir.Model:
+    """A copy of a canonical graph after a backend's own passes."""
+    model = model.clone()
+    for name in names:
+        apply(model, name)
     return graph.check(model, empty=False)
 
 

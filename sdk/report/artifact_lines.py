@@ -58,11 +58,12 @@ def artifact_text(artifact: Artifact, shown: Shown = WHOLE) -> str:
     m, plan = artifact.manifest, artifact.plan
     pairs = [
         ("name", m.name),
-        ("target", f"{m.target}, levels {', '.join(m.levels)}"),
+        ("target", ", levels ".join(filter(None, (m.target, ", ".join(m.levels))))),
         ("precision", m.precision),
         ("model", f"{m.model.origin}  sha256 {m.model.sha256[:16]}…"),
-        ("built by", f"edge {m.edge}, {m.toolchain.name} {m.toolchain.version} {' '.join(m.toolchain.flags)}"),
-        ("file", f"{size(artifact.size)}: program {size(m.elf.bytes)}, weights {size(m.weights_bytes)}"),
+        ("built by", f"edge {m.edge}, {m.compiled.toolchain.name} {m.compiled.toolchain.version} {' '.join(m.compiled.toolchain.flags)}"),
+        ("file", f"{size(artifact.size)}: program {size(m.program.bytes)}, weights {size(m.weights_bytes)}"),
+        ("payloads", ", ".join(p.format + (f" (run by {' '.join(p.front)})" if p.front else "") for p in m.payloads)),
         ("arena", f"{size(m.arena_bytes)} of working memory, taken once"),
         ("work", f"{amount(m.macs)} multiply-adds in {len(plan.steps)} steps"),
         *([("bits", bits_text(plan))] if binary_steps(plan) else []),
@@ -167,7 +168,7 @@ def modelled_ms(artifact: Artifact) -> list[float | None]:
 def files_table(artifact: Artifact, width: int = SCREEN) -> str:
     """Every file with its hash, of which a narrow screen shows the first half."""
     hashes = {**artifact.manifest.files, "manifest.json": ""}
-    rows = [("(program)", size(artifact.manifest.elf.bytes), "", artifact.manifest.elf.sha256)]
+    rows = [("(program)", size(artifact.manifest.program.bytes), "", artifact.manifest.program.sha256)]
     rows += [(e.name, size(e.size), size(e.packed), hashes[e.name]) for e in artifact.entries.values()]
     columns = (Column("file", cut=True), Column("size", right=True), Column("in zip", right=True), Column("sha256"))
     if width:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.artifact.program import Place, here, program_json
+from edge.artifact.program import Place, here, program_json, require_can
 from edge.artifact.reader import Artifact, open_artifact
 from edge.artifact.typed_json import decode
 from edge.artifact.vectors import vector
 from edge.converters.stateful import with_states
-from edge.errors import EdgeError, ToolFailed
+from edge.errors import EdgeError, ToolFailed, spelled
 from edge.graph.exact import evaluate_exactly
 from edge.graph.integers import MIXED, TAKEN_OVER, after_islands
 from edge.graph.states import repeated, states_of
@@ -73,6 +73,8 @@ def verify(
     """Runs the artifact at `place` and compares.  against: its model, to close the chain.  number: of the test vector for layers and model.
     Hashes are checked when a path is given."""
     art = artifact if isinstance(artifact, Artifact) else open_artifact(artifact)
+    if per_layer:
+        require_can(art.path, art.payload, "layers", spelled("--per-layer", "per_layer="))
     tolerance = tolerance_for(art.manifest.precision, rtol, atol)
     own, asked = own_rows(art, threads, place), (rtol, atol) != (None, None)
     outputs, steps = traced(art, number, threads=threads, place=place)
@@ -118,7 +120,7 @@ def own_rows(artifact: Artifact, threads: int, place: Place = here, number: int 
     """The program compares itself with expected.bin.  number: of the only test vector to compare."""
     wrong: list[str] = []
     words = ["--verify", "--threads", str(threads), *(["--vector", str(number)] if number is not None else [])]
-    rows = decode(Rows, program_json(artifact.path, words, place=place), "its --verify JSON", wrong)
+    rows = decode(Rows, program_json(artifact.path, words, place=place, payload=artifact.payload), "its --verify JSON", wrong)
     if rows is None:
         raise ToolFailed(str(artifact.path), "; ".join(wrong[:4]), "build it again with this edge")
     return rows

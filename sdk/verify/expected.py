@@ -52,14 +52,15 @@ class Answers:
         return VectorsRecord(v.seed, v.count, v.rtol, ranges=v.ranges, limits=self.limits, calls=v.calls)
 
 
-def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = None) -> Answers:
+def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = None, small: bool | None = None) -> Answers:
     """Test vectors and their expected outputs.
 
     Noise can drive a network to a point where large terms cancel and every engine, torch too, is off by 1e-5 of a small result.  So of SEEDS seeds
     that one is taken whose smallest output is largest beside the same output of the others, unless float32 loses digits there and fewer at another.
-    A large network is run for one seed, and in float64 only when its check fails.
+    A large network is run for one seed, and in float64 only when its check fails.  small: of a plan without steps, whose work is not known.
     """
-    small = best.macs <= SMALL_MACS
+    if small is None:
+        small = best.macs <= SMALL_MACS
     plain = Vectors(ranges=ranges(source, best, recipe), calls=CALLS if best.states else 1)
     tried = [answers(source, best, replace(plain, seed=seed)) for seed in range(1, (SEEDS if small else 1) + 1)]
     sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in one.arrays] for one in tried])

@@ -54,7 +54,7 @@ def refuse(
         (folder / "graph.onnx").write_bytes(graph)
         (folder / "plan.json").write_bytes(plan)
         lay_out(folder / "c")
-        shutil.copyfile(artifact.path, folder / "failed.edge")
+        shutil.copy(artifact.path, folder / "failed.edge")  # with its mode: it is to be run
         save_arrays(folder / "inputs.npz", vector_inputs(artifact, number))
         if step is not None:
             save_arrays(folder / "step.npz", values_of(artifact, step, wrong, number))

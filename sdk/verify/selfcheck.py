@@ -79,6 +79,18 @@ def check(artifact: Artifact, profile: Profile) -> Check:
     )
 
 
+def check_payload(artifact: Artifact) -> Check:
+    """Runs every test vector once by the payload that is chosen, on this machine."""
+    name = artifact.payload.format
+    try:
+        rows = own_rows(artifact, 1)
+    except ToolFailed as failure:
+        return Check(None, "", Wrong(Way(name, NATIVE, here), None, failure))
+    bad = next((row for row in rows.vectors if not row.good), None)
+    done = (Checked(rows.level, (name,), artifact.manifest.vectors.count),)
+    return Check(done, "", Wrong(Way(name, rows.level, here), bad) if bad else None)
+
+
 def ways_of(profile: Profile) -> tuple[list[Way], str]:
     """How each level that can be run here is run, and why others cannot."""
     native = [level.name for level in profile.levels if host.runs_here(profile.arch, level)]
@@ -95,12 +107,12 @@ def ways_of(profile: Profile) -> tuple[list[Way], str]:
     ], "QEMU does not have the instructions"
 
 
-def at_level(level: str, front: Sequence[str] = ()) -> Place:
-    """The place where the program runs at that level.  front: an emulator's words; none: as everything else runs here."""
+def at_level(level: str, emulator: Sequence[str] = ()) -> Place:
+    """The place where the program runs at that level.  emulator: its words; none: as everything else runs here."""
 
-    def place(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = ()) -> Ended:
+    def place(path: Path, words: Sequence[Word], environment: Environment, watch: Sequence[str] = (), front: Sequence[str] = ()) -> Ended:
         words = [*words, "--level", level]
-        return behind(front, path, words, environment, watch) if front else here(path, words, environment, watch)
+        return behind(emulator, path, words, environment, watch) if emulator else here(path, words, environment, watch, front)
 
     return place
 

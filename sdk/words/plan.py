@@ -154,8 +154,8 @@ class Plan:
 
     @property
     def best(self) -> tuple[Schedule, ...]:
-        """The schedules of the best level."""
-        return next(iter(self.levels.values())).schedules
+        """The schedules of the best level; none where nothing was compiled."""
+        return next((level.schedules for level in self.levels.values()), ())
 
     def alone(self, index: int) -> Plan:
         """The plan of one step, with every buffer where it is: what a tuner or a search asks about."""
