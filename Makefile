@@ -43,7 +43,7 @@ check: setup types ## format, lint, types and the fast tests: under a minute, be
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --config-file setup.cfg -p edge
-	$(BIN)/python -m pytest -q -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -q -m 'not slow' -n auto --maxprocesses 4 $(ARGS)
 
 # mypy cannot see the editable install of mapped folders: give it a tree shaped like the wheel.
 types:

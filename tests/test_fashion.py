@@ -34,6 +34,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_weights_give_the_recorded_top1(example: ModuleType, name: str) -> None:
     module, (picture,) = getattr(example.networks, name)()

@@ -157,6 +157,7 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str], recwarn: pytest.W
     assert not recwarn.list
 
 
+@pytest.mark.slow
 def test_no_path_of_the_machine_is_kept() -> None:
     source = converters.read(block(), example_inputs=torch.zeros(1, 3, 8, 8))
     data = to_bytes(source.model)
@@ -243,6 +244,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shapes"),
     [("pair", {}), ("pair_of_tuple", {}), ("bare", {"x": (1, 3)}), ("Net", {"": (1, 3)}), ("net", {"x": (1, 3)})],

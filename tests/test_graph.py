@@ -145,6 +145,7 @@ def test_a_product_is_read_back(text: str, scale: float, factors: list[str]) -> 
     assert (found.scale, len(found.factors)) == (scale, len(factors))
 
 
+@pytest.mark.slow
 def test_a_long_chain_is_no_expression() -> None:
     chain = "  ".join(f"a{i + 1} = Mul (a{i}, two)  b{i + 1} = Add (b{i}, two)  c{i + 1} = Relu (c{i})" for i in range(3000))
     text = f"a0 = Neg (x)  b0 = Neg (x)  c0 = Neg (x)  {chain}  d = Add (a3000, b3000)  y = Add (d, c3000)"

@@ -90,6 +90,7 @@ def node_of(tree: dict[str, Any]) -> Any:
 # The three ways by which a file ran code.
 
 
+@pytest.mark.slow
 def test_guards_and_extra_files_are_dropped_unread(good: bytes) -> None:
     guarded = changed(good, lambda tree: tree.update(guards_code=[CODE, f"{CODE} or True"]))
     assert taken(put(named(guarded) | {"extra/notes.txt": b"hello"})) == ["Gemm"]

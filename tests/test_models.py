@@ -146,6 +146,7 @@ def test_the_mobilenets_have_these_sizes_to_the_last_digit(name: str, parameters
 
 # PP-LCNet: paper table 3 ("MFLOPs", "Params") = PaddleClas docs/en/models/PP-LCNet_en.md.  paddle.flops counts a batch norm as two operations a
 # number and a bias as one, so the table's MFLOPs are MACs + 2 * norms + biases of convolutions.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "million_flops", "million_parameters"),
     [
@@ -169,6 +170,7 @@ def test_pp_lcnet_has_the_published_size(name: str, million_flops: int, million_
 
 # FasterNet: the README of the authors' repository ("#params", "FLOPs", parameters without those of batch norm) and, in brackets, the paper's
 # table 2, whose FLOPs count a batch norm as two operations a number.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "million_parameters", "giga_macs", "paper_giga_flops"),
     [
@@ -196,7 +198,7 @@ def test_every_network_of_the_zoo_has_its_size_checked_here() -> None:
         test_pp_lcnet_has_the_published_size,
         test_fasternet_has_the_published_size,
     )
-    checked = {row[0] for test in tests for mark in test.pytestmark for row in mark.args[1]}
+    checked = {row[0] for test in tests for mark in test.pytestmark if mark.name == "parametrize" for row in mark.args[1]}
     assert checked == set(models.names())
 
 
@@ -248,6 +250,7 @@ def noise(seed: int) -> torch.Tensor:
     return torch.rand(PICTURE, generator=torch.Generator().manual_seed(seed)) * 4 - 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "pp_lcnet_x1_0", "fasternet_t0"])
 def test_untrained_networks_are_worth_verifying(name: str) -> None:
     """Activations stay of order one, the answer depends on the picture, and rounding errors are not amplified much."""
@@ -270,6 +273,7 @@ def test_untrained_weights_are_the_same_on_every_machine() -> None:
     assert digest.hexdigest()[:16] == "1ebaf90a02a97fe8"
 
 
+@pytest.mark.slow
 def test_untrained_weights_are_the_seeds_and_leave_torchs_generator_alone() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -279,6 +283,7 @@ def test_untrained_weights_are_the_seeds_and_leave_torchs_generator_alone() -> N
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_partial_convolution_are_one_function() -> None:
     one, two = (models.create("fasternet_t0", form=form) for form in ("split_cat", "slicing"))
     x = torch.rand(1, 3, 64, 64)

@@ -198,6 +198,7 @@ def test_the_best_level_is_chosen(edge_file: Path, tool: Callable[[str, str], st
     assert json.loads(done.stdout)["level"] == level
 
 
+@pytest.mark.slow
 def test_address_and_undefined_sanitizers_are_quiet(gcc: str, tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "sane.edge", executable=tiny.runner(*tiny.SANITIZE).read_bytes())
     for arguments in (["--verify"], ["--bench", "--runs", "3", "--min-secs", "0", "--per-layer", "--threads", "3"], ["--info"]):
