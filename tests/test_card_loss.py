@@ -202,11 +202,16 @@ def test_nothing_is_left_of_a_flash_that_is_killed(number: signal.Signals, tmp_p
     (tools / "e2fsck").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexec sleep 60\n")
     (tools / "e2fsck").chmod(0o755)
     before, argv = image.read_bytes(), [sys.executable, "-m", "edge", "flash", str(edge_file), "--image", str(image)]
-    with subprocess.Popen(argv, env={**PLAIN, "PATH": f"{tools}:{PLAIN['PATH']}"}, stderr=subprocess.PIPE) as process:
+    environment = {**PLAIN, "PATH": f"{tools}:{PLAIN['PATH']}"}
+    not_by_nohup = partial(signal.signal, number, signal.SIG_DFL)  # a test run under nohup ignores SIGHUP, and so would what it starts
+    with subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE, preexec_fn=not_by_nohup) as process:
         while process.poll() is None and not (tmp_path / "started").exists():
             time.sleep(0.01)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, image.read_bytes() == before) == (128 + number, True)
     assert [path.name for path in tmp_path.glob(".edge*")] == []
 
