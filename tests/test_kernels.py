@@ -292,9 +292,8 @@ def test_every_op_has_a_case() -> None:
     """After the passes, as the plan sees them; what the passes remove or only leave at a graph's edge is in test_plan.py."""
     cases = [case for group in GROUPS.values() for case in group] + [conv_case(seed) for seed in CONV_SEEDS["v4"]]
     seen = {made.op_type for case in cases for made in passes.optimize(graphs.infer(ir.serde.deserialize_model(case.model))).graph}
-    assert set(lowerings()) - seen == {"Identity", "Binarize", "BinarizeAbove", "BinaryConv", "BinaryGemm"}, (
-        "those of bits are in test_bits_random.py"
-    )
+    bits, integers = {"Binarize", "BinarizeAbove", "BinaryConv", "BinaryGemm"}, {"QConv", "QGemm", "QAdd", "QTable"}
+    assert set(lowerings()) - seen == {"Identity"} | bits | integers, "test_bits_random.py and test_integers.py have cases of those"
 
 
 INFINITE = [np.inf, -np.inf, np.nan]
