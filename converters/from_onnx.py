@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import graph, passes
+from edge.converters.attributes import check_types
 from edge.converters.inputs import fix_inputs
 from edge.converters.lifting import prepare, spell_out_defaults, tidy
 from edge.converters.old_opsets import lifted_from_old
@@ -47,6 +48,7 @@ def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: st
     original = _inlined(reading.parse(data, origin), origin)
     _check_domains(original, origin)
     _check_references(original, origin)
+    check_types(original, origin)
     before = reading.deserialize(lifted_from_old(original, origin), origin, folder)
     _initializers_are_constants(before)
     if before.opset_imports.get("", 0) < CONSTANTS_OF_ANY_TYPE:

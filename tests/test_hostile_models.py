@@ -42,6 +42,16 @@ def test_a_truncated_file(tmp_path: Path) -> None:
     assert refusal(tmp_path / "net.onnx") == "net.onnx: is no ONNX model, or a truncated one (copy or export it again)"
 
 
+@pytest.mark.parametrize("name", ["strides", "pads", "group", "auto_pad"])
+def test_an_attribute_of_another_type(name: str, tmp_path: Path) -> None:
+    def change(model: onnx.ModelProto) -> None:
+        model.graph.node[0].name = "c"
+        model.graph.node[0].attribute.append(onnx.helper.make_attribute(name, [0.5, 2.0]))
+
+    wanted = {"group": "INT", "auto_pad": "STRING"}.get(name, "INTS")
+    assert refusal(stored(tmp_path, change)) == f"net.onnx: node 'c' (Conv): attribute '{name}' is FLOATS, not {wanted} (the file is damaged)"
+
+
 @pytest.mark.parametrize("data", [b"", b"\x00" * 64, b"hello, this is a text", b"PK\x03\x04" + b"x" * 99])
 def test_what_is_no_onnx(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "net.onnx").write_bytes(data)

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -76,10 +78,15 @@ def wait_until(there: Callable[[], object]) -> None:
 def test_a_signal_leaves_no_process_and_no_folder(work: str, number: int, tmp_path: Path) -> None:
     env = os.environ | {"TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     argv = [sys.executable, "-c", COMMAND.replace("{work}", WORK[work])]
-    with subprocess.Popen(argv, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as edge:
-        wait_until(lambda: any(line.split(" ")[0].endswith("sleep") for line in in_folder(tmp_path)))
-        edge.send_signal(number)
-        said = edge.communicate(timeout=WAIT)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    heard = partial(signal.signal, number, signal.SIG_DFL)  # a test run under nohup, or behind a shell's &, ignores some
+    with subprocess.Popen(argv, cwd=tmp_path, env=env, preexec_fn=heard, **pipes) as edge:
+        try:
+            wait_until(lambda: any(line.split(" ")[0].endswith("sleep") for line in in_folder(tmp_path)))
+            edge.send_signal(number)
+            said = edge.communicate(timeout=WAIT)
+        finally:
+            edge.kill()
     name = signal.Signals(number).name
     assert (edge.returncode, said) == (128 + number, ("at work\n", "edge: interrupted\n" if number == signal.SIGINT else f"edge: ended by {name}\n"))
     assert (in_folder(tmp_path), list(tmp_path.iterdir())) == ([], [])
