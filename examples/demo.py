@@ -171,14 +171,14 @@ def measured(name: str, path: Path, seconds: float, say: Progress, top1: str, th
 
 def result(say: Progress, text: str) -> None:
     """A line that stays, in front of the line that is rewritten."""
-    if say.shows:
+    if say.redraws:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     print(text, flush=True)
 
 
 def done(say: Progress, name: str) -> None:
     """One line a network where there is no terminal to rewrite a line on."""
-    if not say.shows:
+    if not say.redraws:
         print(f"building {name}", file=sys.stderr, flush=True)
 
 
