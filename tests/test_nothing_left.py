@@ -148,7 +148,7 @@ def network(path: Path) -> Path:
 
 @pytest.mark.slow
 def test_work_in_an_empty_home_writes_nothing_but_what_was_asked_for(tmp_path: Path) -> None:
-    """docs/files.md lists what edge keeps; the compiler's cache, which it names, lies elsewhere here because filling it takes a minute."""
+    """The compiler's cache, which a build announces, lies elsewhere here because filling it takes a minute."""
     places = {name: tmp_path / name for name in ("home", "tmp", "work", "config", "state", "data", "cache")}
     for place in places.values():
         place.mkdir()

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 
 from edge.ops.lowering import Lowering
+from edge.ops.tables import collect
 
 
 @cache
 def lowerings() -> dict[str, Lowering]:
     """Op name -> how it becomes steps.  An op in two families is our mistake."""
-    table: dict[str, Lowering] = {}
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        for op, lowering in getattr(importlib.import_module(module.name), "LOWERINGS", {}).items():
-            if op in table:
-                raise RuntimeError(f"{op} is lowered twice, again in {module.name}")
-            table[op] = lowering
-    return table
+    return collect(__path__, __name__, "LOWERINGS", "is lowered twice")
