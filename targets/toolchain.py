@@ -1,7 +1,8 @@
 """C -> static program and shared library for a target, by the C compiler in the `ziglang` wheel.
 
 The steps of each ISA level are compiled once, with that level's -mcpu, and linked twice: with musl into a static program, with glibc 2.17 into a
-library. Both link at the baseline CPU. Paths are relative to the work folder, so the bytes do not depend on where it is.
+library. Both link at the baseline CPU. No path gets into the bytes: generated files are named relative to the work folder, nothing has debug
+information. The runtime's sources are compiled where they are installed, for zig keeps an object only under the path of its source.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ STEPS = ("-O2", "-Xclang", "-O1", "-fno-math-errno", "-fno-trapping-math", "-fvi
 #: before registers are given out, LLVM's scheduler moves loads so far ahead that sums spill; the Arm kernels are written in the order in which they
 #: should run, and the scheduler after it cannot spill
 ARCH_STEPS = {"aarch64": ("-mllvm", "-enable-misched=false", "-mllvm", "-enable-post-misched=true")}
-RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
+RUNTIME = ("-Os", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-s", "-Wl,--gc-sections")
 ZIG_CACHE = "ZIG_GLOBAL_CACHE_DIR"  #: zig's own variable
 LINK_SECONDS, FIRST_SECONDS = 5.0, 90.0  #: of linking, by experience; and where zig builds the C libraries first
@@ -106,13 +107,13 @@ def lay_out(files: Mapping[str, str], folder: Path) -> None:
 def compile_program(profile: Profile, files: Mapping[str, str], folder: Path, say: Say = silent) -> Binaries:
     """Compile and link in `folder`, which afterwards also holds the C sources.  say: told how far it is.
 
-    The runtime is compiled as it is linked: zig remembers its objects from the last build, and two calls cost less than forty.
+    The runtime is compiled as it is linked: zig takes its objects from its cache, and two calls cost less than forty.
     """
     lay_out(files, folder)
     steps = compile_steps(profile, files, folder, say)
     base = f"-mcpu={profile.baseline}"  # not the lowest level's: the runtime must live to say that the level is missing
     runtime = runtime_sources()
-    library = [name for name in runtime if not name.startswith("runner_")]
+    library = [path for path in runtime if not Path(path).name.startswith("runner_")]
     shared = [*COMMON, *RUNTIME, *LINK, "program.c", *(path.name for path in steps)]
     links = [
         ("-target", profile.runner, base, *shared, *runtime, "-static", "-o", "runner"),
@@ -140,8 +141,8 @@ def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path, say:
 
 
 def runtime_sources() -> list[str]:
-    """The runtime's C files; those that begin with runner_ are the program's alone, a cpu_*.c of another architecture compiles to nothing."""
-    return sorted(path.name for path in (HERE / "runtime").glob("*.c"))
+    """Paths of the runtime's C files; runner_*.c are the program's alone, cpu_*.c of another architecture compile to nothing."""
+    return sorted(str(path) for path in (HERE / "runtime").glob("*.c"))
 
 
 def run(jobs: Sequence[Sequence[str]], folder: Path, say: Say = silent, doing: str = "") -> None:

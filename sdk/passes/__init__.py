@@ -83,6 +83,8 @@ def optimize(model: ir.Model, dump: Path | None = None) -> ir.Model:
         graph.save(model, dump / "00_read.onnx")
     for index, name in enumerate(PASSES, 1):
         apply(model, name, strict=index >= OPENING)
+        if index == OPENING:
+            graph.infer(model)
         if dump is not None:
             graph.save(model, dump / f"{index:02}_{name}.onnx")
     if optimize_bodies(model) and dump is not None:
@@ -121,6 +123,8 @@ def _optimize_bodies(model: ir.Model) -> int:
         inner = as_model(model, body)
         for index, name in enumerate(PASSES, 1):
             apply(inner, name, strict=index >= OPENING)
+            if index == OPENING:
+                graph.infer(inner)
         _optimize_bodies(inner)
         model.functions.update({key: function for key, function in inner.functions.items() if key not in model.functions})
         model.opset_imports.update(inner.opset_imports)
@@ -129,11 +133,9 @@ def _optimize_bodies(model: ir.Model) -> int:
 
 
 def apply(model: ir.Model, name: str, *, strict: bool = True) -> int:
-    """Run one pass in place, sweep what it left unused, infer shapes and check; gives the number of rewrites."""
+    """Run one pass in place, sweep what it left unused; gives the number of rewrites, after which shapes are inferred and checked."""
     count = load(name).run(model)
     sweep(model)
     if count:
         graph.check(graph.infer(model, strict=strict), weights=False)
-    elif strict:
-        graph.infer(model)
     return count
