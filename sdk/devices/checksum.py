@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from edge.errors import DeviceFailed, EdgeError
@@ -49,6 +50,16 @@ class Sums:
 
 
 def sums_of(path: Path) -> Sums:
+    """Read the file and give its sums; a file that has not changed since is not read again, for a flash asks twice."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise EdgeError(str(path), f"cannot be read: {error.strerror}") from None
+    return _sums_of(path, (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _sums_of(path: Path, stamp: tuple[int, ...]) -> Sums:
     digest, crc, size = hashlib.sha256(), START, 0
     try:
         with path.open("rb") as file:
