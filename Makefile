@@ -55,10 +55,12 @@ format: setup ## lay out and tidy the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## write docs/cli.md from the commands, docs/prediction.md from the model, docs/faults.md and docs/numbers.md from the tests
+docs: setup ## write docs/cli.md and docs/ops.md from the commands, docs/prediction.md from the model, docs/faults.md and docs/numbers.md from the tests
 	@mkdir -p build
 	$(BIN)/python -m edge.cli.reference > build/cli.md
 	@mv build/cli.md docs/cli.md
+	$(BIN)/edge ops --markdown > build/ops.md
+	@mv build/ops.md docs/ops.md
 	$(BIN)/python benchmarks/prediction_table.py > build/prediction.md
 	@mv build/prediction.md docs/prediction.md
 	$(BIN)/python tests/fault_table.py > build/faults.md

@@ -25,6 +25,7 @@ usage: edge COMMAND …        (edge COMMAND --help for its options)
 
 Build:
   targets   list the devices to build for, or one device's figures
+  ops       list the operators of ONNX that can be built, and how
   build     compile a model into one .edge file
 
 Look and measure:

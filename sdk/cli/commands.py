@@ -19,6 +19,7 @@ GROUPS = {"build": "Build", "look": "Look and measure", "device": "Devices"}
 
 VERBS = {
     "targets": Entry("build", "list the devices to build for, or one device's figures"),
+    "ops": Entry("build", "list the operators of ONNX that can be built, and how"),
     "build": Entry("build", "compile a model into one .edge file"),
     "inspect": Entry("look", "show what an .edge file holds, without running it"),
     "verify": Entry("look", "compare an .edge file with its model, whole and per layer"),
