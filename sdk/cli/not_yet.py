@@ -7,7 +7,6 @@ from edge.errors import EdgeError
 #: command -> what to do instead
 COMMANDS = {
     "compare": "write both profiles with edge profile --json FILE and compare latency_ms",
-    "ops": "edge build MODEL --target T names the operators that are missing",
 }
 SPIKING = "build a network without state, with its time steps unrolled in the model"
 #: command -> option -> what to do instead

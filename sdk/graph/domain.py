@@ -29,7 +29,9 @@ BODIES = {
     "QConv": "QConv <strides, pads, dilations, kernel_shape, group> (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "
     f"{{ s = ConvInteger <{WINDOW}> (x, w, x_zero, w_zero) t = Add (s, bias) {REQUANTIZE} }}",
     "QGemm": "QGemm (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "  # w: (N, K)
-    f"{{ k = Transpose <perm = [1, 0]> (w) s = MatMulInteger (x, k, x_zero, w_zero) t = Add (s, bias) {REQUANTIZE} }}",
+    "{ xi = Cast <to = 6> (x) xz = Cast <to = 6> (x_zero) a = Sub (xi, xz) k = Transpose <perm = [1, 0]> (w) ki = Cast <to = 6> (k) "
+    # not MatMulInteger: edge.graph.saturation
+    f"kz = Cast <to = 6> (w_zero) b = Sub (ki, kz) s = MatMul (a, b) t = Add (s, bias) {REQUANTIZE} }}}}",
     "QAdd": "QAdd (a, b, a_zero, b_zero, a_scale, b_scale, y_zero, low, high) => (y) "
     f"{{ {LESS_ZEROS} pf = Cast <to = 1> (ps) qf = Cast <to = 1> (qs) l = Mul (pf, a_scale) r = Mul (qf, b_scale) v = Add (l, r) {SETTLE} }}",
     "QMul": f"QMul (a, b, a_zero, b_zero, scale, y_zero, low, high) => (y) {{ {LESS_ZEROS} t = Mul (ps, qs) {REQUANTIZE} }}",

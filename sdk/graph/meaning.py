@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from edge.errors import EdgeError, did_you_mean
 from edge.graph.rewrite import names as all_names
 from edge.graph.rewrite import shape
+from edge.graph.saturation import exact
 from edge.graph.writing import to_bytes
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
 
 Array = NDArray[np.generic]
@@ -71,21 +73,21 @@ def _by_onnxruntime(model: ir.Model, inputs: dict[str, Array], names: list[str])
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(_with_outputs(model, names), options, providers=["CPUExecutionProvider"])
+    proto = exact(_with_outputs(model, names))
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return dict(zip(names, session.run(names, inputs), strict=True))
 
 
-def _with_outputs(model: ir.Model, names: list[str]) -> bytes:
+def _with_outputs(model: ir.Model, names: list[str]) -> onnx.ModelProto:
     """The protobuf of `model` with these outputs."""
     import onnx
 
-    proto = onnx.ModelProto.FromString(to_bytes(model))
+    proto: onnx.ModelProto = onnx.ModelProto.FromString(to_bytes(model))
     infos = {info.name: info for info in (*proto.graph.output, *proto.graph.value_info)}
     outputs = [infos.get(name, onnx.ValueInfoProto(name=name)) for name in names]
     del proto.graph.output[:]
     proto.graph.output.extend(outputs)
-    data: bytes = proto.SerializeToString()
-    return data
+    return proto
 
 
 def _by_reference(model: ir.Model, inputs: dict[str, Array], names: list[str]) -> dict[str, Array]:
