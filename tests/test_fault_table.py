@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import fault_table
 import test_faults
 import test_virtual_faults
+from fault_lists import DEVICES, FILES
 
 #: what users meet, each of which must be in the table
 MET = (
@@ -32,3 +34,12 @@ def test_there_are_twenty_and_five_on_a_board() -> None:
 
 def test_the_page_is_current() -> None:
     assert fault_table.page() == Path(__file__).parents[1].joinpath("docs", "faults.md").read_text(), "make docs"
+
+
+def test_every_kind_of_fault_has_its_tests() -> None:
+    named = {test for _, tests in (*DEVICES, *FILES) for test in tests}
+    files = {path.stem.removeprefix("test_"): ast.parse(path.read_text()) for path in Path(__file__).parent.glob("test_*.py")}
+    there = {f"{file}::{f.name.removeprefix('test_')}" for file, tree in files.items() for f in tree.body if isinstance(f, ast.FunctionDef)}
+    assert named - there == set()
+    assert [fault for fault, tests in (*DEVICES, *FILES) if not tests] == []
+    assert (len(DEVICES), len(FILES)) == (22, 12)

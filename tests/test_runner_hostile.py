@@ -104,3 +104,14 @@ def test_a_models_name_is_whole_in_json(name: str | bytes, read: str | None, tmp
     said = call(path, "--info").stdout.decode()
     assert said[:-1].isprintable()
     assert json.loads(said)["name"] == (read or name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["a=b", "=", "x=", "z=/dev/stdin"])
+def test_a_name_that_holds_an_equals_sign(name: str, tmp_path: Path) -> None:
+    source, path = tmp_path / "named.c", tmp_path / "named.edge"
+    source.write_text(tiny.PROGRAM.read_text().replace('{"x", "float32"', f'{{"{name}", "float32"'))
+    tiny.write(path, executable=tiny.runner(program=source).read_bytes())
+    done = call(path, "--input", f"{name}=/dev/stdin", "--output", f"z={tmp_path}/z", given=tiny.inputs(0).tobytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    np.testing.assert_array_equal(np.fromfile(tmp_path / "z", np.float32).reshape(tiny.SHAPE), tiny.reference(tiny.inputs(0))["z"])
