@@ -74,8 +74,9 @@ bench: setup ## measure this version and its peers: benchmarks/
 counts: setup ## count the instructions of arm64 networks under QEMU, and write tests/instruction_ceilings.toml anew
 	$(BIN)/python benchmarks/counts.py $(ARGS)
 
-conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'")
+conformance: setup ## every network of the zoo, built for this machine and for Arm, and verified (ARGS="--only 'pp_lcnet*'"); then make fuzz
 	$(BIN)/python tests/conformance.py $(ARGS)
+	$(if $(ARGS),,$(BIN)/python tests/fuzz.py all 2000)
 
 fuzz: setup ## mutants of every kind of file from outside: only refusals come out (ARGS="pt2 20000": a reader and how many)
 	$(BIN)/python tests/fuzz.py $(if $(ARGS),$(ARGS),all 2000)
