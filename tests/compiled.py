@@ -169,7 +169,7 @@ def run_compiled(cases: Sequence[Case], level: Level, folder: Path, *, fast: boo
         + "\n".join(calls)
         + "\nfclose(g); return 0; }\n"
     )
-    toolchain.lay_out(files | {"main.c": DRIVER + externs + main}, folder)
+    toolchain.lay_out(codegen.activations_file() | files | {"main.c": DRIVER + externs + main}, folder)
     (folder / "in.bin").write_bytes(data)
     units = [*sorted(files), "main.c"]
     if level.run:  # zig compiles what it links, side by side, and remembers the objects

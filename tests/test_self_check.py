@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from edge import artifact, cli, targets
 from edge.artifact import emulator
 from edge.artifact.manifest import Checked
 from edge.report import artifact_text
-from edge.targets import toolchain
 from edge.verify import selfcheck
+from edge.words import post
 from graphs import proto
 
 NETWORK = "(float[1,8,6,6] x) => (float[1,8,6,6] y) { a = Conv(x, w) b = Relu(a) c = Conv(b, w) d = HardSwish(c) y = Conv(d, w) }"
@@ -135,15 +135,11 @@ def test_flash_and_verify_know_the_first_check(
 
 
 @pytest.fixture
-def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The C that is compiled has a mistake: HardSwish adds 0.6 for 0.5."""
-    folder = tmp_path / "targets"
-    shutil.copytree(toolchain.HERE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(toolchain, "HERE", folder)
-    path = folder / "kernels" / "vector.h"
-    right, wrong = (f"KIND(HARD_SWISH) return v * at_most(at_least(v * (1.0f / 6) + {offset}f" for offset in ("0.5", "0.6"))
-    assert right in path.read_text()
-    path.write_text(path.read_text().replace(right, wrong))
+    row = post.ACTIVATIONS["hard_swish"]
+    assert "0.5f" in row.c
+    monkeypatch.setitem(post.ACTIVATIONS, "hard_swish", replace(row, c=row.c.replace("0.5f", "0.6f")))
 
 
 @pytest.mark.slow
@@ -174,5 +170,5 @@ def test_a_wrong_kernel_is_found_and_named(
     assert sorted(step.files) == ["expected", "got", "read b"]
     assert np.abs(step["got"] - step["expected"]).max() > 1e-3
     assert message.removeprefix("edge: ") in (folder / "README.txt").read_text()
-    assert (folder / "c" / "program.c").exists() and "0.6f" in (folder / "c" / "vector.h").read_text()
+    assert (folder / "c" / "program.c").exists() and "0.6f" in (folder / "c" / "activations.h").read_text()
     assert cli.main(["verify", str(folder / "failed.edge")]) == 1

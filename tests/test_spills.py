@@ -23,7 +23,7 @@ def step_loops(model: str, target: str, folder: Path) -> list[Loop]:
     """The innermost multiply-add loops of the kernels that hold nearly all of a network's work."""
     profile = targets.load(target)
     graph = passes.optimize(converters.read(model).model)
-    files: dict[str, str] = {}
+    files = codegen.activations_file()
     made = plan.make(graph, cores_of(profile))
     for level in made.levels:
         files |= codegen.steps_files(made, level)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edge.codegen.activations_file import activations_file
 from edge.codegen.program_file import Vectors, program_text, weights_size
 from edge.codegen.steps_file import steps_files
 from edge.words.plan import Plan
 
-__all__ = ["Vectors", "emit", "packed_weights"]
+__all__ = ["Vectors", "activations_file", "emit", "packed_weights"]
 
 
 def emit(plan: Plan, features: Mapping[str, tuple[str, ...]], target: str, vectors: Vectors, *, split: bool = True) -> dict[str, str]:
     """C files for every level.  features: by level name, best first.  split: see steps_files."""
-    files: dict[str, str] = {}
+    files = activations_file()
     for level in plan.levels:
         files |= steps_files(plan, level, split=split)
     return files | {"program.c": program_text(plan, features, target, vectors)}

@@ -11,6 +11,7 @@ from edge.graph import rewrite
 from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name
 from edge.ops.lowering import Lowering
+from edge.words import post
 from edge.words.post import Post, activation
 
 if TYPE_CHECKING:
@@ -52,27 +53,16 @@ def _gelu(node: ir.Node) -> Post:
     return activation("gelu_tanh" if rewrite.text(node, "approximate", "none") == "tanh" else "gelu")
 
 
+def _reader(kind: str, attributes: tuple[tuple[str, float], ...]) -> Callable[[ir.Node], Post | None]:
+    """The activation `kind`, whose numbers are attributes of the node."""
+    return lambda node: activation(kind, *(rewrite.number(node, name, default) for name, default in attributes))
+
+
+#: op -> the activation that a node of it is: those of one op in the table of edge.words.post, and those that take a look at the node
 ACTIVATIONS: dict[str, Callable[[ir.Node], Post | None]] = {
-    "Relu": lambda node: activation("relu"),
+    **{row.op: _reader(kind, row.attributes) for kind, row in post.ACTIVATIONS.items() if row.op},
     "Clip": _clip,
-    "LeakyRelu": lambda node: activation("leaky_relu", rewrite.number(node, "alpha", 0.01)),
-    "Elu": lambda node: activation("elu", rewrite.number(node, "alpha", 1.0)),
-    "HardSigmoid": lambda node: activation("hard_sigmoid", rewrite.number(node, "alpha", 0.2), rewrite.number(node, "beta", 0.5)),
-    "HardSwish": lambda node: activation("hard_swish"),
-    "Sigmoid": lambda node: activation("sigmoid"),
-    "Silu": lambda node: activation("silu"),
-    "Tanh": lambda node: activation("tanh"),
     "Gelu": _gelu,
-    "Erf": lambda node: activation("erf"),
-    "Exp": lambda node: activation("exp"),
-    "Abs": lambda node: activation("abs"),
-    "Neg": lambda node: activation("neg"),
-    "Sqrt": lambda node: activation("sqrt"),
-    "Reciprocal": lambda node: activation("reciprocal"),
-    "Log": lambda node: activation("log"),
-    "Floor": lambda node: activation("floor"),
-    "Binarize": lambda node: activation("binarize"),
-    "BinarizeAbove": lambda node: activation("binarize_above"),
     "Add": _with_scalar,
     "Sub": _with_scalar,
     "Mul": _with_scalar,

@@ -166,23 +166,15 @@ INLINE vf verf(vf v) {
     return at_most(at_least(v * p, -1.0f), 1.0f);
 }
 
-enum activation {
-    ACT_NONE, ACT_RELU, ACT_CLIP, ACT_LEAKY_RELU, ACT_ELU, ACT_HARD_SIGMOID, ACT_HARD_SWISH, ACT_SIGMOID, ACT_SILU, ACT_TANH,
-    ACT_GELU, ACT_GELU_TANH, ACT_ERF, ACT_EXP, ACT_ABS, ACT_NEG, ACT_SQRT, ACT_RECIPROCAL, ACT_SQUARE, ACT_SCALE_SHIFT, ACT_LOG, ACT_FLOOR,
-    ACT_BINARIZE, ACT_BINARIZE_ABOVE
-};
+#define ACTIVATION_KINDS
+#include "activations.h"  /* enum activation: written for each model from the table of sdk/words/post.py */
+#undef ACTIVATION_KINDS
 
 /* One activation with its two parameters: bounds of a clip, slope and offset of a hard sigmoid, slope of a leaky relu, … */
 struct act {
     int kind;
     float a, b;
 };
-
-/* Does it need more than a few registers for itself? */
-INLINE int is_long(struct act f) {
-    return f.kind == ACT_ELU || f.kind == ACT_SIGMOID || f.kind == ACT_SILU || f.kind == ACT_TANH || f.kind == ACT_GELU || f.kind == ACT_GELU_TANH ||
-           f.kind == ACT_ERF || f.kind == ACT_EXP || f.kind == ACT_LOG;
-}
 
 INLINE vf vsqrt(vf v) {
     vf r;
@@ -202,41 +194,22 @@ INLINE vf vfloor(vf v) {
     return r;
 }
 
+INLINE vf vgelu(vf v) {
+    vf half = v * 0.5f;
+    return half + half * verf(v * 0.70710678f);
+}
+
+/* overflows and underflows as expf does */
+INLINE vf vexp_whole(vf v) {
+    vf root = vexp(v * 0.5f);
+    return root * root;
+}
+
 /* The kinds that a file uses, which may say so: what no step needs is not even read by the optimizer, and a call stands in a kernel many times over. */
 #ifndef EDGE_ACTS
 #define EDGE_ACTS (~0u)
 #endif
 #define KIND(name) case ACT_##name: if (!((EDGE_ACTS) >> ACT_##name & 1)) break;
-
-/* kind and parameters are compile-time constants at every call, so one case remains */
-INLINE vf activate(vf v, struct act f) {
-    switch (f.kind) {
-    KIND(RELU) return at_least(v, 0.0f);
-    KIND(CLIP) return at_most(at_least(v, f.a), f.b);
-    KIND(LEAKY_RELU) return choose(v < splat(0.0f), v * f.a, v);
-    KIND(ELU) return choose(v < splat(0.0f), f.a * vexpm1(at_most(v, 0.0f)), v);
-    KIND(HARD_SIGMOID) return at_most(at_least(v * f.a + f.b, 0.0f), 1.0f);
-    KIND(HARD_SWISH) return v * at_most(at_least(v * (1.0f / 6) + 0.5f, 0.0f), 1.0f);
-    KIND(SIGMOID) return vsigmoid(v);
-    KIND(SILU) return v * vsigmoid(v);
-    KIND(TANH) return vtanh(v);
-    KIND(GELU) { vf half = v * 0.5f; return half + half * verf(v * 0.70710678f); }
-    KIND(GELU_TANH) return v * vsigmoid(v * 1.59576912f + v * v * v * 0.0713548163f);
-    KIND(ERF) return verf(v);
-    KIND(EXP) { vf root = vexp(v * 0.5f); return root * root; }  /* overflows and underflows as expf does */
-    KIND(ABS) return vabs(v);
-    KIND(NEG) return -v;
-    KIND(SQRT) return vsqrt(v);
-    KIND(RECIPROCAL) return 1.0f / v;
-    KIND(SQUARE) return v * v;
-    KIND(SCALE_SHIFT) return v * f.a + f.b;
-    KIND(LOG) return vlog(v);
-    KIND(FLOOR) return vfloor(v);
-    KIND(BINARIZE) return choose(v >= splat(0.0f), splat(1.0f), splat(-1.0f));
-    KIND(BINARIZE_ABOVE) return choose(v > splat(0.0f), splat(1.0f), splat(-1.0f));
-    KIND(NONE) return v;
-    }
-    __builtin_trap();  /* EDGE_ACTS does not name it */
-}
+#include "activations.h"  /* is_long, activate */
 #undef KIND
 #endif
