@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -244,6 +246,18 @@ ODD: list[tuple[str, str, Weights]] = [
         '(float[1,5,6,7] x) => (float[1,20,6,7] y) { c = Conv (x, w) "w@matrix" = Relu (c) d = Exp ("w@matrix") y = Add (d, "w@matrix") }',
         {"w": W["w"]},
     ),
+    (
+        "values named like copies of others",
+        '(float[1,5,6,7] x, float[20,6,7] p) => (float[1,20,6,7] y, float[20,42] "y@out", float[1,20,6,7] "x@planar") '
+        '{ c = Conv (x, w) "p@3" = Relu (c) "p@4" = Exp (c) d = Add ("p@4", p) "x@blocked16" = Add (d, "p@3") y = Mul ("x@blocked16", "p@4") '
+        '"y@out" = Reshape (y, flat) "x@planar" = Softmax (y) }',
+        {"w": W["w"], "flat": np.array([20, 42])},
+    ),
+    (
+        "a weight named like another one's packing",
+        '(float[1,5,6,7] x) => (float[1,20,6,7] y) { c = Conv (x, w) "w@channels" = Conv (c, "w@matrix") y = Add ("w@channels", c) }',
+        {"w": W["w"], "w@matrix": W["v"]},
+    ),
     ("a noop reduction", "(float[2,3] x) => (float[2,3] y) { r = ReduceSum <noop_with_empty_axes=1> (x) y = Relu (r) }", {}),
     ("a reduction of everything", "(float[2,3,4] x) => (float[1,1,1] y) { r = ReduceSum (x) y = Relu (r) }", {}),
     ("a scalar output", "(float[2,3,4] x) => (float y) { y = ReduceMean <keepdims=0> (x) }", {}),
@@ -280,13 +294,26 @@ ODD: list[tuple[str, str, Weights]] = [
 ]
 
 
+MARKED = re.compile(r'"(\w+)@(\w+)"')
+
+
+def marked(text: str, weights: Weights) -> onnx.ModelProto:
+    """The graph of a text that quotes names with an @, which ONNX's text form does not know."""
+    plain = MARKED.sub(r"\1__\2", text)
+    hidden = {f"{a}__{b}": f"{a}@{b}" for a, b in MARKED.findall(text)}
+    model = proto(plain, {name.replace("@", "__"): weight for name, weight in weights.items()})
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [hidden.get(name, name) for name in names]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.name = hidden.get(value.name, value.name)
+    return model
+
+
 def odd_cases() -> list[Case]:
     made = []
     for name, text, weights in ODD:
-        model = proto(text.replace('"w@matrix"', "hidden"), weights)
-        for node in model.graph.node:
-            for names in (node.input, node.output):
-                names[:] = ["w@matrix" if n == "hidden" else n for n in names]
+        model = marked(text, weights)
         rng = np.random.default_rng(3)
         shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.input}
         made.append(Case(name, model, {n: rng.standard_normal(s).astype(np.float32) for n, s in shapes.items()}))

@@ -38,7 +38,7 @@ def carry(build: Builder, pairs: Sequence[tuple[str, str]], first: int) -> None:
         if build.buffers[source].storage == build.buffers[target].storage and build.buffers[source].window is None:
             continue
         if build.buffers[source].storage in kept:  # it would be overwritten before it is read
-            early = build.buffer(f"{source}@early", build.buffers[source].shape, dtype=build.buffers[source].dtype)
+            early = build.buffer(build.unused(f"{source}@early"), build.buffers[source].shape, dtype=build.buffers[source].dtype)
             copy_into(build, source, early, early)
             source = early
         apart.append((source, target, name))

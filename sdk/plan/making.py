@@ -20,6 +20,7 @@ from edge.plan.carrying import carry
 from edge.plan.grouping import grouped
 from edge.plan.lacking import Lacking
 from edge.plan.memory import placed, states_placed
+from edge.plan.naming import single_names
 from edge.plan.scheduling import scheduled
 from edge.words.dtype import Dtype
 from edge.words.plan import Place, Plan, State
@@ -39,7 +40,7 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: 
     Raises EdgeError naming all that the model needs and the ops lack, for `target` where one is named.
     """
     graph, lacking = model.graph, Lacking(fast=fast)
-    build = Builder(next(iter(cores.values())).block)
+    build = Builder(next(iter(cores.values())).block, _names(model))
     build.initializers = {
         name: data
         for inner in model.graphs()
@@ -74,7 +75,7 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: 
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
     return Plan(
         graph.name or "model",
-        tuple(build.steps),
+        single_names(build.steps, build.values),
         buffers,
         constants,
         inputs,
@@ -87,6 +88,12 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: 
         regions=tuple(build.regions),
         state_bytes=state,
     )
+
+
+def _names(model: ir.Model) -> set[str]:
+    """The names of all values, those of bodies too."""
+    values = (v for inner in model.graphs() for v in (*inner.inputs, *inner.initializers.values(), *(v for node in inner for v in node.outputs)))
+    return {value.name for value in values if value.name}
 
 
 def _is_known(value: ir.Value) -> bool:
