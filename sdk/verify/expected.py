@@ -89,9 +89,9 @@ def ranges(source: Source, best: Plan, recipe: Preprocess | None = None) -> tupl
         example = source.example_inputs.get(name)
         if recipe is not None:
             ends = [(x / recipe.scale - m) / s for m, s in zip(recipe.mean, recipe.std, strict=False) for x in (0, 255)]
-            found.append(range_of(min(ends), max(ends)))
+            found.append(range_of(min(ends), max(ends), best.buffers[name].dtype))
         elif example is not None and example.size and example.dtype.kind == "f":
-            found.append(range_of(float(example.min()), float(example.max())))
+            found.append(range_of(float(example.min()), float(example.max()), best.buffers[name].dtype))
         else:
             found.append(range_of(-1, 1))
     return tuple(found)
