@@ -9,6 +9,9 @@ import pytest
 from edge import targets
 from edge.cli.commands import GROUPS, VERBS
 from edge.cli.group import command_of
+from edge.graph.domain import BODIES
+from edge.ops import lowerings
+from edge.ops.generic import meanings
 from edge.passes import PASSES
 from edge.targets import kinds
 from house import ROOT, members, modules
@@ -59,3 +62,8 @@ def has_function(module: str, name: str) -> bool:
 
 def test_every_pass_has_its_place_in_the_order() -> None:
     assert {name for name in members("edge.passes") if has_function(f"edge.passes.{name}", "run")} == set(PASSES)
+
+
+def test_every_op_of_ours_has_a_lowering_or_a_meaning_in_loops() -> None:
+    """BODIES is the one list of them: an op that is added there and forgotten elsewhere would be refused as unknown."""
+    assert set(BODIES) - lowerings().keys() - meanings().keys() == set()

@@ -14,7 +14,9 @@ from edge.converters.from_onnx import lift
 from edge.graph import infer, reading
 from edge.ops.builder import Builder
 from edge.plan.naming import single_names
+from edge.report.repeated import repeated, repeated_text
 from edge.words.step import Step
+from graphs import Weights, small
 
 V4 = LEVELS["v4"].core
 
@@ -59,6 +61,31 @@ def test_one_packing_of_another_content_is_another_constant() -> None:
     assert build.matrix(first.astype(np.float64), "w") == "w@matrix@@"  # type: ignore[arg-type]
     assert [constant.data.dtype.name for constant in build.constants.values()] == ["float32", "float32", "float64"]
     assert build.constants["w@matrix"].data.sum() == first.sum() and build.constants["w@matrix@"].data.sum() == 16
+
+
+REPEATED = [
+    ("once", "(float[1,8,5,5] x) => (float[1,8,5,5] y) { y = Conv (x, w) }", {"w": (8, 8, 1, 1)}, {}, ""),
+    (
+        "one weight in two packings",
+        "(float[1,8,5,5] x, float[1,24,5,5] z) => (float[1,48,3,3] y, float[1,48,3,3] u) { y = Conv <group=2> (x, w) u = Conv <group=6> (z, w) }",
+        {"w": (48, 4, 3, 3)},
+        {"w@grouped2": 13824, "w@grouped6": 13824},
+        "27.6 kB repeat weights that the file holds elsewhere: w@grouped2 (13.8 kB), w@grouped6 (13.8 kB)",
+    ),
+    (
+        "one weight multiplied and added",
+        "(float[1,8,5,5] x, float[8,8,1,1] k) => (float[1,8,5,5] y, float[8,8,1,1] z) { y = Conv (x, w) z = Add (k, w) }",
+        {"w": (8, 8, 1, 1)},
+        {"w": 256},
+        "256 B repeat weights that the file holds elsewhere: w (256 B)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "weights", "bytes_", "line"), [case[1:] for case in REPEATED], ids=[case[0] for case in REPEATED])
+def test_weights_that_are_kept_twice_are_reported(text: str, weights: Weights, bytes_: dict[str, int], line: str) -> None:
+    made = plan.make(passes.optimize(small(text, weights)), {"v4": V4})
+    assert (repeated(made), repeated_text(made)) == (bytes_, line)
 
 
 HOSTILE = (
