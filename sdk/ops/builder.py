@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import prod
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +27,22 @@ from edge.words.quant import Quant
 from edge.words.region import Region
 from edge.words.step import Access, Number, Operand, Step, View
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 class Builder:
-    """The growing plan.  forms: (value, layout) -> the buffer that holds it whole.  values: all names of the graph, which no copy may take."""
+    """The growing plan.  forms: (value, layout) -> the buffer that holds it whole.
 
-    def __init__(self, block: int, values: Collection[str] = ()) -> None:
+    values: all names of the graph, which no copy may take.  initializers: its constants.  quants: what the integers of its values stand for.
+    """
+
+    def __init__(
+        self,
+        block: int,
+        values: Collection[str] = (),
+        initializers: Mapping[str, NDArray[np.generic]] = NOTHING,
+        quants: Mapping[str, Quant] = NOTHING,
+    ) -> None:
         self.block = block
         self.values = frozenset(values)
         self.steps: list[Step] = []
@@ -40,9 +53,9 @@ class Builder:
         self.shapes: dict[str, Shape] = {}
         self.packed: dict[tuple[object, ...], list[str]] = {}
         self.aliases: dict[tuple[str, Shape], str] = {}
-        self.initializers: Mapping[str, NDArray[np.generic]] = {}
+        self.initializers = initializers
         self.regions: list[Region] = []
-        self.quants: Mapping[str, Quant] = {}
+        self.quants = quants
 
     @property
     def blocked_layout(self) -> Layout:
@@ -341,9 +354,13 @@ class Builder:
         """Add a step, with the bytes that it moves."""
         self.steps.append(replace(step, bytes=self.traffic(step)))
 
+    def change(self, buffer: Buffer) -> None:
+        """Let the buffer of that name lie as `buffer` says: what reads and writes it follows."""
+        self.buffers[buffer.name] = buffer
+
     def retarget(self, buffer: str, place: Place, index: int) -> None:
         """Let the steps that write `buffer` write to the caller's memory instead."""
-        self.buffers[buffer] = replace(self.buffers[buffer], place=place, index=index)
+        self.change(replace(self.buffers[buffer], place=place, index=index))
 
     def traffic(self, step: Step) -> int:
         """Bytes that a step reads and writes, each tensor once."""

@@ -59,7 +59,7 @@ def _moved(build: Builder, source: str, target: str, first: int) -> bool:
         return False
     if any(operand.buffer in storage for step in build.steps[writes[0] :] for operand in step.operands) and kept.window is None:
         return False
-    build.buffers[source] = replace(own, place=kept.place, index=kept.index, shares=kept.storage, window=kept.window)
+    build.change(replace(own, place=kept.place, index=kept.index, shares=kept.storage, window=kept.window))
     return True
 
 

@@ -80,7 +80,7 @@ def _window(build: Builder, source: str, inside: ir.Value, region: int, trips: i
     name = build.buffer(build.unused(f"{_name(inside)}@trip"), _shape(inside), place=own.place, index=own.index, dtype=own.dtype)
     part = build.buffers[name].size
     start = part * (trips - 1) if backwards else 0
-    build.buffers[name] = replace(build.buffers[name], shares=own.storage, window=Window(region, start, -part if backwards else part))
+    build.change(replace(build.buffers[name], shares=own.storage, window=Window(region, start, -part if backwards else part)))
     return name
 
 
