@@ -1,4 +1,4 @@
-"""The modules of a package, found by listing its folder: how kernels, ops, backends, meters and kinds of hardware are found."""
+"""Finds the modules of a package by listing its folder: kernels, ops, backends, meters, kinds of hardware."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ def module_names(path: Iterable[str]) -> list[str]:
 
 
 def modules_with(path: Iterable[str], package: str, attribute: str) -> dict[str, ModuleType]:
-    """Import every module of a package; return those that define `attribute`, by name.  path, package: its __path__ and __name__."""
+    """Import every module of a package; return those that define `attribute`, by name.
+
+    path, package: its __path__ and __name__.
+    """
     modules = {name: importlib.import_module(f"{package}.{name}") for name in module_names(path)}
     return {name: module for name, module in modules.items() if hasattr(module, attribute)}

@@ -25,8 +25,8 @@ from edge.targets.profile import Profile
 HERE = Path(__file__).parent
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-g0", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 STEPS = ("-O2", "-Xclang", "-O1", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden")
-#: LLVM's pre-RA scheduler hoists loads until accumulators spill, so it is off for Arm, whose kernels are written in the order in which they should
-#: run; the post-RA scheduler, which cannot spill, is on
+#: The pre-RA scheduler hoists loads until accumulators spill, so it is off for Arm, whose kernels are written in
+#: the order in which they should run; the post-RA scheduler, which cannot spill, is on.
 ARCH_STEPS = {"aarch64": ("-mllvm", "-enable-misched=false", "-mllvm", "-enable-post-misched=true")}
 RUNTIME = ("-O2", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-s", "-Wl,--gc-sections")

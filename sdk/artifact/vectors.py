@@ -19,7 +19,8 @@ FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 UNIT: Range = (-1.0, 1.0)
 ODD = 2  #: the number of the test vector that sees what noise never meets
-LEAST, MOST, MOST_HALF = -8, 20, 15  #: exponents of a range's end; MOST_HALF of float16, whose largest number is 65504
+LEAST, MOST = -8, 20  #: exponents of a range's end
+MOST_HALF = 15  #: the same of float16, whose largest number is 65504
 GOLDEN, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
@@ -77,7 +78,7 @@ def odd(bits: NDArray[np.uint64], span: Range) -> NDArray[np.float64]:
 
 
 def range_of(low: float, high: float, dtype: str = "float32") -> Range:
-    """Return the range of powers of two around numbers from `low` to `high`; -1 to 1 where that says nothing."""
+    """Return the range of powers of two around numbers from `low` to `high`; UNIT where they have no size."""
     largest = max(abs(low), abs(high))
     if not (math.isfinite(largest) and largest > 0):
         return UNIT

@@ -19,7 +19,8 @@ VERSION = 1
 #: y = clamp(round(v), low, high) + y_zero in the type of y_zero: how every integer op ends (edge.words.quant)
 SETTLE = "c = Clip (v, low, high) n = Round (c) i = Cast <to = 6> (n) z = Cast <to = 6> (y_zero) u = Add (i, z) y = CastLike (u, y_zero)"
 REQUANTIZE = f"f = Cast <to = 1> (t) v = Mul (f, scale) {SETTLE}"
-#: as int32 ahead of MatMul: of uint8 times int8 ONNX Runtime's MatMulInteger saturates at int16 on an x86 CPU without VNNI
+#: both sides as int32, for MatMul: on x86 CPUs without VNNI ONNX Runtime's MatMulInteger saturates at int16
+#: [onnxruntime, docs/quantization: U8S8 saturation; issue 6004]
 WIDER = "a = Cast <to = 6> (x) az = Cast <to = 6> (x_zero) l = Sub (a, az) b = Cast <to = 6> (k) bz = Cast <to = 6> (w_zero) r = Sub (b, bz)"
 LESS_ZEROS = "p = Cast <to = 6> (a) pz = Cast <to = 6> (a_zero) ps = Sub (p, pz) q = Cast <to = 6> (b) qz = Cast <to = 6> (b_zero) qs = Sub (q, qz)"
 WINDOW = "strides: ints = @strides, pads: ints = @pads, dilations: ints = @dilations, kernel_shape: ints = @kernel_shape, group: int = @group"

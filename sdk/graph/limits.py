@@ -25,7 +25,7 @@ MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
 
 
 def check(model: ir.Model, *, weights: bool = True, empty: bool = True) -> ir.Model:
-    """Return the model; raise EdgeError when it, or the body of a node in it, is not a graph that we can compile.
+    """Return the model; raise EdgeError when it, or the body of a node, is not a graph that we can compile.
 
     empty: values inside may have no elements (False after the passes, which fold them away; inputs, outputs and weights never may).
     weights: also look at every weight (False between passes, for speed; the final check covers them).
@@ -132,7 +132,7 @@ def _values(graph: ir.Graph) -> list[ir.Value]:
 
 
 def _check_names(graph: ir.Graph, where: str, outside: Collection[int]) -> None:
-    """Refuse a name that two values of one graph have, and a value that is read before it is made (so: a cycle).
+    """Refuse a name that two values of one graph have, and a value that is read before it is made: a cycle.
 
     outside: ids of the values around a body that are made by then.
     """

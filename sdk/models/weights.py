@@ -40,7 +40,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
 
 def read(path: Path, names: Collection[str] = ()) -> Arrays:
-    """Return {name: array} of a checkpoint, by its suffix; wrapping keys and common prefixes of the names removed.
+    """Return {name: array} of a checkpoint, read by its suffix; remove wrapping keys and common prefixes.
 
     names: of the module's own arrays, where they are known: a prefix that they have too stays.
     """

@@ -33,7 +33,8 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Builder:
     """The growing plan.  forms: (value, layout) -> the buffer that holds it whole.
 
-    values: all names of the graph, which no copy may take.  initializers: its constants.  quants: what the integers of its values stand for.
+    values: all names of the graph, which no copy may take.  initializers: its constants.
+    quants: what the integers of its values stand for.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Builder:
         return name
 
     def unused(self, name: str, mark: str = "@") -> str:
-        """`name`, followed by as many marks as it takes until no buffer, constant or value of the graph has that name."""
+        """Return `name`, with marks behind it until no buffer, constant or value of the graph has that name."""
         while name in self.buffers or name in self.constants or name in self.values:
             name += mark
         return name
@@ -103,7 +104,7 @@ class Builder:
         self.hold(value, alias)
 
     def reshaped(self, value: str, shape: Shape) -> str:
-        """The name, which no value of the graph has, under which planar `value` is held in another shape."""
+        """Return the name under which planar `value` is held in another shape; no value of the graph has it."""
         alias = self.aliases.get((value, shape))
         if alias is None:
             alias = self.aliases[value, shape] = self.unused(f"{value}@{len(shape)}")

@@ -1,7 +1,8 @@
-"""Gives each step of a plan a name of its own, so that a trace, a profile and a comparison can speak of it by name.
+"""Gives each step of a plan a name of its own: traces, profiles and comparisons find steps by name.
 
-A graph value that is computed in parts, or copied after it is computed, has several steps.  The last step that computes it keeps its name,
-because the value is whole then; where none computes it, the last copy does.  The other steps get a number behind the name.
+A graph value that is computed in parts, or copied after it is computed, has several steps.  The last step that
+computes it keeps its name, because the value is whole then; where none computes it, the last copy does.  The
+other steps get a number behind the name.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from edge.words.step import Step
 
 
 def single_names(steps: Sequence[Step], values: Collection[str] = ()) -> tuple[Step, ...]:
-    """Return the same steps in the same order, no two of one name.  values: names of the graph, which no number may produce."""
+    """Return the same steps in the same order, no two of one name.
+
+    values: names of the graph, which no number may produce.
+    """
     keepers: dict[str, int] = {}
     for index, step in enumerate(steps):
         known = keepers.get(step.name)

@@ -1,7 +1,7 @@
-"""Estimates which cache serves each byte of a step from its reuse distance: the bytes touched since its last use.
+"""Estimates which cache serves each byte of a step from its reuse distance: bytes touched since its last use.
 
-A cache of size S hits fully at a reuse distance of at most S, never from 2 S on, and linearly in between: a stand-in for imperfect LRU.
-Inferences follow one another, so the first touch of a run has its last use in the previous run.
+A cache of size S hits fully at reuse distance <= S, never at >= 2 S, and linearly in between: a stand-in for
+imperfect LRU.  The first touch of a run has its last use in the previous run.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def split(found: Sequence[Touch], capacity: Mapping[str, float]) -> dict[str, fl
 
 
 def _distances(touched: Sequence[set[Address]], middle: Sequence[int], total: int) -> list[dict[Address, int]]:
-    """Return the reuse distance of each address, in bytes; the first touch of a run counts back into the previous run."""
+    """Return the reuse distance of each address, in bytes; a first touch counts back into the previous run."""
     last = {address: middle[i] - total for i, addresses in enumerate(touched) for address in addresses}
     result = []
     for i, addresses in enumerate(touched):

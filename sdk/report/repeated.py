@@ -1,6 +1,7 @@
-"""Weights that an artifact holds more than once: in several packings, or packed in a form that graph.onnx cannot undo.
+"""Reports weights that an artifact holds more than once: packed twice, or in a form that graph.onnx cannot undo.
 
-A grouped convolution spreads its weights over whole blocks, a constant is repeated in another shape, two layers read one weight in two packings.
+A grouped convolution spreads its weights over whole blocks, a constant is repeated in another shape, two layers
+read one weight in two packings.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from edge.words.plan import Constant, Plan
 def repeated(plan: Plan) -> dict[str, int]:
     """Return {weight: bytes of weights.bin beyond the first copy}, the largest first.
 
-    A weight of several packings is named as in the graph.  A constant that was computed from a weight is named as in the plan, and counts whole:
-    the weight itself stands in graph.onnx, or in another packing.
+    A weight of several packings is named as in the graph.  A constant that was computed from a weight is named as
+    in the plan, and counts whole: the weight itself stands in graph.onnx, or in another packing.
     """
     packings: dict[str, list[Constant]] = defaultdict(list)
     for constant in plan.constants.values():
@@ -27,7 +28,7 @@ def repeated(plan: Plan) -> dict[str, int]:
 
 
 def repeated_text(plan: Plan) -> str:
-    """Return `12.3 kB repeat weights that the file holds elsewhere: w (8.2 kB), v (4.1 kB)`, or nothing."""
+    """Return `12.3 kB repeat weights that the file holds elsewhere: w (8.2 kB), v (4.1 kB)`, or ''."""
     found = repeated(plan)
     if not found:
         return ""

@@ -55,8 +55,9 @@ class Answers:
 def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = None, small: bool | None = None) -> Answers:
     """Test vectors and their expected outputs.
 
-    Noise can drive a network to a point where large terms cancel and every engine, torch too, is off by 1e-5 of a small result.  So SEEDS seeds are
-    tried, and the one whose weakest output is strongest relative to the other seeds is taken, unless float32 loses fewer digits at another one.
+    Noise can drive a network to a point where large terms cancel and every engine, torch too, is off by 1e-5 of a
+    small result.  So we try SEEDS seeds and take the one whose weakest output is strongest relative to the other
+    seeds, unless float32 loses fewer digits at another one.
     A large network is run for one seed, and in float64 only when its check fails.  small: of a plan without steps, whose work is not known.
     """
     if small is None:

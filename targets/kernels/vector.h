@@ -202,7 +202,8 @@ INLINE vf vfloor(vf v) {
     return r;
 }
 
-/* Bit mask of the activations this file uses. Unused cases are removed before optimisation, which halves the compile time. */
+/* Bit mask of the activations this file uses. Unused cases are removed before optimisation, which halves compile
+ * time. */
 #ifndef EDGE_ACTS
 #define EDGE_ACTS (~0u)
 #endif

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(bit, MACRO, "name"): the bits are not stored anywhere. On x86 their order is free. On Arm bits 0 to 31 are those of AT_HWCAP, bits 32 to 63
- * bits 0 to 31 of AT_HWCAP2. */
+/* X(bit, MACRO, "name"): the bits are not stored anywhere. On x86 their order is free. On Arm bits 0 to 31 are
+ * those of AT_HWCAP, bits 32 to 63 are bits 0 to 31 of AT_HWCAP2. */
 #if defined(__aarch64__)
 #define EDGE_CPU_FEATURES(X) \
     X(0, FP, "fp") X(1, ASIMD, "asimd") X(3, AES, "aes") X(4, PMULL, "pmull") X(5, SHA1, "sha1") X(6, SHA2, "sha2") \
