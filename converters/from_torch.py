@@ -6,7 +6,6 @@ The exporter's own optimiser is left out: our passes do that work, and keep the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +44,8 @@ def read(module: nn.Module | torch.export.ExportedProgram, shapes: Shapes, weigh
         )
     name = type(module).__name__
     if weights is not None:
+        from edge.models import load_weights
+
         load_weights(module, weights)
     try:
         file = inspect.getsourcefile(type(module))
@@ -165,27 +166,6 @@ def _reads(part: nn.Module) -> tuple[int, ...] | None:
     sides = {"Linear": (), "Conv1d": (128,), "Conv2d": (224, 224), "Conv3d": (16, 112, 112)}.get(type(part).__name__)
     channels = getattr(part, "in_features", None) or getattr(part, "in_channels", None)
     return None if sides is None or not isinstance(channels, int) else (1, channels, *sides)
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Load a state dict (`weights_only`: a checkpoint is data, not code) into `module`."""
-    import pickle
-
-    import torch
-
-    cure = "save it with torch.save(module.state_dict(), path)"
-    try:
-        state: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise EdgeError(str(path), f"cannot be read: {error.strerror}") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise EdgeError(str(path), "is no checkpoint of plain tensors, or a damaged one", cure) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise EdgeError(str(path), "holds no state dict", cure)
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise EdgeError(str(path), f"does not fit {type(module).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -3,16 +3,18 @@ eight for the Raspberry Pi 4, checked under QEMU, with modelled time and energy.
 
 python examples/demo.py              # four minutes on two cores
 python examples/demo.py --full       # every full-size network of the zoo on this machine
+python examples/demo.py --only fashion/mobilenet     # one network, half a minute; shell wildcards choose several
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from edge.verify import require_good, verify
 Pictures = NDArray[np.float32]
 Labels = NDArray[np.int64]
 FASHION = Path(__file__).resolve().parent / "fashion"
-SMALL = ("mobilenet", "pplcnet", "fasternet")
+SMALL = ("fashion/mobilenet", "fashion/pplcnet", "fashion/fasternet")
 FEW = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "pp_lcnet_x1_0", "fasternet_t0")
 SECONDS = 1.0  #: of measuring a network
 
@@ -62,12 +64,17 @@ def main() -> int:
     """Prints the table; 1 when a network is not right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--full", action="store_true", help="every full-size network of the zoo, not one a family")
-    full = parser.parse_args().full
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="networks by name, with shell wildcards: 'fashion/*', fasternet_t0")
+    arguments = parser.parse_args()
+    ours, few = (tuple(fnmatch.filter(names, arguments.only)) for names in (SMALL, full_size() if arguments.full else FEW))
+    if not ours and not few:
+        raise edge.EdgeError(f"--only {arguments.only}", "no network has such a name", f"there are {', '.join((*SMALL, *FEW))}")
     began = time.monotonic()
     with ending_on_signals(), tempfile.TemporaryDirectory(prefix="edge-demo-") as folder, Progress() as say:
-        trained = list(small(Path(folder), say))
-        rows = [*trained, *zoo(Path(folder), full_size() if full else FEW, say)]
-        pis = [*raspberry(Path(folder), {row.name: row.theirs for row in trained}, say), *raspberry_zoo(Path(folder), say)]
+        trained = list(small(Path(folder), ours, say))
+        rows = [*trained, *zoo(Path(folder), few, say)]
+        pis = [*raspberry(Path(folder), {row.name: row.theirs for row in trained}, say)]
+        pis += raspberry_zoo(Path(folder), [name for name in few if name in FEW], say)
     print()
     print(table(HEADER, [row.cells() for row in rows]).rstrip("\n"))
     print("\nfloat32, batch 1, one thread, this CPU at its best level; error: max|d| / max|torch| on generated inputs\n")
@@ -84,26 +91,27 @@ def load_pictures() -> tuple[Pictures, Labels]:
     return data["pictures"].astype(np.float32)[:, None, None] / np.float32(255), data["labels"]
 
 
-def small(folder: Path, say: Progress) -> Iterator[Row]:
+def small(folder: Path, names: Sequence[str], say: Progress) -> Iterator[Row]:
     """The trained ones, with their answers on 1,000 real pictures beside torch's."""
     pictures, labels = load_pictures()
-    for name in SMALL:
-        done(say, f"fashion/{name}")
-        path, seconds = built(f"{FASHION / 'networks.py'}:{name}", folder / f"{name}.edge", say)
+    for name in names:
+        done(say, name)
+        short = Path(name).name
+        path, seconds = built(f"{FASHION / 'networks.py'}:{short}", folder / f"{short}.edge", say)
         with edge.load(path) as net:
             answers = np.array([int(np.argmax(np.asarray(net(picture)))) for picture in pictures])
-        ours, theirs = float((answers == labels).mean()), float((torch_answers(name, pictures) == labels).mean())
+        ours, theirs = float((answers == labels).mean()), float((torch_answers(short, pictures) == labels).mean())
         if ours != theirs:
             raise edge.CheckFailed(name, f"top-1 is {ours:.1%}, torch's is {theirs:.1%}", "edge verify shows where they part")
-        row = measured(f"fashion/{name}", path, seconds, say, f"{ours:.1%} / {theirs:.1%}".replace("%", ""), theirs)
+        row = measured(name, path, seconds, say, f"{ours:.1%} / {theirs:.1%}".replace("%", ""), theirs)
         result(say, f"{row.name}: {row.p50:.3f} ms a picture, {ours:.1%} of 1,000 right, as by torch; built in {seconds:.0f} s")
         yield row
 
 
 def raspberry(folder: Path, theirs: dict[str, float], say: Progress) -> Iterator[raspberry_pi.Pi]:
-    """The same three for the Raspberry Pi 4.  theirs: torch's top-1 by name."""
+    """The same for the Raspberry Pi 4.  theirs: torch's top-1 by name."""
     pictures, labels = load_pictures()
-    for name in (f"fashion/{name}" for name in SMALL):
+    for name in theirs:
         done(say, f"{name} for the Raspberry Pi 4")
         pi = raspberry_pi.on_pi(name, f"{FASHION / 'networks.py'}:{Path(name).name}", folder, pictures, labels, say)
         if pi.top1 not in (None, theirs[name]):
@@ -114,9 +122,9 @@ def raspberry(folder: Path, theirs: dict[str, float], say: Progress) -> Iterator
         yield pi
 
 
-def raspberry_zoo(folder: Path, say: Progress) -> Iterator[raspberry_pi.Pi]:
+def raspberry_zoo(folder: Path, names: Sequence[str], say: Progress) -> Iterator[raspberry_pi.Pi]:
     """One network a family for the Raspberry Pi 4; the build checks it under QEMU."""
-    for name in FEW:
+    for name in names:
         done(say, f"{name} for the Raspberry Pi 4")
         pi = raspberry_pi.on_pi(name, f"zoo:{name}", folder, None, None, say)
         result(say, f"{name} for the Raspberry Pi 4: {raspberry_pi.band(pi.ms['rpi4'])} ms, modelled; {pi.checked}")
@@ -140,7 +148,7 @@ def full_size() -> tuple[str, ...]:
     return tuple(name for name in models.names() if not re.match(r"mobilenet.*_(x\d|\d{3})", name))
 
 
-def zoo(folder: Path, names: tuple[str, ...], say: Progress) -> Iterator[Row]:
+def zoo(folder: Path, names: Sequence[str], say: Progress) -> Iterator[Row]:
     """Full size, 224 x 224, drawn weights."""
     for name in names:
         done(say, name)

@@ -14,10 +14,10 @@ X86_FEATURES = (
     *("movbe", "abm", "avx", "f16c", "fma", "bmi1", "bmi2", "avx2"),
     *("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx_vnni"),
 )
-#: the HWCAP bits of Linux on 64-bit Arm that a compiler's code can depend on
+#: the HWCAP and HWCAP2 bits of Linux on 64-bit Arm that a compiler's code can depend on
 ARM_FEATURES = (
     *("fp", "asimd", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp", "asimdhp", "asimdrdm", "lrcpc", "dcpop"),
-    *("sha3", "sm3", "sm4", "asimddp", "sha512", "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs"),
+    *("sha3", "sm3", "sm4", "asimddp", "sha512", "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs", "sve2", "i8mm", "bf16"),
 )
 FEATURES = {"x86_64": X86_FEATURES, "aarch64": ARM_FEATURES}
 ARCHES = tuple(FEATURES)

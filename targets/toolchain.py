@@ -26,8 +26,8 @@ from edge.targets.profile import Profile
 HERE = Path(__file__).parent
 COMMON = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-g0", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables")
 STEPS = ("-O2", "-Xclang", "-O1", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden")
-#: before registers are given out, LLVM's scheduler moves loads so far ahead that sums spill; the Arm kernels are written in the order in which they
-#: should run, and the scheduler after it cannot spill
+#: The pre-RA scheduler hoists loads until accumulators spill, so it is off for Arm, whose kernels are written in
+#: the order in which they should run; the post-RA scheduler, which cannot spill, is on.
 ARCH_STEPS = {"aarch64": ("-mllvm", "-enable-misched=false", "-mllvm", "-enable-post-misched=true")}
 RUNTIME = ("-Os", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-s", "-Wl,--gc-sections")

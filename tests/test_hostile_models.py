@@ -334,16 +334,16 @@ def test_weights_that_hold_code(tmp_path: Path) -> None:
     torch.save({"weight": Harm(tmp_path / "harm")}, tmp_path / "w.pth")
     with pytest.raises(EdgeError) as error:
         converters.read(torch.nn.Linear(3, 2), example_inputs=torch.zeros(1, 3), weights=tmp_path / "w.pth")
-    cure = "save it with torch.save(module.state_dict(), path)"
-    assert str(error.value) == f"{tmp_path}/w.pth: is no checkpoint of plain tensors, or a damaged one ({cure})"
+    cure = "write it with torch.save(module.state_dict(), path)"
+    assert str(error.value) == f"{tmp_path}/w.pth: not one that torch.load(weights_only=True) reads ({cure})"
     assert not (tmp_path / "harm").exists()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([1, 2], "holds no state dict (save it with torch.save(module.state_dict(), path))"),
-        ({"weight": 1}, "holds no state dict (save it with torch.save(module.state_dict(), path))"),
+        ([1, 2], "not a state dict but a list (write it with torch.save(module.state_dict(), path))"),
+        ({"weight": 1}, "'weight' is no tensor of numbers (save the state dict alone, not the module or the training state)"),
     ],
 )
 def test_weights_that_are_none(tmp_path: Path, content: object, message: str) -> None:
@@ -359,7 +359,5 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(4, 2).state_dict(), tmp_path / "w.pth")
     with pytest.raises(EdgeError) as error:
         converters.read(torch.nn.Linear(3, 2), example_inputs=torch.zeros(1, 3), weights=tmp_path / "w.pth")
-    assert str(error.value) == (
-        f"{tmp_path}/w.pth: does not fit Linear: Error(s) in loading state_dict for Linear: size mismatch for weight: copying a param with shape "
-        "torch.Size([2, 4]) from checkpoint, the shape in current model is torch.Size([2, 3])."
-    )
+    what = "does not fit Linear: 1 of another shape: weight is (2, 4), not (2, 3) (another width or number of classes?)"
+    assert str(error.value) == f"{tmp_path}/w.pth: {what}"

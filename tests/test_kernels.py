@@ -10,10 +10,13 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
+import test_bits_random
+import test_integers
 
-from compiled import LEVELS, Case, Level, graph, run_compiled, wrong
+from compiled import LEVELS, Case, Level, graph, planned, run_compiled, wrong
 from edge import graph as graphs
 from edge import passes
+from edge.kernels import kernels
 from edge.ops import lowerings
 from edge.targets import host
 
@@ -294,6 +297,15 @@ def test_every_op_has_a_case() -> None:
     seen = {made.op_type for case in cases for made in passes.optimize(graphs.infer(ir.serde.deserialize_model(case.model))).graph}
     bits, integers = {"Binarize", "BinarizeAbove", "BinaryConv", "BinaryGemm"}, {"QConv", "QGemm", "QAdd", "QTable"}
     assert set(lowerings()) - seen == {"Identity"} | bits | integers, "test_bits_random.py and test_integers.py have cases of those"
+
+
+def test_every_kernel_computes_a_step_of_a_case() -> None:
+    """The kernels of steps in plans of the cases are all that have a record: a kernel that no op can reach is dead, and none is untested."""
+    cases = [case for group in GROUPS.values() for case in group] + [conv_case(seed) for seed in CONV_SEEDS["v4"]]
+    cases += [made.case for made in test_integers.drawn(2)]
+    cases += test_bits_random.many(0, 40)
+    called = {step.kernel for case in cases for step in planned(case, LEVELS["v4"].core).steps}
+    assert called == set(kernels())
 
 
 INFINITE = [np.inf, -np.inf, np.nan]

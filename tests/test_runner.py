@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import tiny
+from edge.artifact.manifest import DTYPES
 from edge.artifact.vectors import ODD, range_of, vector
 
 FIXTURES = tiny.PROGRAM.parent
@@ -218,7 +220,12 @@ def test_the_pool_gives_one_result_for_any_threads(gcc: str, flags: list[str]) -
     assert len({r.stdout for r in results}) == 1
 
 
-DTYPES = ("float32", "float64", "bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+@pytest.mark.parametrize("name", ["vectors.c", "runner_files.c"])
+def test_the_runtime_knows_every_type_that_a_tensor_may_have(name: str) -> None:
+    """Test vectors and .npy files of every element type that a manifest accepts, and of no other."""
+    rows = {"vectors.c": r'X\("(\w+)", ', "runner_files.c": r'\{"(\w+)", "[<|]\w+"\}'}[name]
+    found = re.findall(rows, (tiny.RUNTIME / name).read_text())
+    assert sorted(found) == sorted(DTYPES)
 
 
 @pytest.mark.parametrize(("dtype", "place"), list(itertools.product(DTYPES, [(7, 0, 0), (2**64 - 1, 3, 5), (5, ODD, 1)])))
@@ -259,6 +266,11 @@ def test_one_vector_has_what_noise_never_meets() -> None:
 )
 def test_the_range_of_a_network_is_a_power_of_two(low: float, high: float, span: tuple[float, float]) -> None:
     assert range_of(low, high) == span
+
+
+def test_a_range_of_float16_ends_below_its_largest_number() -> None:
+    assert range_of(-1e9, 1e9, "float16") == (-(2.0**15), 2.0**15)
+    assert np.isfinite(vector(1, ODD, 0, (4096,), "float16", range_of(-1e9, 1e9, "float16"))).all()
 
 
 @pytest.mark.slow

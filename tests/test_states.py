@@ -14,12 +14,13 @@ import pytest
 import edge
 from edge import cli, graph, passes, plan
 from edge.converters.from_memory import read
+from edge.converters.origins import keep_origin
 from edge.converters.stateful import with_states
 from edge.errors import EdgeError, spelled_for_python
 from edge.graph.states import CALLS, KEY, interface, parse_stateful, repeated, states_of, zeros
 from edge.kernels.core import Core
 from edge.words.plan import Place, Plan, State
-from graphs import Weights, proto
+from graphs import Weights, proto, small
 
 slow = pytest.mark.slow
 #: h' = (1 - z) n + z h, with an output beside the state
@@ -34,6 +35,13 @@ PAIR = (("hn", "h"),)
 def made(text: str, pairs: tuple[tuple[str, str], ...], weights: Weights | None = None) -> Plan:
     source = with_states(read(proto(text, weights), {}, None, None), pairs)
     return plan.make(passes.optimize(source.model), {"level": Core(4, 4, 32)})
+
+
+def test_the_list_of_states_is_the_one_note_of_a_model_that_stays() -> None:
+    model = small(GRU, WEIGHTS)
+    model.metadata_props.update({KEY: json.dumps(PAIR), "author": "somebody"})
+    keep_origin(model, None)
+    assert model.metadata_props == {KEY: '[["hn", "h"]]'} and states_of(model) == PAIR
 
 
 def refusal(text: str, *pairs: tuple[str, str]) -> str:

@@ -260,6 +260,41 @@ def test_the_runtime_looks_for_the_features_a_profile_may_name() -> None:
     assert [set(re.findall(r'X\(\d+, \w+, "(\w+)"\)', part)) for part in (x86, arm)] == [set(known) for known in schema.FEATURES.values()]
 
 
+#: HWCAP2 begins at bit 32 of ours  [Linux, arch/arm64/include/uapi/asm/hwcap.h]
+HWCAPS = {"fp": 0, "asimd": 1, "asimddp": 20, "ssbs": 28, "sve2": 32 + 1, "i8mm": 32 + 13, "bf16": 32 + 14}
+
+
+def test_the_bits_of_features_are_single_and_arms_are_those_of_linux() -> None:
+    arm, x86 = (ROOT / "targets" / "runtime" / "cpu.h").read_text().split("#else")
+    for part in (x86, arm):
+        bits = [int(bit) for bit in re.findall(r"X\((\d+), ", part)]
+        assert sorted(bits) == sorted(set(bits)) and max(bits) < 64
+    found = {name: int(bit) for bit, name in re.findall(r'X\((\d+), \w+, "(\w+)"\)', arm)}
+    assert {name: found.get(name) for name in HWCAPS} == HWCAPS
+
+
+FEATURES_OF_THE_CPU = """#include <stdio.h>
+#include "cpu.h"
+int main(void) { char text[1024]; edge_cpu_names(edge_cpu_features(), text, sizeof text); puts(text); return 0; }
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cpu", "has"), [("max", True), ("cortex-a53", False)])
+def test_features_of_both_words_of_linux_are_read(cpu: str, has: bool, tmp_path: Path, tool: Callable[[str, str], str]) -> None:
+    """i8mm, bf16 and sve2 stand in AT_HWCAP2."""
+    qemu = tool("qemu-aarch64", "apt-get install qemu-user")
+    runtime = ROOT / "targets" / "runtime"
+    (tmp_path / "main.c").write_text(FEATURES_OF_THE_CPU)
+    sources = [str(tmp_path / "main.c"), str(runtime / "cpu_aarch64.c"), str(runtime / "features.c")]
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-musl", "-static", "-std=c11", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([*compiler, f"-I{runtime}", "-o", str(tmp_path / "features"), *sources], check=True)
+    done = subprocess.run([qemu, "-cpu", cpu, str(tmp_path / "features")], check=True, capture_output=True, text=True)
+    words = done.stdout.split()
+    assert {"fp", "asimd"} <= set(words)
+    assert [word in words for word in ("i8mm", "bf16", "sve2")] == [has] * 3
+
+
 def test_the_first_build_for_a_target_says_that_it_takes_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path))
     profile = targets.load("rpi4")

@@ -128,6 +128,32 @@ def test_wrong_weights_are_found_by_the_test_vectors(tmp_path: Path) -> None:
     assert outcome.guilty.name == "z, vector 0"
 
 
+def nudged(output: str, by: float) -> bytes:
+    """expected.bin with one number of that output moved, in both vectors."""
+    answers = [tiny.reference(tiny.inputs(v)) for v in range(tiny.VECTORS)]
+    for answer in answers:
+        answer[output].flat[1] += np.float32(by)
+    return b"".join(array.tobytes() for answer in answers for array in answer.values())
+
+
+#: z is at most 130, s 30,000: a thousandth is 8e-6 of the one and 3e-8 of the other
+JUDGED = [
+    ("a small output beside a large one", "z", 0.001, (), ["z, vector 0", "z, vector 1"]),
+    ("a large output by its own numbers", "s", 0.001, (), []),
+    ("a limit of one output", "z", 0.001, (1e-4, 1e-6, 1e-6, 1e-6), ["z, vector 1"]),
+    ("a limit of the other output", "z", 0.001, (1e-6, 0.5, 1e-6, 0.5), ["z, vector 0", "z, vector 1"]),
+]
+
+
+@pytest.mark.parametrize(("output", "by", "limits", "wrong"), [case[1:] for case in JUDGED], ids=[case[0] for case in JUDGED])
+def test_every_output_is_judged_by_its_own_numbers_and_limit(
+    output: str, by: float, limits: tuple[float, ...], wrong: list[str], tmp_path: Path
+) -> None:
+    path = tiny.write(tmp_path / "t.edge", expected=nudged(output, by) + np.array(limits, "<f8").tobytes())
+    outcome = verify.verify(path)
+    assert [c.name for c in outcome.whole if c.link == "test vectors → artifact" and not c.good] == wrong
+
+
 def test_a_model_with_other_inputs_is_refused(edge_file: Path) -> None:
     other = source()
     other.model.graph.inputs[0].name = "image"

@@ -153,6 +153,30 @@ def test_a_pdparams_file_gives_the_same_answers(tmp_path: Path, protocol: int) -
     torch.testing.assert_close(models.create("pp_lcnet_x0_25", weights=path)(x), trained(x), rtol=1e-5, atol=1e-5)
 
 
+class Kinds(torch.nn.Module):
+    """A module of a user's: all of its names begin with `model.`, and not all of its arrays are float32."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__()
+        self.model = torch.nn.Module()
+        self.model.wide = torch.nn.Parameter(torch.tensor([number / 3], dtype=torch.float64))
+        self.model.narrow = torch.nn.Parameter(torch.tensor([number], dtype=torch.float16))
+        self.model.register_buffer("index", torch.tensor([int(number) + (1 << 40)]))
+        self.model.register_buffer("mask", torch.tensor([number > 1]))
+
+
+@pytest.mark.parametrize("file", ["w.pth", "w.npz"])
+def test_a_module_of_any_types_and_names_gets_its_own_numbers_back(tmp_path: Path, file: str) -> None:
+    trained, module = Kinds(2), Kinds(1)
+    state = trained.state_dict()
+    if file == "w.pth":
+        torch.save(state, tmp_path / file)
+    else:
+        save_npz(tmp_path / file, {name: value.numpy() for name, value in state.items()})
+    models.load_weights(module, tmp_path / file)
+    assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+
+
 def test_a_pdparams_file_may_keep_bfloat16_as_halves_of_float32(tmp_path: Path) -> None:
     values = np.array([1.5, -2.0], np.float32)
     path = save_paddle(tmp_path / "w.pdparams", other(conv_bias=(values.view(np.uint32) >> 16).astype(np.uint16)), 4)

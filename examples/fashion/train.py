@@ -51,7 +51,7 @@ def top1(module: nn.Module, pictures: NDArray[np.uint8], labels: NDArray[np.uint
     """Share of pictures whose largest logit is the label."""
     module.eval()
     with torch.no_grad():
-        guesses = torch.cat([module(batch).argmax(1) for batch in tensor(pictures).split(500)])
+        guesses = torch.cat([module(batch).argmax(1) for batch in tensor(pictures).split(500)])  # type: ignore[no-untyped-call]
     return float((guesses.numpy() == labels).mean())
 
 
@@ -66,10 +66,10 @@ def train(module: nn.Module, pictures: NDArray[np.uint8], labels: NDArray[np.uin
     for epoch in range(epochs):
         module.train()
         began, total = time.perf_counter(), 0.0
-        for chosen in torch.randperm(len(x), generator=draw)[: steps * BATCH].split(BATCH):
+        for chosen in torch.randperm(len(x), generator=draw)[: steps * BATCH].split(BATCH):  # type: ignore[no-untyped-call]
             loss = functional.cross_entropy(module(augment(x[chosen], draw)), y[chosen], label_smoothing=0.05)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             total += loss.item()

@@ -36,6 +36,7 @@ def dump(model: ir.Model, plan: Plan) -> bytes:
     proto = onnx.ModelProto.FromString(to_bytes(model))
     packed = {c.source: c for c in plan.constants.values() if c.source and c.data.size}
     inputs = {i.name for i in proto.graph.input}
+    taken = set(names(proto.graph))
     nodes: list[onnx.NodeProto] = []
     kept: list[onnx.TensorProto] = []
     for tensor in proto.graph.initializer:
@@ -45,11 +46,11 @@ def dump(model: ir.Model, plan: Plan) -> bytes:
             kept.append(tensor)
             continue
         steps = list(way_back(constant, value.shape))
-        name = f"{tensor.name}@packed" if steps else tensor.name
+        name = free(f"{tensor.name}@packed", taken) if steps else tensor.name
         kept.append(external(name, constant))
         for number, (op, attribute) in enumerate(steps, 1):
-            target = tensor.name if number == len(steps) else f"{tensor.name}@{number}"
-            undo, more = node(op, attribute, name, target)
+            target = tensor.name if number == len(steps) else free(f"{tensor.name}@{number}", taken)
+            undo, more = node(op, attribute, name, target, taken)
             nodes.append(undo)
             kept += more
             name = target
@@ -61,6 +62,24 @@ def dump(model: ir.Model, plan: Plan) -> bytes:
     made.graph.initializer.extend(kept)
     data: bytes = made.SerializeToString(deterministic=True)
     return data
+
+
+def names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Every name of a value in a graph and in the bodies of its nodes."""
+    yield from (value.name for value in (*graph.input, *graph.output, *graph.initializer))
+    for each in graph.node:
+        yield from (*each.input, *each.output)
+        for attribute in each.attribute:
+            if attribute.HasField("g"):
+                yield from names(attribute.g)
+
+
+def free(name: str, taken: set[str]) -> str:
+    """Return `name`, with marks behind it where a value of the model has it already, and take it."""
+    while name in taken:
+        name += "@"
+    taken.add(name)
+    return name
 
 
 def way_back(c: Constant, shape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -107,12 +126,12 @@ def external(name: str, c: Constant) -> onnx.TensorProto:
     return tensor
 
 
-def node(op: str, to: tuple[int, ...], source: str, target: str) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:
-    """One op of the way back and the initializers it reads."""
+def node(op: str, to: tuple[int, ...], source: str, target: str, taken: set[str]) -> tuple[onnx.NodeProto, list[onnx.TensorProto]]:
+    """Return one op of the way back and the initializers it reads, whose names are then taken."""
     from onnx import helper, numpy_helper
 
     if op == "Transpose":
         return helper.make_node(op, [source], [target], perm=to), []
     words = {"Reshape": {"to": to}, "Slice": {"starts": (0,) * len(to), "ends": to}}[op]
-    more = [numpy_helper.from_array(np.array(v, np.int64), f"{target}@{k}") for k, v in words.items()]
+    more = [numpy_helper.from_array(np.array(v, np.int64), free(f"{target}@{k}", taken)) for k, v in words.items()]
     return helper.make_node(op, [source, *(m.name for m in more)], [target]), more

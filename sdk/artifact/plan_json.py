@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import cast
 
 import numpy as np
@@ -14,10 +14,8 @@ from edge.artifact.typed_json import Json, decode, encode
 from edge.errors import EdgeError
 from edge.words.dtype import Dtype
 from edge.words.layout import WORDS
-from edge.words.plan import Buffer, Constant, Level, Plan, State
+from edge.words.plan import Constant, Plan
 from edge.words.post import ACTIVATIONS, COSTS
-from edge.words.region import Region
-from edge.words.step import Step
 
 MOST = 1 << 53  #: of any count in a plan: what a float holds exactly
 MOST_BLOCK = 1 << 20
@@ -41,20 +39,10 @@ class StoredConstant:
 
 
 @dataclass(frozen=True)
-class StoredPlan:
-    name: str
-    steps: tuple[Step, ...]
-    buffers: dict[str, Buffer]
-    constants: dict[str, StoredConstant]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    arena_bytes: int
-    states: tuple[State, ...] = ()
-    delivered: tuple[str, ...] = ()
-    levels: dict[str, Level] = field(default_factory=dict)
-    block: int = 1
-    regions: tuple[Region, ...] = ()
-    state_bytes: int = 0
+class StoredPlan(Plan):
+    """Plan with its constants in another form."""
+
+    constants: dict[str, StoredConstant]  # type: ignore[assignment]
 
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:

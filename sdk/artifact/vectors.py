@@ -15,11 +15,12 @@ from edge.errors import EdgeError
 
 Array = NDArray[np.generic]
 Range = tuple[float, float]  #: powers of two: (-high, high) or (0, high); of integers: (0, how many there are) or UNIT
-FLOATS = ("float32", "float64")
+FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 UNIT: Range = (-1.0, 1.0)
 ODD = 2  #: the number of the test vector that sees what noise never meets
 LEAST, MOST = -8, 20  #: exponents of a range's end
+MOST_HALF = 15  #: the same of float16, whose largest number is 65504
 GOLDEN, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 
 
@@ -76,10 +77,10 @@ def odd(bits: NDArray[np.uint64], span: Range) -> NDArray[np.float64]:
     return np.choose((bits & np.uint64(7)).astype(np.int64), cases)
 
 
-def range_of(low: float, high: float) -> Range:
-    """The range of powers of two around numbers from `low` to `high`; -1 to 1 where that says nothing."""
+def range_of(low: float, high: float, dtype: str = "float32") -> Range:
+    """Return the range of powers of two around numbers from `low` to `high`; UNIT where they have no size."""
     largest = max(abs(low), abs(high))
     if not (math.isfinite(largest) and largest > 0):
         return UNIT
-    end = 2.0 ** min(max(math.ceil(math.log2(largest)), LEAST), MOST)
+    end = 2.0 ** min(max(math.ceil(math.log2(largest)), LEAST), MOST_HALF if dtype == "float16" else MOST)
     return (-end if low < 0 else 0.0, end)

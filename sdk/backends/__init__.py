@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Sequence
-from typing import cast
 
 from edge import targets
 from edge.backends.interface import Backend, Built, Core, Task
 from edge.errors import EdgeError, did_you_mean, spelled
+from edge.listing import modules_with
 from edge.targets.profile import Head
 
 __all__ = ["Backend", "Built", "Core", "Task", "backends", "chosen", "of_suffix"]
@@ -17,8 +15,7 @@ __all__ = ["Backend", "Built", "Core", "Task", "backends", "chosen", "of_suffix"
 
 def backends() -> list[Backend]:
     """Every one that there is, by kind and format; those first whose payload is the file's own program."""
-    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__) if not module.ispkg]
-    found = [cast(Backend, module.BACKEND) for module in modules if hasattr(module, "BACKEND")]
+    found: list[Backend] = [module.BACKEND for module in modules_with(__path__, __name__, "BACKEND").values()]
     return sorted(found, key=lambda b: (b.kind, not b.leads, b.format))
 
 

@@ -47,7 +47,7 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
         lines += ["", "static const struct edge_region regions[] = {", *rows, "};"]
     lines += ["", "static const struct edge_level levels[] = {"]
     for level, features in levels.items():
-        bits = " | ".join(f"EDGE_CPU_{feature.upper()}" for feature in features) or "0"
+        bits = " | ".join(f"EDGE_CPU({feature.upper()})" for feature in features) or "0"
         lines.append(f"    {{{c_string(level)}, {bits}, edge_steps_{level}}},")
     lines += ["};", "", "const struct edge_program edge_program = {"]
     lines += [

@@ -19,6 +19,9 @@ VERSION = 1
 #: y = clamp(round(v), low, high) + y_zero in the type of y_zero: how every integer op ends (edge.words.quant)
 SETTLE = "c = Clip (v, low, high) n = Round (c) i = Cast <to = 6> (n) z = Cast <to = 6> (y_zero) u = Add (i, z) y = CastLike (u, y_zero)"
 REQUANTIZE = f"f = Cast <to = 1> (t) v = Mul (f, scale) {SETTLE}"
+#: both sides as int32, for MatMul: on x86 CPUs without VNNI ONNX Runtime's MatMulInteger saturates at int16
+#: [onnxruntime, docs/quantization: U8S8 saturation; issue 6004]
+WIDER = "a = Cast <to = 6> (x) az = Cast <to = 6> (x_zero) l = Sub (a, az) b = Cast <to = 6> (k) bz = Cast <to = 6> (w_zero) r = Sub (b, bz)"
 LESS_ZEROS = "p = Cast <to = 6> (a) pz = Cast <to = 6> (a_zero) ps = Sub (p, pz) q = Cast <to = 6> (b) qz = Cast <to = 6> (b_zero) qs = Sub (q, qz)"
 WINDOW = "strides: ints = @strides, pads: ints = @pads, dilations: ints = @dilations, kernel_shape: ints = @kernel_shape, group: int = @group"
 
@@ -29,9 +32,7 @@ BODIES = {
     "QConv": "QConv <strides, pads, dilations, kernel_shape, group> (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "
     f"{{ s = ConvInteger <{WINDOW}> (x, w, x_zero, w_zero) t = Add (s, bias) {REQUANTIZE} }}",
     "QGemm": "QGemm (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "  # w: (N, K)
-    "{ xi = Cast <to = 6> (x) xz = Cast <to = 6> (x_zero) a = Sub (xi, xz) k = Transpose <perm = [1, 0]> (w) ki = Cast <to = 6> (k) "
-    # not MatMulInteger: edge.graph.saturation
-    f"kz = Cast <to = 6> (w_zero) b = Sub (ki, kz) s = MatMul (a, b) t = Add (s, bias) {REQUANTIZE} }}}}",
+    f"{{ k = Transpose <perm = [1, 0]> (w) {WIDER} s = MatMul (l, r) t = Add (s, bias) {REQUANTIZE} }}",
     "QAdd": "QAdd (a, b, a_zero, b_zero, a_scale, b_scale, y_zero, low, high) => (y) "
     f"{{ {LESS_ZEROS} pf = Cast <to = 1> (ps) qf = Cast <to = 1> (qs) l = Mul (pf, a_scale) r = Mul (qf, b_scale) v = Add (l, r) {SETTLE} }}",
     "QMul": f"QMul (a, b, a_zero, b_zero, scale, y_zero, low, high) => (y) {{ {LESS_ZEROS} t = Mul (ps, qs) {REQUANTIZE} }}",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge.errors import EdgeError
-from edge.graph.bodies import captured
+from edge.graph.bodies import bodies, captured
 from edge.graph.rewrite import integer, is_op, shape
 from edge.graph.shapes import skeleton
 
@@ -25,28 +25,33 @@ MAX_WEIGHT_BYTES = 2**34  # of one model: 16 GiB
 
 
 def check(model: ir.Model, *, weights: bool = True, empty: bool = True) -> ir.Model:
-    """Raise EdgeError when the graph is no graph of ours; the same model back.
+    """Return the model; raise EdgeError when it, or the body of a node, is not a graph that we can compile.
 
     empty: values inside may have no elements (False after the passes, which fold them away; inputs, outputs and weights never may).
-    weights: also look at every weight (False between passes, which cannot make NaN out of finite numbers unseen: the last check looks again).
+    weights: also look at every weight (False between passes, for speed; the final check covers them).
     """
     import onnx
 
     where = model.graph.name or "graph"
-    _check_names(model, where)
-    for value in _values(model):
-        _check_shape(value, where, empty=empty)
-    for node in model.graph:
-        if is_op(node, *SHAPES):
-            _check_parameters(node, where)
-        elif is_op(node, "PRelu"):
-            _check_slope(node, where)
-    total = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+    if any(not value.name for value in model.graph.inputs):
+        raise EdgeError(where, "an input has no name")
+    _check_names(model.graph, where, {id(value) for value in captured(model.graph)})
+    graphs = list(_graphs(model.graph, where))
+    for graph, place in graphs:
+        for value in _values(graph):
+            _check_shape(value, place, empty=graph is not model.graph or _may_be_empty(value, empty))
+        for node in graph:
+            if is_op(node, *SHAPES):
+                _check_parameters(node, place)
+            elif is_op(node, "PRelu"):
+                _check_slope(node, place)
+    total = sum(v.const_value.nbytes for graph, _ in graphs for v in graph.initializers.values() if v.const_value is not None)
     if total > MAX_WEIGHT_BYTES:
         raise EdgeError(where, f"has {total} bytes of weights, at most {MAX_WEIGHT_BYTES} are accepted")
     if weights:
-        for value in model.graph.initializers.values():
-            _check_weight(value, where)
+        for graph, place in graphs:
+            for value in graph.initializers.values():
+                _check_weight(value, place)
     try:
         onnx.checker.check_model(_for_the_checker(model))
     except onnx.checker.ValidationError as error:
@@ -111,26 +116,41 @@ def _check_slope(node: ir.Node, where: str) -> None:
         raise EdgeError(where, what, "give the slope axes of its input, or of size 1, and no more of them")
 
 
-def _values(model: ir.Model) -> list[ir.Value]:
-    return [*model.graph.inputs, *model.graph.initializers.values(), *(value for node in model.graph for value in node.outputs if value.name)]
+def _graphs(graph: ir.Graph, where: str) -> Iterator[tuple[ir.Graph, str]]:
+    """A graph and the bodies of its nodes, each with its place in words."""
+    yield graph, where
+    for node, body in bodies(graph):
+        yield from _graphs(body, _inside(where, node))
 
 
-def _check_names(model: ir.Model, where: str) -> None:
-    """Names present and single; every value made before it is read (so: acyclic)."""
-    known: set[int] = {id(v) for v in (*model.graph.inputs, *model.graph.initializers.values(), *captured(model.graph))}
-    seen: set[str] = set(model.graph.initializers) | {v.name or "" for v in model.graph.inputs}
-    if any(not value.name for value in model.graph.inputs):
-        raise EdgeError(where, "an input has no name")
-    for node in model.graph:
+def _inside(where: str, node: ir.Node) -> str:
+    return f"{where}: body of {node.op_type} (node '{node.name}')"
+
+
+def _values(graph: ir.Graph) -> list[ir.Value]:
+    return [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs if value.name)]
+
+
+def _check_names(graph: ir.Graph, where: str, outside: Collection[int]) -> None:
+    """Refuse a name that two values of one graph have, and a value that is read before it is made: a cycle.
+
+    outside: ids of the values around a body that are made by then.
+    """
+    known: set[int] = {id(v) for v in (*graph.inputs, *graph.initializers.values())} | set(outside)
+    seen: set[str] = set(graph.initializers) | {v.name or "" for v in graph.inputs}
+    for node in graph:
         for read in node.inputs:
             if read is not None and id(read) not in known:
                 raise EdgeError(where, f"node '{node.name}' ({node.op_type}) reads '{read.name}', which nothing before it makes")
+        for attribute in node.attributes.values():
+            if attribute.type.name == "GRAPH":
+                _check_names(attribute.as_graph(), _inside(where, node), known)
         for value in node.outputs:
             if value.name and value.name in seen:
                 raise EdgeError(where, f"two values are named '{value.name}'")
             seen.add(value.name or "")
             known.add(id(value))
-    for output in model.graph.outputs:
+    for output in graph.outputs:
         if id(output) not in known:
             raise EdgeError(where, f"output '{output.name}' is made by no node")
 
@@ -139,7 +159,7 @@ def _check_shape(value: ir.Value, where: str, *, empty: bool) -> None:
     dims = shape(value)
     if dims is None:
         return
-    if any(dim < 0 for dim in dims) or (0 in dims and not _may_be_empty(value, empty)):
+    if any(dim < 0 for dim in dims) or (0 in dims and not empty):
         raise EdgeError(where, f"tensor '{value.name}' has no elements: shape {dims}", "a dimension is zero")
     if len(dims) > MAX_RANK:
         raise EdgeError(where, f"tensor '{value.name}' has {len(dims)} dimensions, at most {MAX_RANK} are accepted")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 
 from edge.kernels.record import Kernel
+from edge.listing import modules_with
 from edge.words.plan import Plan
 from edge.words.step import Step
 
@@ -14,8 +13,7 @@ from edge.words.step import Step
 @cache
 def kernels() -> dict[str, Kernel]:
     """Every record by the kernel's name."""
-    modules = (importlib.import_module(m.name) for m in pkgutil.iter_modules(__path__, f"{__name__}."))
-    found = [module.KERNEL for module in modules if hasattr(module, "KERNEL")]
+    found: list[Kernel] = [module.KERNEL for module in modules_with(__path__, __name__, "KERNEL").values()]
     return {kernel.name: kernel for kernel in found}
 
 

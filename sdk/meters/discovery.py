@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 import re
 from functools import cache
 
 import edge.meters
 from edge.artifact.emulator import EMULATOR
 from edge.errors import EdgeError, did_you_mean
+from edge.listing import modules_with
 from edge.measure.watch import Unwatched, Watch
 from edge.meters.clock import SAME, Clock
 from edge.meters.energy import LEAST
@@ -28,11 +27,8 @@ WORD = re.compile(r"(?P<name>[a-z0-9_]+)(?::(?P<port>[^@]*))?(?:@(?P<volts>[0-9]
 def meters() -> dict[str, Meter]:
     """Every file of this folder that has META, by its name."""
     table = {}
-    for module in pkgutil.iter_modules(edge.meters.__path__, "edge.meters."):
-        loaded = importlib.import_module(module.name)
-        if hasattr(loaded, "META"):
-            name = module.name.rpartition(".")[2]
-            table[name] = Meter(name, loaded.META, getattr(loaded, "find", None), getattr(loaded, "connect", None))
+    for name, module in modules_with(edge.meters.__path__, edge.meters.__name__, "META").items():
+        table[name] = Meter(name, module.META, getattr(module, "find", None), getattr(module, "connect", None))
     return table
 
 

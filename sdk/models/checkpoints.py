@@ -79,7 +79,7 @@ def array(path: Path, name: str, value: object) -> NDArray[np.generic]:
     """The numbers of a tensor or array; anything else, or a tensor larger than its memory, is refused."""
     if isinstance(value, Array):
         value = value.value
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         return value
     import torch
 

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from edge.errors import EdgeError, did_you_mean
 from edge.models import checkpoints
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -35,11 +36,14 @@ SHOWN = 3  #: names listed of each kind of mismatch
 
 def load_weights(module: nn.Module, path: Path) -> None:
     """Copies a checkpoint's weights into `module`; EdgeError when the file is not one or does not fit."""
-    fit(module, read(path), path)
+    fit(module, read(path, module.state_dict()), path)
 
 
-def read(path: Path) -> Arrays:
-    """{name: array} of a checkpoint, by its suffix; wrapping keys and common prefixes of the names removed."""
+def read(path: Path, names: Collection[str] = ()) -> Arrays:
+    """Return {name: array} of a checkpoint, read by its suffix; remove wrapping keys and common prefixes.
+
+    names: of the module's own arrays, where they are known: a prefix that they have too stays.
+    """
     reader = READERS.get(path.suffix)
     if reader is None:
         raise EdgeError(str(path), f"weights are read from {', '.join(READERS)}", did_you_mean(path.suffix, READERS))
@@ -51,7 +55,7 @@ def read(path: Path) -> Arrays:
         if isinstance(inner, dict):
             found = {str(name): value for name, value in inner.items()}
     for prefix in PREFIXES:
-        if found and all(name.startswith(prefix) for name in found):
+        if found and all(name.startswith(prefix) for name in found) and not any(name.startswith(prefix) for name in names):
             found = {name.removeprefix(prefix): value for name, value in found.items()}
     return {name: checkpoints.array(path, name, value) for name, value in found.items()}
 
@@ -66,7 +70,8 @@ def fit(module: nn.Module, arrays: Arrays, path: Path) -> None:
     translate: Callable[[Arrays], Arrays] | None = getattr(module, "from_paddle", None)
     if translate is not None and any(name.endswith("._mean") for name in arrays):
         arrays = translate(arrays)
-    own = {name: value for name, value in module.state_dict().items() if not name.endswith("num_batches_tracked")}
+    state = {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
+    own = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
     given = {name: value for name, value in arrays.items() if not name.endswith("num_batches_tracked")}
     shapes = {name: (value.shape, tuple(own[name].shape)) for name, value in given.items() if name in own}
     mismatches = {
@@ -80,7 +85,7 @@ def fit(module: nn.Module, arrays: Arrays, path: Path) -> None:
         cure = "another width or number of classes?" if only_shapes else "a checkpoint of another network or of another library's version of it?"
         raise EdgeError(str(path), f"does not fit {type(module).__name__}: {what}", cure)
     with np.errstate(over="ignore"):
-        values = {name: np.asarray(value, np.float32) for name, value in given.items()}
+        values = {name: _as_kept(value, own[name]) for name, value in given.items()}
     spoilt = [name for name, value in values.items() if not np.isfinite(value).all() or (name.endswith("running_var") and (value < 0).any())]
     if spoilt:
         what = f"NaN, infinity or negative variance in {len(spoilt)}: {_some(spoilt)}"
@@ -88,6 +93,13 @@ def fit(module: nn.Module, arrays: Arrays, path: Path) -> None:
     with torch.no_grad():
         for name, value in values.items():
             own[name].copy_(torch.tensor(value))
+
+
+def _as_kept(value: NDArray[Any], tensor: torch.Tensor) -> NDArray[Any]:
+    """The numbers as wide as the module keeps them; integers and truth values as they are."""
+    if not tensor.is_floating_point():
+        return value
+    return value.astype(np.float64 if tensor.element_size() == 8 else np.float32)
 
 
 def _some(names: list[str]) -> str:

@@ -6,9 +6,11 @@ is made only where no held form fits, once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import prod
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,22 +27,36 @@ from edge.words.quant import Quant
 from edge.words.region import Region
 from edge.words.step import Access, Number, Operand, Step, View
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 class Builder:
-    """The growing plan.  forms: (value, layout) -> the buffer that holds it whole."""
+    """The growing plan.  forms: (value, layout) -> the buffer that holds it whole.
 
-    def __init__(self, block: int) -> None:
+    values: all names of the graph, which no copy may take.  initializers: its constants.
+    quants: what the integers of its values stand for.
+    """
+
+    def __init__(
+        self,
+        block: int,
+        values: Collection[str] = (),
+        initializers: Mapping[str, NDArray[np.generic]] = NOTHING,
+        quants: Mapping[str, Quant] = NOTHING,
+    ) -> None:
         self.block = block
+        self.values = frozenset(values)
         self.steps: list[Step] = []
         self.buffers: dict[str, Buffer] = {}
         self.constants: dict[str, Constant] = {}
         self.held: dict[str, tuple[View, ...]] = {}
         self.forms: dict[tuple[str, Layout], str] = {}
         self.shapes: dict[str, Shape] = {}
-        self.packed: dict[tuple[object, ...], str] = {}
-        self.initializers: Mapping[str, NDArray[np.generic]] = {}
+        self.packed: dict[tuple[object, ...], list[str]] = {}
+        self.aliases: dict[tuple[str, Shape], str] = {}
+        self.initializers = initializers
         self.regions: list[Region] = []
-        self.quants: Mapping[str, Quant] = {}
+        self.quants = quants
 
     @property
     def blocked_layout(self) -> Layout:
@@ -52,9 +68,15 @@ class Builder:
     def buffer(self, name: str, shape: Shape, layout: Layout = PLANAR, place: Place = Place.ARENA, index: int = 0, dtype: Dtype = Dtype.F32) -> str:
         """A new buffer; `name` gets a mark when another buffer or a constant has it already.  Integers mean what the value of that name means."""
         quant = self.quants.get(name)
-        while name in self.buffers or name in self.constants:
-            name += f"@{layout}"
+        if name in self.buffers or name in self.constants:
+            name = self.unused(f"{name}@{layout}", f"@{layout}")
         self.buffers[name] = Buffer(name, shape, dtype, layout, place, index=index, quant=quant)
+        return name
+
+    def unused(self, name: str, mark: str = "@") -> str:
+        """Return `name`, with marks behind it until no buffer, constant or value of the graph has that name."""
+        while name in self.buffers or name in self.constants or name in self.values:
+            name += mark
         return name
 
     def hold(self, value: str, buffer: str) -> None:
@@ -63,6 +85,10 @@ class Builder:
         self.shapes[value] = shape
         self.forms[value, self.buffers[buffer].layout] = buffer
         self.held[value] = (View(buffer, 0, self.buffers[buffer].channels),)
+
+    def hold_views(self, value: str, views: tuple[View, ...], shape: Shape) -> None:
+        """`value` is the channels of those views, one after the other."""
+        self.held[value], self.shapes[value] = views, shape
 
     def share(self, value: str, buffer: str, shape: Shape, layout: Layout = PLANAR) -> None:
         """`value` is the memory of `buffer` read with another shape; a constant is kept a second time."""
@@ -76,6 +102,14 @@ class Builder:
         alias = self.buffer(value, shape, layout, own.place, own.index, own.dtype)
         self.buffers[alias] = replace(self.buffers[alias], shares=own.storage, window=own.window, quant=self.quants.get(value, own.quant))
         self.hold(value, alias)
+
+    def reshaped(self, value: str, shape: Shape) -> str:
+        """Return the name under which planar `value` is held in another shape; no value of the graph has it."""
+        alias = self.aliases.get((value, shape))
+        if alias is None:
+            alias = self.aliases[value, shape] = self.unused(f"{value}@{len(shape)}")
+            self.share(alias, self.planar(value), shape)
+        return alias
 
     def views_as_held(self, value: str) -> tuple[View, ...]:
         """The views of `value` as they are; an initializer is made readable like a computed value."""
@@ -176,11 +210,7 @@ class Builder:
     def given(self, value: str) -> str:
         """A copy, byte for byte, of an initializer of any dtype, in memory of its own."""
         data = np.ascontiguousarray(self.initializers[value]).reshape(self.initializers[value].shape)
-        name, target = f"{value}@given", f"{value}@out"
-        while name in self.constants or name in self.buffers:
-            name += "@"
-        while target in self.constants or target in self.buffers:
-            target += "@"
+        name, target = self.unused(f"{value}@given"), self.unused(f"{value}@out")
         self.constants[name] = Constant(name, data, value, tuple(data.shape))
         self.buffers[target] = Buffer(target, tuple(data.shape), Dtype(data.dtype.name))
         operands = (Operand("x", name, Access.WEIGHT), Operand("y", target, Access.WRITE))
@@ -190,7 +220,7 @@ class Builder:
     def copy(self, value: str, buffer: str) -> str:
         """A planar copy of `value` in memory of its own."""
         shape, dtype = self.shapes[value], self.buffers[buffer].dtype
-        target = self.buffer(f"{value}@out", shape, dtype=dtype)
+        target = self.buffer(self.unused(f"{value}@out"), shape, dtype=dtype)
         self.buffers[target] = replace(self.buffers[target], quant=self.buffers[buffer].quant)
         if dtype != Dtype.F32:
             size = self.buffers[buffer].size
@@ -244,15 +274,15 @@ class Builder:
         recipe: False when `data` is not the graph's initializer itself but computed from it, so that the packing cannot be undone.
         """
         dtype = data.dtype if data.dtype.name in [str(each) for each in Dtype] else np.dtype(np.float32)
-        asked = (source, tag, split, perm, data.shape, dtype.name)
-        if asked in self.packed:
-            return self.packed[asked]
-        name = f"{source}{tag}"
-        while name in self.constants or name in self.buffers:
-            name += "@"
-        self.packed[asked] = name
         packed = np.pad(data, [(0, n) for n in pads]) if any(pads) else data
         packed = np.ascontiguousarray(packed.reshape(split or packed.shape).transpose(perm or tuple(range(len(split or packed.shape)))), dtype=dtype)
+        asked = (source, tag, pads, split, perm, data.shape, dtype.name)
+        same = [name for name in self.packed.get(asked, ()) if self.constants[name].data.tobytes() == packed.tobytes()]
+        if same:
+            return same[0]
+        free = not tag and source not in self.constants and source not in self.buffers
+        name = source if free else self.unused(f"{source}{tag}")
+        self.packed.setdefault(asked, []).append(name)
         self.constants[name] = Constant(name, packed, source if recipe else "", tuple(data.shape), pads, split, perm)
         return name
 
@@ -325,9 +355,13 @@ class Builder:
         """Add a step, with the bytes that it moves."""
         self.steps.append(replace(step, bytes=self.traffic(step)))
 
+    def change(self, buffer: Buffer) -> None:
+        """Let the buffer of that name lie as `buffer` says: what reads and writes it follows."""
+        self.buffers[buffer.name] = buffer
+
     def retarget(self, buffer: str, place: Place, index: int) -> None:
         """Let the steps that write `buffer` write to the caller's memory instead."""
-        self.buffers[buffer] = replace(self.buffers[buffer], place=place, index=index)
+        self.change(replace(self.buffers[buffer], place=place, index=index))
 
     def traffic(self, step: Step) -> int:
         """Bytes that a step reads and writes, each tensor once."""

@@ -94,8 +94,7 @@ def _operand(build: Builder, group: Group, index: int, shape: Shape, blocked: bo
     if not blocked or own[1] == 1:
         return build.planar(name)
     if own != build.shapes[name]:
-        build.share(f"{name}@4", build.planar(name), own)
-        name = f"{name}@4"
+        name = build.reshaped(name, own)
     return build.blocked(name)
 
 

@@ -20,15 +20,15 @@ def gemm(build: Builder, group: Group) -> None:
     if w is None:
         raise group.refused("its weight is computed, not constant", "write it as MatMul and Add")
     refuse_computed(group, (2,), "its bias is")
-    plain = (rewrite.number(node, "alpha", 1.0), rewrite.number(node, "beta", 1.0), rewrite.integer(node, "transA", 0)) == (1.0, 1.0, 0)
+    factors = (rewrite.number(node, "alpha", 1.0), rewrite.number(node, "beta", 1.0))
+    turned = (rewrite.integer(node, "transA", 0), rewrite.integer(node, "transB", 0))
     known = rewrite.constant(bias)
-    data = w if rewrite.integer(node, "transB", 0) else np.ascontiguousarray(w.T)
-    rows = data.shape[0]
-    if not plain or (known is not None and (known.size, known.shape[-1:]) != (rows, (rows,))):
+    rows = w.shape[0]
+    if factors != (1.0, 1.0) or turned != (0, 1) or (known is not None and (known.size, known.shape[-1:]) != (rows, (rows,))):
         raise group.refused("this form has no kernel", "write it as MatMul and Add")
     name = (node.inputs[1].name or "") if node.inputs[1] is not None else ""
     bias_name = (bias.name if bias is not None else None) or ""
-    _rows(build, group, data.astype(np.float32, copy=False), name, build.vector(rewrite.constant(bias), bias_name), recipe=data is w)
+    _rows(build, group, w.astype(np.float32, copy=False), name, build.vector(known, bias_name), recipe=w.dtype == np.float32)
 
 
 def _rows(build: Builder, group: Group, w: NDArray[np.float32], source: str, bias: str, *, recipe: bool) -> None:

@@ -63,8 +63,7 @@ def _strided(
 def identity(build: Builder, group: Group) -> None:
     """The same numbers under another name: the passes leave it where a graph's output is an input, a constant or another output."""
     name = input_name(group, 0)
-    build.held[group.output] = build.views_as_held(name)
-    build.shapes[group.output] = build.shapes[name]
+    build.hold_views(group.output, build.views_as_held(name), build.shapes[name])
 
 
 def reshape(build: Builder, group: Group) -> None:
@@ -105,8 +104,7 @@ def slice_(build: Builder, group: Group) -> None:
         low, high = (0, x[axis]) if stride > 0 else (-1, x[axis] - 1)
         begin[axis], step[axis] = min(max(start + x[axis] if start < 0 else start, max(low, 0)), high), stride
     if len(x) > 1 and step == [1] * len(x) and all(x[i] == y[i] for i in range(len(x)) if i != 1):
-        build.held[group.output] = _part(build.views_as_held(input_name(group, 0)), begin[1], y[1])
-        build.shapes[group.output] = y
+        build.hold_views(group.output, _part(build.views_as_held(input_name(group, 0)), begin[1], y[1]), y)
         return
     dense = _dense(x)
     _strided(
@@ -138,8 +136,7 @@ def concat(build: Builder, group: Group) -> None:
     axis = rewrite.integer(group.node, "axis", 0) % len(y)
     names = [input_name(group, i) for i in range(len(group.node.inputs))]
     if axis == 1:
-        build.held[group.output] = _joined([view for name in names for view in build.views_as_held(name)])
-        build.shapes[group.output] = y
+        build.hold_views(group.output, _joined([view for name in names for view in build.views_as_held(name)]), y)
         return
     target, at, dense = build.buffer(group.output, y), 0, _dense(y)
     for index, name in enumerate(names):

@@ -38,7 +38,7 @@ def carry(build: Builder, pairs: Sequence[tuple[str, str]], first: int) -> None:
         if build.buffers[source].storage == build.buffers[target].storage and build.buffers[source].window is None:
             continue
         if build.buffers[source].storage in kept:  # it would be overwritten before it is read
-            early = build.buffer(f"{source}@early", build.buffers[source].shape, dtype=build.buffers[source].dtype)
+            early = build.buffer(build.unused(f"{source}@early"), build.buffers[source].shape, dtype=build.buffers[source].dtype)
             copy_into(build, source, early, early)
             source = early
         apart.append((source, target, name))
@@ -59,7 +59,7 @@ def _moved(build: Builder, source: str, target: str, first: int) -> bool:
         return False
     if any(operand.buffer in storage for step in build.steps[writes[0] :] for operand in step.operands) and kept.window is None:
         return False
-    build.buffers[source] = replace(own, place=kept.place, index=kept.index, shares=kept.storage, window=kept.window)
+    build.change(replace(own, place=kept.place, index=kept.index, shares=kept.storage, window=kept.window))
     return True
 
 

@@ -1,4 +1,4 @@
-"""What a profile of a device says that an inference takes above a board that does nothing: what a meter's figure means too.
+"""Energy of one inference above idle, modelled from a profile of the device; defined as meters report it.
 
     watts  = joules of all steps / their time           by prediction.py: the board with so many cores at work
     net    = (watts - idle watts) * time                time: as measured on the device, or as modelled

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import EdgeError
 from edge.graph import rewrite
@@ -20,6 +21,7 @@ from edge.plan.carrying import carry
 from edge.plan.grouping import grouped
 from edge.plan.lacking import Lacking
 from edge.plan.memory import placed, states_placed
+from edge.plan.naming import single_names
 from edge.plan.scheduling import scheduled
 from edge.words.dtype import Dtype
 from edge.words.plan import Place, Plan, State
@@ -39,14 +41,8 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: 
     Raises EdgeError naming all that the model needs and the ops lack, for `target` where one is named.
     """
     graph, lacking = model.graph, Lacking(fast=fast)
-    build = Builder(next(iter(cores.values())).block)
-    build.initializers = {
-        name: data
-        for inner in model.graphs()
-        for name, value in inner.initializers.items()
-        if (data := rewrite.constant(value)) is not None and data.dtype.kind in "fiub"
-    }
-    build.quants = {value.name or "": quant for value in _values(graph) if (quant := _quant(value)) is not None}
+    quants = {value.name or "": quant for value in _values(graph) if (quant := _quant(value)) is not None}
+    build = Builder(next(iter(cores.values())).block, _names(model), _constants(model), quants)
     states = states_of(model)
     inputs, outputs = interface(model)
     for value in graph.inputs:
@@ -74,7 +70,7 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: 
             at += -(-constant.data.nbytes // CONSTANT_ALIGN) * CONSTANT_ALIGN
     return Plan(
         graph.name or "model",
-        tuple(build.steps),
+        single_names(build.steps, build.values),
         buffers,
         constants,
         inputs,
@@ -87,6 +83,19 @@ def make(model: ir.Model, cores: Mapping[str, Core], target: str = "", *, fast: 
         regions=tuple(build.regions),
         state_bytes=state,
     )
+
+
+def _names(model: ir.Model) -> set[str]:
+    """The names of all values, those of bodies too."""
+    values = (v for inner in model.graphs() for v in (*inner.inputs, *inner.initializers.values(), *(v for node in inner for v in node.outputs)))
+    return {value.name for value in values if value.name}
+
+
+def _constants(model: ir.Model) -> dict[str, NDArray[np.generic]]:
+    """The constants of numbers, those of bodies too."""
+    values = [value for inner in model.graphs() for value in inner.initializers.values()]
+    known = {value.name or "": rewrite.constant(value) for value in values}
+    return {name: data for name, data in known.items() if data is not None and data.dtype.kind in "fiub"}
 
 
 def _is_known(value: ir.Value) -> bool:

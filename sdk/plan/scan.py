@@ -44,7 +44,7 @@ def scan(build: Builder, group: Group, lower: Lower) -> None:
     for at, way in enumerate(rewrite.integers(node, "scan_input_directions", (0,) * reads)):
         source = build.planar(_name(node.inputs[carried + at]))
         if source in build.constants or build.buffers[source].window is not None:
-            copied = build.buffer(f"{source}@{group.output}", build.buffers[source].shape, dtype=build.buffers[source].dtype)
+            copied = build.buffer(build.unused(f"{source}@{group.output}"), build.buffers[source].shape, dtype=build.buffers[source].dtype)
             copy_into(build, source, copied, copied)
             source = copied
         build.hold(_name(body.inputs[carried + at]), _window(build, source, body.inputs[carried + at], index, trips, backwards=way == 1))
@@ -77,10 +77,10 @@ def _carried(build: Builder, initial: ir.Value | None, inside: ir.Value) -> str:
 def _window(build: Builder, source: str, inside: ir.Value, region: int, trips: int, *, backwards: bool) -> str:
     """The part of `source` that a trip sees, as a buffer of the shape of `inside`."""
     own = build.buffers[source]
-    name = build.buffer(f"{_name(inside)}@trip", _shape(inside), place=own.place, index=own.index, dtype=own.dtype)
+    name = build.buffer(build.unused(f"{_name(inside)}@trip"), _shape(inside), place=own.place, index=own.index, dtype=own.dtype)
     part = build.buffers[name].size
     start = part * (trips - 1) if backwards else 0
-    build.buffers[name] = replace(build.buffers[name], shares=own.storage, window=Window(region, start, -part if backwards else part))
+    build.change(replace(build.buffers[name], shares=own.storage, window=Window(region, start, -part if backwards else part)))
     return name
 
 

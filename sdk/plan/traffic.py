@@ -1,7 +1,7 @@
-"""Where the bytes of a step come from and go to: which cache still holds them, by how much else was touched since.
+"""Estimates which cache serves each byte of a step from its reuse distance: bytes touched since its last use.
 
-A cache keeps what is touched again within its size, nothing from twice its size on, and a share in between: real caches forget neither in order
-nor at once.  Inference after inference, so what a step touches first was last touched by an earlier inference.
+A cache of size S hits fully at reuse distance <= S, never at >= 2 S, and linearly in between: a stand-in for
+imperfect LRU.  The first touch of a run has its last use in the previous run.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def split(found: Sequence[Touch], capacity: Mapping[str, float]) -> dict[str, fl
 
 
 def _distances(touched: Sequence[set[Address]], middle: Sequence[int], total: int) -> list[dict[Address, int]]:
-    """How far back in the traffic each address was touched before; for the first time: in the run before."""
+    """Return the reuse distance of each address, in bytes; a first touch counts back into the previous run."""
     last = {address: middle[i] - total for i, addresses in enumerate(touched) for address in addresses}
     result = []
     for i, addresses in enumerate(touched):

@@ -13,6 +13,7 @@ from edge.artifact.typed_json import encode
 from edge.errors import EdgeError
 from edge.kernels import binary_steps, kernels
 from edge.plan import predict
+from edge.report.repeated import repeated, repeated_text
 from edge.report.table import SCREEN, WHOLE, Column, Shown, amount, facts, fitted, ranked, size, table
 from edge.verify.digits import lost_digits
 from edge.words.plan import Buffer, Plan
@@ -49,6 +50,7 @@ def artifact_facts(artifact: Artifact) -> dict[str, object]:
         "entries": {e.name: {"bytes": e.size, "packed": e.packed, "offset": e.data_at} for e in artifact.entries.values()},
         "ops": dict(ops.most_common()),
         "binary_macs": sum(step.macs for step in binary_steps(plan)),
+        "repeated_weights": repeated(plan),
         "manifest": encode(artifact.manifest, exact=False),
     }
 
@@ -66,6 +68,7 @@ def artifact_text(artifact: Artifact, shown: Shown = WHOLE) -> str:
         ("payloads", ", ".join(p.format + (f" (run by {' '.join(p.front)})" if p.front else "") for p in m.payloads)),
         ("arena", f"{size(m.arena_bytes)} of working memory, taken once"),
         ("work", f"{amount(m.macs)} multiply-adds in {len(plan.steps)} steps"),
+        *([("repeated", text)] if (text := repeated_text(plan)) else []),
         *([("bits", bits_text(plan))] if binary_steps(plan) else []),
         *(
             ("state", f"{s.input} <- {s.output}: {plan.buffers[s.input].dtype} {list(plan.buffers[s.input].shape)}, kept until a reset")

@@ -34,7 +34,6 @@ NEARLY = Tolerance(1e-1, cosine=0.99, steps=1)
 #: by precision; lossy ones are judged by direction and by the winning class, not by the largest difference
 TOLERANCES = {
     "fp32": Tolerance(1e-5),
-    "fp32-winograd": Tolerance(1e-4),
     "fp16": Tolerance(1e-2, cosine=0.999),
     "bf16": Tolerance(5e-2, cosine=0.99),
     "int8": Tolerance(1e-1, cosine=0.99),

@@ -55,8 +55,9 @@ class Answers:
 def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = None, small: bool | None = None) -> Answers:
     """Test vectors and their expected outputs.
 
-    Noise can drive a network to a point where large terms cancel and every engine, torch too, is off by 1e-5 of a small result.  So of SEEDS seeds
-    that one is taken whose smallest output is largest beside the same output of the others, unless float32 loses digits there and fewer at another.
+    Noise can drive a network to a point where large terms cancel and every engine, torch too, is off by 1e-5 of a
+    small result.  So we try SEEDS seeds and take the one whose weakest output is strongest relative to the other
+    seeds, unless float32 loses fewer digits at another one.
     A large network is run for one seed, and in float64 only when its check fails.  small: of a plan without steps, whose work is not known.
     """
     if small is None:
@@ -89,9 +90,9 @@ def ranges(source: Source, best: Plan, recipe: Preprocess | None = None) -> tupl
         example = source.example_inputs.get(name)
         if recipe is not None:
             ends = [(x / recipe.scale - m) / s for m, s in zip(recipe.mean, recipe.std, strict=False) for x in (0, 255)]
-            found.append(range_of(min(ends), max(ends)))
+            found.append(range_of(min(ends), max(ends), best.buffers[name].dtype))
         elif example is not None and example.size and example.dtype.kind == "f":
-            found.append(range_of(float(example.min()), float(example.max())))
+            found.append(range_of(float(example.min()), float(example.max()), best.buffers[name].dtype))
         else:
             found.append(range_of(-1, 1))
     return tuple(found)

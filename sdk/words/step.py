@@ -47,7 +47,8 @@ class Operand:
 class Step:
     """One kernel call.
 
-    name: the graph value it computes, or the buffer that a copy makes.  op: a title for people, `Conv + Clip`.
+    name: the graph value it computes, or the buffer that a copy makes; no other step of the plan has it.
+    op: a title for people, `Conv + Clip`.
     kernel: a record of edge.kernels.
     shape: the numbers that say what is computed; the same on every ISA level.
     posts: what is done to the result in registers, in order.

@@ -10,8 +10,8 @@ INLINE size_t own_number(size_t n) {
     if (BY_ELEMENT) __asm__("" : "+r"(n));
     return n;
 }
-/* No instruction, but b is not there before a is: without it LLVM would put the multiply-adds of one sum side by side, each waiting for the last.
- * GCC orders them well, and would spill. */
+/* Compiler barrier without an instruction: forces b after a. Otherwise LLVM schedules dependent FMAs back to
+ * back. GCC orders them well, and would spill. */
 INLINE void after(vf *b, const vf *a) {
 #if defined(__aarch64__) && defined(__clang__) && EDGE_BLOCK == 4
     __asm__("" : "+w"(*b) : "w"(*a));

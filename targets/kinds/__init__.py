@@ -7,10 +7,10 @@ To add one: 1. a module here with what `Kind` lists; 2. a folder targets/profile
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, cast
 
+from edge.listing import module_names
 from edge.targets.profile import Figure, Head
 
 DEFAULT = "cpu"  #: of a file that names none
@@ -43,7 +43,7 @@ class Kind(Protocol):
 
 def names() -> list[str]:
     """The kinds that there are, CPUs first."""
-    return sorted((module.name for module in pkgutil.iter_modules(__path__)), key=lambda name: (name != DEFAULT, name))
+    return sorted(module_names(__path__), key=lambda name: (name != DEFAULT, name))
 
 
 def kind(name: str) -> Kind:

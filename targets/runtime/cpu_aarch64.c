@@ -1,14 +1,16 @@
-/* The kernel says in AT_HWCAP what the CPU can do and what it saves on a context switch: on Arm no instruction asks the CPU itself. */
+/* The kernel reports in AT_HWCAP and AT_HWCAP2 what the CPU can do and what is saved on a context switch: on Arm
+ * no instruction asks the CPU. */
 #include "cpu.h"
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 
-/* HWCAP bit -> ours [Linux, Documentation/arch/arm64/elf_hwcaps.rst]: they are the same numbers */
-#define BIT(bit, macro, name) | EDGE_CPU_##macro
-enum { KNOWN = 0 EDGE_CPU_FEATURES(BIT) };
+/* HWCAP bit -> ours: the same numbers, those of the second word from 32 on
+ * [Linux, Documentation/arch/arm64/elf_hwcaps.rst] */
+#define BIT(bit, macro, name) | EDGE_CPU(macro)
+#define KNOWN (UINT64_C(0) EDGE_CPU_FEATURES(BIT))
 
 uint64_t edge_cpu_features(void) {
-    return getauxval(AT_HWCAP) & (uint64_t)KNOWN;
+    return ((getauxval(AT_HWCAP) & UINT32_MAX) | (uint64_t)getauxval(AT_HWCAP2) << 32) & KNOWN;
 }
 #endif

@@ -27,6 +27,7 @@ static uint64_t whole(uint64_t bits, struct edge_range range, uint64_t otherwise
 
 /* X(numpy name, C type, a value from 64 random bits) */
 #define DTYPES(X) \
+    X("float16", _Float16, (_Float16)(vector == EDGE_ODD ? odd(bits, where) : noise(bits))) \
     X("float32", float, (float)(vector == EDGE_ODD ? odd(bits, where) : noise(bits))) \
     X("float64", double, vector == EDGE_ODD ? odd(bits, where) : noise(bits)) \
     X("bool", uint8_t, (uint8_t)(bits >> 63)) \

@@ -4,7 +4,7 @@
  *     key      = mix(seed + (65536 v + t + 1) G)        G = 0x9E3779B97F4A7C15, all modulo 2^64
  *     value(i) = mix(key + (i + 1) G)
  *
- * float32, float64: (value >> 40) / 2^23 - 1, in [-1, 1), exact.  uint8: the top 8 bits; int8: minus 128.  bool: the top bit.
+ * float32, float64: (value >> 40) / 2^23 - 1, in [-1, 1), exact; float16: the same, rounded to nearest.  uint8: the top 8 bits; int8: minus 128.  bool: the top bit.
  * Wider integers: the top 4 bits, 0…15.  Integers whose range is 0 to high, because they are indices: (value >> 32) high / 2^32, 0…high-1.
  *
  * Vector EDGE_ODD sees what noise never meets: an eighth each of its floats are 0, the range's high and low ends, one repeated value (half the high

@@ -47,7 +47,7 @@ def _buffer(build: Builder, group: Group, work: Work, outputs: Mapping[int, str]
     """Where the result of a work lies."""
     if work.output != INSIDE:
         return outputs[work.output]
-    return build.buffer(f"{group.output}@inside", work.loops.space[: work.loops.results], dtype=work.loops.dtype)
+    return build.buffer(build.unused(f"{group.output}@inside"), work.loops.space[: work.loops.results], dtype=work.loops.dtype)
 
 
 def _output(build: Builder, node: ir.Node, output: int) -> str:
@@ -57,12 +57,13 @@ def _output(build: Builder, node: ir.Node, output: int) -> str:
 
 def _step(build: Builder, group: Group, work: Work, buffers: Mapping[int, str], index: int, *, whole: bool) -> None:
     """One step.  whole: it ends its output, so that the buffer then holds the graph value."""
-    name = y = buffers[id(work)]
+    y = buffers[id(work)]
+    name = group.node.outputs[work.output].name or "" if whole else f"{y}@{index}"
     sources = [buffers[id(each)] if isinstance(each, Work) else build.planar(input_name(group, each)) for each in work.operands]
     reads = tuple(build.read(f"x{i}", source) for i, source in enumerate(sources))
     loops = merged(work.loops)
     step = Step(
-        name if whole else f"{name}@{index}",
+        name,
         group.node.op_type,
         "loops",
         (*reads, Operand("y", y, Access.UPDATE if loops.place else Access.WRITE)),
