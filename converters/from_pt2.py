@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import pickle
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import torch
 
 MAX_VALUE = 2**28  # elements
+#: what torch's unpickler raises beside UnpicklingError, where a file ends too early or claims too much
+UNPICKLING = (BufferError, EOFError, MemoryError, struct.error)
 
 
 def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object) -> Source:
@@ -62,7 +65,7 @@ def from_file(file: io.BufferedReader, origin: str, name: str) -> Source:
             program = loaded.run_decompositions({})  # traces it again: the sizes that the file names may be untrue
     except pickle.UnpicklingError as error:
         raise EdgeError(origin, "holds code, not tensors", "only plain tensors are loaded") from error
-    except (*USER_ERRORS, SpecViolationError) as error:
+    except (*USER_ERRORS, *UNPICKLING, SpecViolationError) as error:
         raise EdgeError(origin, f"is not a program that torch {torch.__version__} can load", cure) from error
     require_sizes(program, origin)
     source = from_program(program, module, examples(loaded, origin), name=name, origin=origin, root=None)

@@ -376,6 +376,15 @@ def test_example_inputs_that_are_not_plain(good: bytes, value: object) -> None:
     assert refusal(examples(good, saved(value))) == "holds no example inputs of plain tensors (export it with positional tensors)"
 
 
+def test_example_inputs_whose_pickle_ends_early(good: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(saved(((torch.zeros(1, 3),), {})))) as archive:
+        whole = {info.filename: archive.read(info) for info in archive.infolist()}
+    (name,) = (name for name in whole if name.endswith("/data.pkl"))
+    for end in (0, 1, 2, 5, 20, 60, len(whole[name]) - 1):
+        text = refusal(examples(good, packed([*(whole | {name: whole[name][:end]}).items()])))
+        assert text.startswith(("is not a program that torch ", "holds code, not tensors (")), (end, text)
+
+
 @pytest.mark.slow
 def test_inputs_by_keyword_are_refused() -> None:
     class Two(torch.nn.Module):

@@ -201,6 +201,11 @@ def refused() -> list[tuple[str, bytes, str]]:
             png(1, 60000, 8, 2, zlib.compress(bytes(4) * 60000)),
             "is 1 x 60000 pixels and would be resized to 256 x 15360000, more than 100 million (cut it nearer to a square)",
         ),
+        (
+            "a claim of 75 million pixels in a few bytes",
+            png(9, 8_388_615, 8, 2, b""),
+            "claims 9 x 8388615 pixels in 57 bytes (give a whole picture, or a smaller one)",
+        ),
         ("a claim of gigabytes", png(60000, 60000, 8, 2, b""), "is too large: it has more than 100 million pixels (make it smaller)"),
         ("a claim of more", png(2**31 - 1, 2**31 - 1, 16, 6, b""), "is too large: it has more than 100 million pixels (make it smaller)"),
     ]

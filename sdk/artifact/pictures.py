@@ -25,6 +25,8 @@ Size = tuple[int, int]  #: width, height
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 GIVE = "give a whole JPEG, PNG, WebP, BMP, TIFF, GIF or PPM"
 MAX_PIXELS = 100_000_000
+#: a picture of more than PLAIN pixels must have a byte for every A_BYTE of them, as every camera's has: a few bytes may claim any number
+PLAIN, A_BYTE = 16_000_000, 1000
 TOO_LARGE = "is too large: it has more than 100 million pixels"
 ORIENTATION = 0x0112  #: EXIF and TIFF: how the camera was held
 UPRIGHT = {
@@ -65,6 +67,8 @@ def read_picture(path: Path, mode: str, check: Callable[[Size], None]) -> Image.
 def require_size(path: Path, size: Size) -> None:
     if size[0] * size[1] > MAX_PIXELS:
         raise EdgeError(str(path), TOO_LARGE, "make it smaller")
+    if size[0] * size[1] > max(PLAIN, A_BYTE * (held := path.stat().st_size)):
+        raise EdgeError(str(path), f"claims {size[0]} x {size[1]} pixels in {held} bytes", "give a whole picture, or a smaller one")
     if min(size) < 1:
         raise EdgeError(str(path), f"is {size[0]} x {size[1]} pixels", "give a picture with pixels")
 

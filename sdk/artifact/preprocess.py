@@ -187,5 +187,8 @@ def apply(image: Image.Image, p: Preprocess) -> Array:
     pixels = np.asarray(image, np.float32).reshape(image.height, image.width, -1)
     if image.mode == "F":  # bicubic overshoots: 8 bits are cut there too
         pixels = np.repeat(pixels.clip(0, 255), 3 if p.color == "rgb" else 1, axis=2)
-    normal = (pixels / np.float32(p.scale) - np.array(p.mean, np.float32)) / np.array(p.std, np.float32)
-    return np.ascontiguousarray(normal.transpose(2, 0, 1) if p.layout == "nchw" else normal)[None]
+    pixels = np.require(pixels, requirements="W")  # in place: a large picture is held once
+    pixels /= np.float32(p.scale)
+    pixels -= np.array(p.mean, np.float32)
+    pixels /= np.array(p.std, np.float32)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1) if p.layout == "nchw" else pixels)[None]
