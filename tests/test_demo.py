@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -18,7 +19,8 @@ def demo(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_the_demo_builds_checks_and_measures_one_network() -> None:
+def test_the_demo_builds_checks_and_measures_one_network(tool: Callable[[str, str], str]) -> None:
+    tool("qemu-aarch64", "apt-get install qemu-user")
     done = demo("--only", NAME)
     assert done.returncode == 0, done.stderr[-2000:]
     lines = done.stdout.splitlines()

@@ -205,7 +205,9 @@ class Builder:
         loops = Loops(space, (item,), steps[1], at * steps[1][1])
         operands = (self.read("x0", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
         numbers = (("pieces", loops.pieces), ("instructions", loops.instructions))
-        self.steps.append(Step(f"{target}@{at}", "layout", "loops", operands, numbers, bytes=2 * x.dtype.bytes_of(prod(space)), loops=loops))
+        self.steps.append(
+            Step(self.unused(f"{target}@{at}"), "layout", "loops", operands, numbers, bytes=2 * x.dtype.bytes_of(prod(space)), loops=loops)
+        )
 
     def given(self, value: str) -> str:
         """A copy, byte for byte, of an initializer of any dtype, in memory of its own."""

@@ -26,12 +26,12 @@ def collect(build: Builder, value: str, target: str, first: int) -> None:
     """Put `value` into `target` once a trip.  first: the first step of the trip."""
     source = build.planar(value)
     if not _moved(build, source, target, first):
-        copy_into(build, source, target, f"{value}@{target}")
+        copy_into(build, source, target, build.unused(f"{value}@{target}"))
 
 
 def carry(build: Builder, pairs: Sequence[tuple[str, str]], first: int) -> None:
     """At the end of a trip: each value becomes what its buffer holds.  pairs: (value, buffer).  All are read before any is written."""
-    sources = [(build.planar(value), target, f"{value}@{target}") for value, target in pairs]
+    sources = [(build.planar(value), target, build.unused(f"{value}@{target}")) for value, target in pairs]
     kept = {build.buffers[target].storage for _, target in pairs}
     apart = []
     for source, target, name in sources:

@@ -58,7 +58,7 @@ def _output(build: Builder, node: ir.Node, output: int) -> str:
 def _step(build: Builder, group: Group, work: Work, buffers: Mapping[int, str], index: int, *, whole: bool) -> None:
     """One step.  whole: it ends its output, so that the buffer then holds the graph value."""
     y = buffers[id(work)]
-    name = group.node.outputs[work.output].name or "" if whole else f"{y}@{index}"
+    name = group.node.outputs[work.output].name or "" if whole else build.unused(f"{y}@{index}")
     sources = [buffers[id(each)] if isinstance(each, Work) else build.planar(input_name(group, each)) for each in work.operands]
     reads = tuple(build.read(f"x{i}", source) for i, source in enumerate(sources))
     loops = merged(work.loops)
