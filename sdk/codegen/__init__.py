@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.codegen.activations_file import activations_file
+from edge.codegen.activations import activations_file
 from edge.codegen.program_file import Vectors, program_text, weights_size
 from edge.codegen.steps_file import steps_files
 from edge.words.plan import Plan
