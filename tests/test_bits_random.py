@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from compiled import LEVELS, Case, graph, run_compiled
+from compiled import LEVELS, Case, graph, planned, run_compiled
 from edge import graph as graphs
 from edge import passes
 from edge.converters.from_onnx import lift
@@ -130,6 +130,15 @@ def test_c_is_the_function_body_bit_for_bit(name: str, tmp_path: Path) -> None:
         pytest.skip(f"this CPU has no {level.needs}")
     cases = many(7, 20)
     assert off(run_compiled(cases, level, tmp_path), cases) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_the_loops_are_the_function_body_bit_for_bit(tmp_path: Path) -> None:
+    """With the kernels switched off."""
+    cases = many(11, 12)
+    assert {step.kernel for case in cases for step in planned(case, LEVELS["v2"].core, fast=False).steps if step.kernel.endswith("_b1")} == set()
+    assert off(run_compiled(cases, LEVELS["v2"], tmp_path, fast=False), cases) == []
 
 
 @settings(max_examples=6, deadline=None, derandomize=True)

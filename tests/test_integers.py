@@ -93,6 +93,20 @@ def test_onnx_runtime_is_at_most_one_step_away() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_the_loops_give_the_bytes_of_the_definition(tmp_path: Path) -> None:
+    """With the kernels switched off."""
+    cases = drawn(4)
+    plans = [planned(made.case, PORTABLE.core, fast=False) for made in cases]
+    assert {step.kernel for plan in plans for step in plan.steps if step.kernel.endswith("_s8")} == set()
+    wrong = []
+    for made, (got,) in zip(cases, run_compiled([made.case for made in cases], PORTABLE, tmp_path, fast=False), strict=True):
+        if got.dtype != made.definition.dtype or got.tobytes() != made.definition.tobytes():
+            wrong.append(f"{made.case.name}: {int(np.sum(got != made.definition))} of {got.size}")
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 @pytest.mark.parametrize(("name", "share"), [("portable", 6), ("v2", 6), ("v3", 6), ("v4", 4), ("neon", 10)])
 def test_every_level_gives_the_bytes_of_the_definition(name: str, share: int, tmp_path: Path) -> None:
     level = (LEVELS | {"portable": PORTABLE})[name]

@@ -33,7 +33,7 @@ def lowering_of(node: ir.Node, *, fast: bool = True) -> Lowering | None:
     if fast and node.op_type in INTEGERS and _is_eight(node):
         return INTEGERS[node.op_type]
     lowering = lowerings().get(node.op_type)
-    fits = lowering is not None and (not lowering.kernels or (fast and is_float32(node)) or node.op_type in INTEGER_OPS)
+    fits = lowering is not None and (not lowering.kernels or (fast and (is_float32(node) or node.op_type in INTEGER_OPS)))
     return lowering if fits else None
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from edge.ops.generic.code import Code, Ref, Work, dense, dtype_of, shape_of
+from edge.ops.generic.windows import convolved
 from edge.words.dtype import Dtype
+from edge.words.loops import Reduce
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -13,6 +16,33 @@ if TYPE_CHECKING:
 
 def _less_zero(code: Code, operand: int, zero: int, axes: int) -> Ref:
     return code.call("sub", code.cast(code.spread(operand, axes), Dtype.S32), code.cast(code.load(zero, ()), Dtype.S32))
+
+
+def _requantize(code: Code, channel: tuple[int, ...]) -> Code:
+    """The end of QConv and QGemm, from the int32 sum.  channel: how the output channel walks over the space."""
+    after = code.after(Dtype.S32)
+    total = after.call("add", 0, after.load(4, channel))
+    scale = after.load(5, channel if shape_of(code.node.inputs[5]) else ())
+    _settle(after, after.call("mul", after.cast(total, Dtype.F32), scale), 6)
+    return after
+
+
+def conv(node: ir.Node) -> list[Work]:
+    """edge.QConv.  Inputs: x, w, x_zero, w_zero, bias, scale, y_zero, low, high."""
+    code, term, reduced = convolved(node, (0, 1), (2, 3))
+    return [code.work(term, reduced=reduced, reduce=Reduce.SUM, then=_requantize(code, (0, code.space[2], 1)))]
+
+
+def gemm(node: ir.Node) -> list[Work]:
+    """edge.QGemm.  Inputs as of QConv; x is (…, K), w is (N, K)."""
+    *rows, depth = shape_of(node.inputs[0])
+    code = Code(node, (*rows, shape_of(node.inputs[1])[0], depth))
+    column, over = tuple(0 for _ in rows), dense((*rows, depth))
+    zero = code.load(3, (*column, 1) if prod(shape_of(node.inputs[3])) != 1 else ())
+    left = code.call("sub", code.cast(code.load(0, (*over[:-1], 0, 1)), Dtype.S32), code.cast(code.load(2), Dtype.S32))
+    right = code.call("sub", code.cast(code.load(1, (*column, depth, 1)), Dtype.S32), code.cast(zero, Dtype.S32))
+    after = _requantize(code, (*column, 1))
+    return [code.work(code.call("mul", left, right), reduced=1, reduce=Reduce.SUM, then=after)]
 
 
 def _settle(code: Code, steps: Ref, first: int) -> Ref:
@@ -48,4 +78,4 @@ def table(node: ir.Node) -> list[Work]:
     return [code.work(code.at(1, [code.cast(code.load(0, dense(space)), Dtype.S64)]))]
 
 
-GENERIC = {"QAdd": add, "QMul": multiply, "QTable": table}
+GENERIC = {"QConv": conv, "QGemm": gemm, "QAdd": add, "QMul": multiply, "QTable": table}
