@@ -14,6 +14,7 @@ from edge.converters.lifting import prepare, spell_out_defaults, tidy
 from edge.converters.old_opsets import lifted_from_old
 from edge.converters.old_resizes import say_where_resizes_read
 from edge.converters.origins import keep_origin
+from edge.converters.quantized_operators import spelled_out
 from edge.converters.source import Array, Layers, Run, Source, safe_name
 from edge.errors import EdgeError, spelled
 from edge.graph import quantization, reading
@@ -45,7 +46,7 @@ def read(spec: str, shapes: Mapping[str, tuple[int, ...]], weights: Path | None,
 
 def from_bytes(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, origin: str, name: str, folder: Path | None) -> Source:
     """The Source of a serialized ModelProto.  folder: where its external data may lie; None: there must be none."""
-    original = _inlined(reading.parse(data, origin), origin)
+    original = spelled_out(_inlined(reading.parse(data, origin), origin))
     _check_domains(original, origin)
     _check_references(original, origin)
     check_types(original, origin)
