@@ -68,10 +68,16 @@ class Spelling:
         return self.emit("Constant", [], value=onnx.numpy_helper.from_array(np.zeros(0, np.int64)))
 
     def attributes(self, *names: str) -> dict[str, Any]:
-        """Those of the node's attributes, where it has them; what they may be is the standard op's business."""
+        """Those of the node's attributes, where it has them; what they may be is the standard op's business.
+
+        Raises Strange for one without a value.
+        """
         import onnx
 
-        return {a.name: onnx.helper.get_attribute_value(a) for a in self.node.attribute if a.name in names}
+        try:
+            return {a.name: onnx.helper.get_attribute_value(a) for a in self.node.attribute if a.name in names}
+        except ValueError as error:  # it has no value, or refers to that of another
+            raise Strange from error
 
     def number(self, name: str, default: float) -> float:
         """The attribute of that name.  Raises Strange where it is no number."""

@@ -79,7 +79,22 @@ def seeds() -> list[onnx.ModelProto]:
     tensor.data_location = onnx.TensorProto.EXTERNAL
     for key, text in (("location", "w.bin"), ("offset", "16"), ("length", "64")):
         tensor.external_data.add(key=key, value=text)
-    return [conv, sized, branch, old, slices, external]
+    scale, zero = np.array(0.1, np.float32), np.array(3, np.uint8)
+    quantized = proto(
+        "(float[1,3,6,6] x) => (float[1,5] y) { q = QuantizeLinear (x, s, z)  c = QLinearConv (q, s, z, w, s, k, s, z, b) "
+        "a = com.microsoft.QLinearAdd (c, s, z, c, s, z, s, z)  p = com.microsoft.QLinearGlobalAveragePool <channels_last = 0> (a, s, z, s, z) "
+        "f = Flatten (p)  y = com.microsoft.QGemm <transB = 1> (f, s, z, m, s, k, b) }",
+        {
+            "s": scale,
+            "z": zero,
+            "k": np.array(0, np.int8),
+            "w": np.arange(-67, 68).reshape(5, 3, 3, 3).astype(np.int8),
+            "m": np.arange(-12, 13).reshape(5, 5).astype(np.int8),
+            "b": np.arange(5).astype(np.int32),
+        },
+    )
+    quantized.opset_import.add(domain="com.microsoft", version=1)
+    return [conv, sized, branch, old, slices, external, quantized]
 
 
 def changed(model: onnx.ModelProto, draw: random.Random, others: list[onnx.ModelProto]) -> onnx.ModelProto:

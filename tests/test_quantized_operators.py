@@ -113,6 +113,22 @@ def test_what_has_no_such_spelling_is_named(op: str, inputs: list[str], attribut
     assert str(caught.value).endswith(line)
 
 
+def test_an_attribute_that_refers_to_another_is_no_traceback() -> None:
+    made = model("QGemm", GEMM, {"m": M}, ENDS | BY_ROW | {"w": W, "bias": BIAS}, transB=1)
+    made.graph.node[0].attribute[0].ref_attr_name = "other"
+    with pytest.raises(EdgeError):
+        converters.read(made)
+
+
+@pytest.mark.parametrize("op", ["QuantizeLinear", "DequantizeLinear", "QLinearConv"])
+@pytest.mark.parametrize("inputs", [[], ["a"], ["", "as", "az"]])
+def test_quantization_that_lacks_inputs_is_no_traceback(op: str, inputs: list[str]) -> None:
+    made = model(op, inputs, {"a": A}, LISTED)
+    made.graph.node[0].domain = ""
+    with pytest.raises(EdgeError):
+        converters.read(made)
+
+
 @pytest.mark.parametrize("op", quantized_operators.RULES)
 @pytest.mark.parametrize("inputs", [[], ["a"], ["a", "as"], ["", "", ""]])
 def test_inputs_that_are_missing_are_no_traceback(op: str, inputs: list[str]) -> None:

@@ -49,7 +49,7 @@ def place(node: ir.Node) -> str:
 
 
 def _mistakes(node: ir.Node, tensor: int, scale_at: int, zero_at: int, axis: int | None) -> Iterator[str]:
-    value = node.outputs[0] if tensor < 0 else node.inputs[tensor]
+    value = next(iter(node.outputs), None) if tensor < 0 else operand(node, tensor)  # one that is missing is refused later
     scale, zero = constant(operand(node, scale_at)), constant(operand(node, zero_at))
     dims = shape(value)
     if scale is None or value is None or integer(node, "block_size", 0):
