@@ -59,7 +59,7 @@ def run(args: Asked) -> int:
 
 
 def benchmark_of(args: Asked, artifact: Artifact | None) -> Benchmark:
-    from edge import meters
+    from edge import devices, meters
     from edge.artifact.emulator import emulator
     from edge.cli.progress import Progress
     from edge.devices.dut import Dut
@@ -74,7 +74,7 @@ def benchmark_of(args: Asked, artifact: Artifact | None) -> Benchmark:
     words = ["--mlperf", "--threads", str(args.threads), *(["--level", args.level] if args.level else [])]
     if artifact:
         words += ["--model-id", artifact.manifest.name]
-    emulated = args.on.startswith("virtual:") or (args.on == "local" and artifact is not None and bool(emulator(artifact.path)))
+    emulated = devices.emulated(args.on) or (args.on == "local" and artifact is not None and bool(emulator(artifact.path)))
     if emulated and args.energy not in ("auto", "none"):
         raise EdgeError("--energy", "an emulator's energy is not the device's", "--energy none, or a real device")
     with Progress() as say, open_wire(args.on, artifact.path if artifact else None, words, say) as (wire, device):

@@ -78,8 +78,9 @@ def command(
 
 def usual(opened: Artifact, on: str) -> float | None:
     """Seconds that it takes where an emulator computes; elsewhere it is quick."""
+    from edge import devices
     from edge.artifact.emulator import emulator
     from edge.measure.benchmark import EMULATED_MACS
 
-    slow = on.startswith("virtual:") or (on == "local" and emulator(opened.path))
+    slow = devices.emulated(on) or (on == "local" and emulator(opened.path))
     return (opened.manifest.vectors.count + 1) * opened.manifest.macs / EMULATED_MACS if slow else None

@@ -11,7 +11,7 @@ from edge.devices.device import Device, Facts, Found, Ran, Say, silent
 from edge.devices.uri import GRAMMARS, parse_uri, where
 from edge.errors import EdgeError
 
-__all__ = ["Device", "Facts", "Found", "Ran", "find_devices", "kinds", "open_device", "opened"]
+__all__ = ["Device", "Facts", "Found", "Ran", "emulated", "find_devices", "kinds", "open_device", "opened"]
 
 
 def kinds() -> list[str]:
@@ -26,6 +26,12 @@ def open_device(uri: str, say: Say = silent) -> Device:
         raise EdgeError(where(uri), "not supported yet", f"use one of: {', '.join(kinds())}")
     device: Device = import_module(f"edge.devices.{kind}").open(uri, say)
     return device
+
+
+def emulated(uri: str) -> bool:
+    """Whether what that URI leads to is played by an emulator, without opening it: its module says so."""
+    kind = parse_uri(uri).scheme.split("+")[0]
+    return kind in kinds() and bool(getattr(import_module(f"edge.devices.{kind}"), "EMULATED", False))
 
 
 @contextmanager

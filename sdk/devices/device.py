@@ -1,6 +1,7 @@
 """What a device is: a place that takes files, runs programs and gives files back.  One file a kind; only the URI differs.
 
-A kind is a module here with `SCHEMES`, `open(uri, say) -> Device` and `find() -> Iterator[Found]`; `edge.devices.open_device` finds it by its scheme.
+A kind is a module here with `SCHEMES`, `open(uri, say) -> Device` and `find() -> Iterator[Found]`, and `EMULATED` where that is so;
+`edge.devices.open_device` finds it by its scheme.
 """
 
 from __future__ import annotations
@@ -8,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from edge.devices.console.port import Port
+    from edge.devices.framing import Marks
 
 Say = Callable[[str], None]
 MAX_OUTPUT_BYTES = 64 << 20  #: of what one program prints: a bench of 200,000 runs takes 3 MB
@@ -59,6 +64,26 @@ class Traits:
     emulated: bool = False
     parallel: bool = True
     line: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a program on a device is spoken with.
+
+    words: of a process here whose stdin and stdout are the program's.  marks: what stands around its output there.
+    port: or a console, on which the program is started by typing `typed`.
+    """
+
+    words: tuple[str, ...] = ()
+    marks: Marks | None = None
+    port: Port | None = None
+    typed: str = ""
+
+
+class Lined(Protocol):
+    """What a device with the trait `line` has, unless it is this machine."""
+
+    def line_to(self, argv: Sequence[str]) -> Line: ...
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from edge.devices.console.dialect import CHUNK_BYTES, MAX_COMMAND_BYTES, call
 from edge.devices.console.login import Account, log_in
 from edge.devices.console.port import Port
 from edge.devices.console.shell import Shell
-from edge.devices.device import MAX_OUTPUT_BYTES, MAX_PULL_BYTES, Facts, Found, Ran, Say, Traits, silent
+from edge.devices.device import MAX_OUTPUT_BYTES, MAX_PULL_BYTES, Facts, Found, Line, Ran, Say, Traits, silent
 from edge.devices.facts import facts_over
 from edge.devices.quoting import sh_line
 from edge.devices.scripts import remote_path
@@ -54,6 +54,10 @@ class SerialDevice:
         if len(said.rest) != 3 or not all(word.isdecimal() for word in said.rest):
             raise DeviceFailed(self.shell.port.name, "no good answer from the board's shell", "is it a POSIX one?")
         return Ran(int(said.rest[0]), self.get("stdout", int(said.rest[1])), self.get("stderr", int(said.rest[2])))
+
+    def line_to(self, argv: Sequence[str]) -> Line:
+        """The console itself, on which the program is started."""
+        return Line(port=self.shell.port, typed=sh_line(argv))
 
     def get(self, name: str, size: int) -> bytes:
         """What a program has printed."""

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from edge.devices.device import Device, Found, Ran, Say, Traits, silent
+from edge.devices.device import Device, Found, Line, Ran, Say, Traits, silent
 from edge.devices.framing import Marks, Unframed
 from edge.devices.moments import MARK
 from edge.devices.piped import Piped
@@ -83,6 +83,10 @@ class Ssh(Piped):
     def words(self, argv: Sequence[str]) -> list[str]:
         """What is started here so that argv runs there."""
         return [*self.ssh, "--", self.host, sh_line(self.marks.around(argv))]
+
+    def line_to(self, argv: Sequence[str]) -> Line:
+        """An ssh whose pipes are the program's."""
+        return Line(tuple(self.words(argv)), self.marks)
 
     def start(
         self,

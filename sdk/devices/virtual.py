@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from edge import targets
 from edge.debian import needed
@@ -19,12 +20,13 @@ from edge.devices.boards import machine, recipe, state
 from edge.devices.boards.machine import Board
 from edge.devices.console.login import Account
 from edge.devices.console.port import Port
-from edge.devices.device import Device, Facts, Found, Ran, Say, silent
+from edge.devices.device import Device, Facts, Found, Line, Lined, Ran, Say, silent
 from edge.devices.uri import Uri, parse_uri, where
 from edge.errors import DeviceFailed, EdgeError
 from edge.stage import Stage
 
 SCHEMES = ("virtual",)
+EMULATED = True  #: its time is not a device's
 ARCH = "aarch64"  #: of the boards made here
 BOOT_SECONDS = 120.0
 USUAL_SECONDS = 25.0  #: of a boot on a quiet machine
@@ -45,7 +47,7 @@ class VirtualDevice:
 
     def __init__(self, uri: str, board: Board, inner: Device, claim: state.Claim) -> None:
         self.uri, self.board, self.inner, self.claim = uri, board, inner, claim
-        self.traits = replace(inner.traits, emulated=True)
+        self.traits = replace(inner.traits, emulated=EMULATED)
 
     def push(self, local: Path, remote: str, say: Say = silent) -> int:
         return self.inner.push(local, remote, say)
@@ -55,6 +57,9 @@ class VirtualDevice:
 
     def run(self, argv: Sequence[str], *, timeout: float = 60.0, stdin: bytes = b"") -> Ran:
         return self.inner.run(argv, timeout=timeout, stdin=stdin)
+
+    def line_to(self, argv: Sequence[str]) -> Line:
+        return cast(Lined, self.inner).line_to(argv)
 
     def facts(self) -> Facts:
         return replace(self.inner.facts(), model=f"{self.board.name}, emulated: QEMU's {self.board.cpu}")

@@ -8,20 +8,17 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from edge.artifact.emulator import emulator
 from edge.artifact.program import ended_by
 from edge.devices import opened, serial
 from edge.devices.console.port import MAX_BUFFER_BYTES, Port
-from edge.devices.device import Device, Say, silent
+from edge.devices.device import Device, Lined, Say, silent
 from edge.devices.framing import Marks, Unframed
-from edge.devices.quoting import sh_line
 from edge.devices.remote import Remote
-from edge.devices.serial import SerialDevice
-from edge.devices.ssh import TRANSPORT_FAILED, Ssh, refused
+from edge.devices.ssh import TRANSPORT_FAILED, refused
 from edge.devices.uri import parse_uri, where
-from edge.devices.virtual import VirtualDevice
 from edge.errors import DeviceFailed, EdgeError
 
 END_SECONDS = 5.0  #: for a program to end after its stdin has
@@ -134,17 +131,14 @@ def open_wire(uri: str, program: Path | None = None, words: Sequence[str] = (), 
     if program is None:
         raise EdgeError(where(uri), "has nothing to start", "edge profile A.edge, or --on serial:///dev/ttyUSB0 for what speaks there already")
     with opened(uri) as device, closing(started(device, program, words, say)) as wire:
-        yield wire, None if isinstance(wire, Console) else device
+        yield wire, device if device.traits.parallel else None
 
 
 def started(device: Device, program: Path, words: Sequence[str], say: Say) -> Wire:
     """The program on that device, sent there where it is not yet.  local: under an emulator where it needs one."""
-    inner = device.inner if isinstance(device, VirtualDevice) else device
     if device.traits.here:
         return Pipes(program.name, [*emulator(program), str(program.resolve()), *words])
-    if not device.traits.line or not isinstance(inner, Ssh | SerialDevice):
+    if not device.traits.line:
         raise EdgeError(where(device.uri), "has no line that a protocol can be spoken on", "local, ssh://, serial:// or virtual://")
-    argv = [Remote(device, say).there(program, "")[0], *words]
-    if isinstance(inner, SerialDevice):
-        return Console(inner.shell.port, sh_line(argv))
-    return Pipes(device.uri, inner.words(argv), inner.marks)
+    line = cast(Lined, device).line_to([Remote(device, say).there(program, "")[0], *words])
+    return Console(line.port, line.typed) if line.port else Pipes(device.uri, line.words, line.marks)
