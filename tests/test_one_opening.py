@@ -56,6 +56,7 @@ COMMANDS = {
 LARGE = 4 << 20  #: bytes, beside which other things that are hashed do not count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", COMMANDS)
 def test_an_artifact_is_opened_once_and_hashed_once(line: str, tmp_path: Path) -> None:
     import numpy as np
