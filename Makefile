@@ -38,7 +38,7 @@ demo: setup ## build, run and measure eight networks on this machine and for a P
 
 test: setup ## every test (ARGS="-k targets" chooses); as root it installs the Debian packages that they need
 	@$(BIN)/python tests/needed_tools.py
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: setup types ## format, lint, types and the fast tests: under a minute, before every commit
 	$(BIN)/ruff format --check .

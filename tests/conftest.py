@@ -3,12 +3,16 @@
 Skips are counted: `--skips-allowed FILE` prints every skip and fails the run on one that FILE does not expect.
 
 FILE has one `TEST: REASON` a line, both with shell wildcards; `#` begins a comment.
+
+Tests run several at a time (`-n`); one that is marked `alone` measures time, and no other runs beside it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +65,31 @@ def skipping() -> Generator[None, object, object]:
         if not package or needed.there(name):
             raise
         pytest.skip(f"{name} is not installed (apt-get install {package})")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that run alone come last, where nobody waits for them."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test, with what it sets up, holds the machine together with others or alone; who waits at the gate goes before those who come later."""
+    alone = item.get_closest_marker("alone") is not None
+    with holding(Path(__file__).parent, fcntl.LOCK_EX) as gate, holding(Path(__file__), fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
+
+
+@contextmanager
+def holding(path: Path, how: int) -> Iterator[int]:
+    """Lock a file or folder, and give its descriptor, whose closing unlocks it."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, how)
+        yield opened
+    finally:
+        os.close(opened)
 
 
 @pytest.fixture(autouse=True)

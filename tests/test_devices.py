@@ -192,6 +192,7 @@ def test_facts_that_are_none() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_program_is_watched(device: Device) -> None:
     ran = device.run([*watch_words(), "sh", "-c", "echo out; echo err >&2; sleep 1.3; exit 7"])
     moments, rest = moments_of(ran.stderr.decode())
@@ -200,10 +201,11 @@ def test_a_program_is_watched(device: Device) -> None:
     assert moments[0].used + moments[0].idle > 0
 
 
+@pytest.mark.alone
 def test_watching_ends_with_the_program(device: Device) -> None:
     began = time.monotonic()
     device.run([*watch_words(), "true"])
-    assert time.monotonic() - began < 0.9 or os.getloadavg()[0] > 2
+    assert time.monotonic() - began < 0.9
 
 
 def test_the_clock_is_that_of_the_fastest_core(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def files(tmp_path: Path) -> list[Artifact]:
     return [edge.build(tmp_path / "tiny.onnx", target=target, out=tmp_path / f"{target}.edge") for target in ("arm64", NAME)]
 
 
+@pytest.mark.alone
 def test_the_plug_is_pulled_while_it_is_flashed(files: list[Artifact], boards: Path) -> None:
     first, second = files
     with opened(BOARD) as device:

@@ -258,6 +258,7 @@ class Flickering(meters.Here):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_meter_of_known_watts(edge_file: Path, tmp_path: Path) -> None:
     """3.131 W, read from here beside the runner: millijoules an inference times inferences a second."""
     trees.lay(tmp_path, trees.ina2xx())

@@ -185,6 +185,7 @@ def test_the_page_of_predictions_is_current(script: ModuleType) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_steps_of_this_machine_rank_as_predicted(tmp_path: Path) -> None:
     """Structure, not speed: this machine may be busy."""
     made = edge.build("zoo:mobilenet_v2_x0_5", target="cpu", out=tmp_path / "m.edge")

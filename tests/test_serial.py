@@ -259,6 +259,7 @@ def test_of_what_a_power_cut_left_the_good_beginning_is_kept(left: bytes, kept: 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_four_fifths_of_the_wire_are_payload(home: Path, tmp_path: Path) -> None:
     """115,200 baud, 11,520 bytes a second in each direction; the file does not compress."""
     source = tmp_path / "a.edge"

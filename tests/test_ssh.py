@@ -253,8 +253,9 @@ def test_what_a_board_keeps(board: str, daemon: tuple[str, Path], tmp_path: Path
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_profile_over_ssh_costs_a_second_at_most(board: str, edge_file: Path) -> None:
-    """The whole command against the same here; on a machine that others use the least of three says more."""
+    """The whole command against the same here: a second, or on a slow machine once more what it takes here. The least of three says more."""
 
     def seconds(*on: str) -> float:
         began = time.perf_counter()
@@ -264,6 +265,4 @@ def test_profile_over_ssh_costs_a_second_at_most(board: str, edge_file: Path) ->
         return time.perf_counter() - began
 
     here, there = (min(seconds(*on) for _ in range(3)) for on in ((), ("--on", board)))
-    if os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip(f"the machine is busy ({there - here:.2f} s more)")
-    assert there - here <= 1.0
+    assert there - here <= max(1.0, here)
