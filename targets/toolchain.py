@@ -20,6 +20,7 @@ from pathlib import Path
 
 from edge.errors import ToolFailed
 from edge.stage import Say, Stage, silent
+from edge.targets import object_cache
 from edge.targets.host import user_folder
 from edge.targets.profile import Profile
 
@@ -127,7 +128,7 @@ def compile_program(profile: Profile, files: Mapping[str, str], folder: Path, sa
 
 
 def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path, say: Say = silent) -> list[Path]:
-    """The objects of every level's steps.  folder: as `lay_out` left it."""
+    """The objects of every level's steps, from the cache where they were compiled before.  folder: as `lay_out` left it."""
     units = [
         (level, Path(name).stem)
         for level in profile.levels
@@ -135,9 +136,17 @@ def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path, say:
         if name == f"steps_{level.name}.c" or name.startswith(f"steps_{level.name}_")
     ]
     flags = (*COMMON, *STEPS, *ARCH_STEPS.get(profile.arch, ()))
-    jobs = [("-target", profile.runner, f"-mcpu={level.cpu}", *flags, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units]
-    run(jobs, folder, say, doing(profile))
-    return [folder / f"{unit}.o" for _, unit in units]
+    jobs = {
+        folder / f"{unit}.o": ("-target", profile.runner, f"-mcpu={level.cpu}", *flags, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units
+    }
+    cache = user_folder("XDG_CACHE_HOME", ".cache") / "edge" / "objects"
+    included = [path for path in folder.glob("*.[ch]") if path.suffix == ".h" or path.name not in files]
+    keys = {made: object_cache.key_of((version(), *job), [*included, made.with_suffix(".c")]) for made, job in jobs.items()}
+    missing = {made: job for made, job in jobs.items() if not object_cache.restore(cache, keys[made], made)}
+    run(list(missing.values()), folder, say, doing(profile))
+    for made in missing:
+        object_cache.keep(cache, keys[made], made)
+    return list(jobs)
 
 
 def runtime_sources() -> list[str]:
