@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 MOST_BYTES = 256 << 20  #: of the cache; what was used longest ago goes first
-DIGEST = hashlib.sha256().digest_size
+DIGEST = 32  #: bytes of a sha256
 
 
 def key_of(words: Iterable[str], sources: Iterable[Path]) -> str:

@@ -33,6 +33,7 @@ ARCH_STEPS = {"aarch64": ("-mllvm", "-enable-misched=false", "-mllvm", "-enable-
 RUNTIME = ("-Os", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections")
 LINK = ("-s", "-Wl,--gc-sections")
 ZIG_CACHE = "ZIG_GLOBAL_CACHE_DIR"  #: zig's own variable
+OBJECTS = "edge-objects"  #: a folder of ours in zig's cache
 LINK_SECONDS, FIRST_SECONDS = 5.0, 90.0  #: of linking, by experience; and where zig builds the C libraries first
 LAST_LINES = 6  #: of a compiler's complaint that are shown
 
@@ -139,7 +140,7 @@ def compile_steps(profile: Profile, files: Mapping[str, str], folder: Path, say:
     jobs = {
         folder / f"{unit}.o": ("-target", profile.runner, f"-mcpu={level.cpu}", *flags, "-c", f"{unit}.c", "-o", f"{unit}.o") for level, unit in units
     }
-    cache = user_folder("XDG_CACHE_HOME", ".cache") / "edge" / "objects"
+    cache = cache_folder() / OBJECTS
     included = [path for path in folder.glob("*.[ch]") if path.suffix == ".h" or path.name not in files]
     keys = {made: object_cache.key_of((version(), *job), [*included, made.with_suffix(".c")]) for made, job in jobs.items()}
     missing = {made: job for made, job in jobs.items() if not object_cache.restore(cache, keys[made], made)}

@@ -17,8 +17,7 @@ TEXT = "(float[1,3,8,8] x) => (float[1,4,8,8] y) { a = Conv (x, w) y = Relu (a) 
 @pytest.fixture
 def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The C files of steps that zig compiled, with an empty cache to begin with."""
-    monkeypatch.setenv(toolchain.ZIG_CACHE, str(toolchain.cache_folder()))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(toolchain, "OBJECTS", str(tmp_path / "objects"))  # an absolute path replaces what stands before it
     found: list[str] = []
     real = toolchain.zig
 
@@ -46,7 +45,7 @@ def test_other_weights_other_files_and_a_damaged_cache(compiled: list[str], tmp_
     built(tmp_path, 0, TEXT.replace("Relu", "Sigmoid"))
     assert compiled
     compiled.clear()
-    for path in (tmp_path / "cache" / "edge" / "objects").iterdir():
+    for path in (tmp_path / "objects").iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     assert built(tmp_path, 0) == first
     assert compiled
