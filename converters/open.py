@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from edge.converters.source import Source
 from edge.errors import EdgeError, spelled
+from edge.neuron import Answers
 
 if TYPE_CHECKING:
     import onnx
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 #: suffix -> the module that reads it.
-SUFFIXES = {".onnx": "from_onnx", ".pt2": "from_pt2"}
+SUFFIXES = {".onnx": "from_onnx", ".pt2": "from_pt2", ".nir": "from_nir"}
 #: what is built from memory without torch: the class -> the module that reads it.
 IN_MEMORY = {"onnx.ModelProto": "from_memory", "onnx_ir.Model": "from_memory"}
 #: suffixes of files that hold weights, not networks.
@@ -27,10 +28,10 @@ CHECKPOINTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl")
 #: suffix -> what to do today instead.
 NOT_YET = {
     ".tflite": "convert it to ONNX, for example with tf2onnx, and build that",
-    ".nir": "build the PyTorch module behind it: FILE.py:CALLABLE",
 }
-TORCH = ("torch", "onnxscript")  # what every format but ONNX needs; an extra
-ACCEPTED = "a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME"
+TORCH = ("torch", "onnxscript")  # what every format but these needs; an extra
+WITHOUT_TORCH = ("from_onnx", "from_nir")
+ACCEPTED = "a model is NAME.onnx, NAME.pt2, NAME.nir, FILE.py:CALLABLE or zoo:NAME"
 
 
 class Reader(Protocol):
@@ -45,13 +46,17 @@ def read(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     weights: Path | str | None = None,
     example_inputs: object = None,
+    neurons: Answers | None = None,
 ) -> Source:
     """The model that `spec` names: a path, `file.py:callable`, `zoo:NAME`, or a model in memory: a torch module, an
     ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
 
     input_shapes: by input name ('' when there is only one input).  weights: a checkpoint for a torch model.
-    example_inputs: a tensor or a tuple of tensors for a torch module.
+    example_inputs: a tensor or a tuple of tensors for a torch module.  neurons: what a file of spiking neurons leaves open.
     """
+    if neurons is not None and neurons.given and not str(spec).lower().endswith(".nir"):
+        options = ", ".join(spelled(f"--{name}", f"neurons={{{name!r}: …}}") for name in neurons.given)
+        raise EdgeError(str(spec) if isinstance(spec, (str, Path)) else type(spec).__name__, "is no .nir file", f"leave {options} out")
     shapes, checkpoint = dict(input_shapes or {}), Path(weights) if weights is not None else None
     if not isinstance(spec, (str, Path)):
         kind = f"{type(spec).__module__.partition('.')[0]}.{type(spec).__name__}"
@@ -60,7 +65,11 @@ def read(
                 cast("Any", spec), shapes, checkpoint, example_inputs
             )
         return _reader("from_torch", type(spec).__name__).read(cast("Any", spec), shapes, checkpoint, example_inputs)
-    return _reader(_format(str(spec)), str(spec)).read(str(spec), shapes, checkpoint, example_inputs)
+    if (module := _format(str(spec))) == "from_nir":
+        from edge.converters import from_nir
+
+        return from_nir.read(str(spec), shapes, checkpoint, example_inputs, neurons)
+    return _reader(module, str(spec)).read(str(spec), shapes, checkpoint, example_inputs)
 
 
 def _format(spec: str) -> str:
@@ -95,6 +104,6 @@ def _checkpoint(spec: str) -> tuple[str, str]:
 
 
 def _reader(module: str, spec: str) -> Reader:
-    if module != "from_onnx" and not all(importlib.util.find_spec(package) for package in TORCH):
+    if module not in WITHOUT_TORCH and not all(importlib.util.find_spec(package) for package in TORCH):
         raise EdgeError(spec, f"reading it needs {' and '.join(TORCH)}", "pip install -e '.[torch]'")
     return cast(Reader, importlib.import_module(f"edge.converters.{module}"))

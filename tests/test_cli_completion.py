@@ -31,7 +31,7 @@ BASH = [
     (["edge", "-q", "pr"], ["profile", "predict"]),
     (["edge", "--v"], ["--verbose", "--version"]),
     (["edge", "zzz", "x"], []),
-    (["edge", "build", "--in"], ["--input-shape"]),
+    (["edge", "build", "--inp"], ["--input-shape"]),
     (["edge", "build", "m.onnx", "--ca"], []),
     (["edge", "build", "m.onnx", "--input_shape", "x:1", "--target", "rp"], BOARDS),
     (["edge", "build", "m.onnx", "--target", "=", "c"], ["cpu"]),

@@ -78,7 +78,7 @@ MISTAKES = [
     ("compare a b", "edge: compare: not supported yet (write both profiles with edge profile --json FILE and compare latency_ms)"),
     (
         "build m.onnx --target cpu --to_spiking T=8",
-        "edge: build --to-spiking: not supported yet (build a network without state, with its time steps unrolled in the model)",
+        "edge: build --to-spiking: not supported yet (convert and train it with its own framework, and build its .nir file)",
     ),
     (
         "build m.onnx --target cpu --format=native,nir",

@@ -193,8 +193,7 @@ def test_weights_for_an_onnx_file_are_refused(tmp_path: Path) -> None:
     [
         ("missing.onnx", "missing.onnx: no such file"),
         ("net.tflite", "net.tflite: .tflite is not supported yet (convert it to ONNX, for example with tf2onnx, and build that)"),
-        ("net.nir", "net.nir: .nir is not supported yet (build the PyTorch module behind it: FILE.py:CALLABLE)"),
-        ("net.h5", "net.h5: is not a model that can be read (a model is NAME.onnx, NAME.pt2, FILE.py:CALLABLE or zoo:NAME)"),
+        ("net.h5", "net.h5: is not a model that can be read (a model is NAME.onnx, NAME.pt2, NAME.nir, FILE.py:CALLABLE or zoo:NAME)"),
         ("net.py", "net.py: does not say which callable gives the model (net.py:CALLABLE)"),
         ("missing.py:net", "missing.py: no such file"),
         ("missing.pt2", "missing.pt2: no such file"),

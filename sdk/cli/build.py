@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @verb
-@options.model("x.onnx, x.pt2, zoo:NAME, or file.py:callable that returns a Module or (Module, example inputs)")
+@options.model("x.onnx, x.pt2, x.nir, zoo:NAME, or file.py:callable that returns a Module or (Module, example inputs)")
 @options.target("the device to build for (edge targets lists them), or a profile.toml of your own", required=True)
 @options.input_shape()
 @options.weights("a checkpoint for zoo: models")
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     metavar="IN:OUT[,IN:OUT]",
     help="output OUT becomes input IN of the next call, e.g. h:hn; zero at first and after a reset, and no longer an input",
 )
+@options.neurons()
 @click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")
 def command(
@@ -62,6 +63,7 @@ def command(
     formats: str,
     opset: int | None,
     stateful: str,
+    neurons: dict[str, float | str],
     output: Path | None,
     as_json: bool,
 ) -> int:
@@ -83,6 +85,7 @@ def command(
                 input_shapes=shapes,
                 weights=weights,
                 precision=precision,
+                neurons=neurons,
                 opset=opset or 0,
                 dump=dump,
                 out=output,
@@ -102,6 +105,7 @@ def command(
             labels=labels,
             format=formats,
             stateful=stateful,
+            neurons=neurons,
             emit_c=emit == "c",
             dump=dump,
             out=output,

@@ -8,7 +8,7 @@ from edge.errors import EdgeError
 COMMANDS = {
     "compare": "write both profiles with edge profile --json FILE and compare latency_ms",
 }
-SPIKING = "build a network without state, with its time steps unrolled in the model"
+SPIKING = "convert and train it with its own framework, and build its .nir file"
 #: command -> option -> what to do instead
 OPTIONS = {
     "build": {
@@ -16,7 +16,7 @@ OPTIONS = {
         "--tune": "leave it out: kernels are chosen for the target",
         **dict.fromkeys(("--calib", "--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
         "--fallback": "replace the operators that edge build names",
-        **dict.fromkeys(("--to-spiking", "--cutoff", "--dt", "--reset", "--compare", "--spikes", "--preset"), SPIKING),
+        **dict.fromkeys(("--to-spiking", "--cutoff"), SPIKING),
     },
     "inspect": {"--target": "edge predict MODEL --target T plans a model without building it"},
     "verify": {"--html": "--json prints every comparison"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from edge.cli import completion
 from edge.cli.verb import Function, argument
+from edge.neuron import PRESETS, QUESTIONS
 
 Decorator = Callable[[Function], Function]
 #: Readers and writers say what is wrong with a file, and better: here it is only turned into a Path, and completed.
@@ -24,6 +26,23 @@ def artifact(help: str, *, required: bool = True) -> Decorator:
 
 def model(help: str, metavar: str = "MODEL") -> Decorator:
     return argument("model", metavar=metavar, shell_complete=completion.models, help=help)
+
+
+def neurons() -> Decorator:
+    """What a .nir file leaves open, an option a question; the command gets what was said as one mapping, `neurons`."""
+
+    def decorate(command: Function) -> Function:
+        @functools.wraps(command)
+        def called(**options: object) -> int:
+            said = {name: options.pop(name) for name in ("preset", *QUESTIONS)}
+            return command(**options, neurons={name: value for name, value in said.items() if value is not None})
+
+        made = called
+        for name, (question, words) in reversed(QUESTIONS.items()):
+            made = click.option(f"--{name}", type=float if name == "dt" else str, metavar=words, help=f"of a .nir file: {question}?")(made)
+        return click.option("--preset", metavar="|".join(PRESETS), help="of a .nir file: the answers that its specification gives")(made)
+
+    return decorate
 
 
 def device(help: str, *, default: str | None = None) -> Decorator:

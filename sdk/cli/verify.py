@@ -15,6 +15,7 @@ from edge.stage import Stage
 
 if TYPE_CHECKING:
     from edge.artifact import Artifact
+    from edge.neuron import Answers
 
 SORTS = ("order", "error")
 
@@ -59,7 +60,8 @@ def command(
     if against:
         from edge.converters import parse_input_shape, read
 
-        source = read(against, input_shapes=dict(map(parse_input_shape, input_shape)), weights=weights)
+        shapes, said = dict(map(parse_input_shape, input_shape)), said_of(artifact) if against.lower().endswith(".nir") else None
+        source = read(against, input_shapes=shapes, weights=weights, neurons=said)
     with runnable(artifact, answers=True) as path, Progress() as say, opened(on, say) as device:
         file = open_artifact(path)
         say(Stage(f"running {artifact.name} and comparing", seconds=usual(file, on)))
@@ -74,6 +76,15 @@ def command(
         put("this was its first check: the build had not run it")
     name_others(file, "verify")
     return 0
+
+
+def said_of(artifact: Path) -> Answers:
+    """How the file's own neurons were read: what the build was told."""
+    from edge.artifact.reader import open_artifact
+    from edge.neuron import QUESTIONS, answers
+
+    options = open_artifact(artifact).manifest.options
+    return answers({name: value for name, value in options.items() if name in QUESTIONS})
 
 
 def usual(opened: Artifact, on: str) -> float | None:

@@ -20,6 +20,7 @@ from edge.converters.stateful import with_states
 from edge.errors import EdgeError, did_you_mean, spelled
 from edge.graph.integers import precision_of
 from edge.graph.states import pairs_of, states_of, without_states
+from edge.neuron import Answers, answers
 from edge.pipeline.bare import interface
 from edge.pipeline.packing import pack, pack_bare
 from edge.targets import toolchain
@@ -54,6 +55,7 @@ def build(
     preprocess: str = "",
     labels: str | Path | None = None,
     stateful: Mapping[str, str] | str = "",
+    neurons: Mapping[str, float | str] | None = None,
     format: str = "native",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
@@ -65,6 +67,7 @@ def build(
     model: anything `edge build` takes, a torch module with example_inputs, an ExportedProgram, an onnx.ModelProto or an onnx_ir.Model.
     preprocess, labels: stored for `edge run --image`.
     stateful: input -> the output that becomes this input of the next call, or "h:hn,c:cn"; zero at first and after a reset.
+    neurons: for a .nir file, what it leaves open: {"dt": 1e-3, "reset": "zero", "compare": "gt", "spikes": "binary", "integration": "euler", …}.
     format: what the file holds, "native" or "native,onnx"; `export` writes one of the others by itself.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
@@ -78,8 +81,8 @@ def build(
         raise _alone(makers[0], format)
     recipe = parse_preprocess(preprocess) if preprocess else None
     names = labels_file(Path(labels)) if labels else ()
-    pairs = pairs_of(stateful)
-    source = _read(model, input_shapes, weights, example_inputs, say)
+    pairs, said = pairs_of(stateful), answers(neurons or {})
+    source = _read(model, input_shapes, weights, example_inputs, say, said)
     source = with_states(source, pairs or states_of(source.model))
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     if maker := backends.of_suffix(path.suffix):
@@ -102,7 +105,11 @@ def build(
     core = built[0].core
     assert core, "the first backend leads"
     say("packing and checking")
-    facts = {"preprocess": recipe, "labels": "labels.txt" if names else None, "options": {"precision": precision, "target": profile.name}}
+    facts = {
+        "preprocess": recipe,
+        "labels": "labels.txt" if names else None,
+        "options": {"precision": precision, "target": profile.name, **said.given},
+    }
     pack(path, task, makers, built, facts, {"labels.txt": labels_bytes(names)} if names else {})
     if sources and core.sources:
         with writing(_folder(sources)):
@@ -121,6 +128,7 @@ def export(
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     weights: str | Path | None = None,
     precision: str = "fp32",
+    neurons: Mapping[str, float | str] | None = None,
     opset: int = 0,
     dump: str | Path | None = None,
     out: str | Path | None = None,
@@ -137,7 +145,7 @@ def export(
     maker = makers[0]
     if len(makers) > 1 or not maker.suffix:
         raise EdgeError(spelled(f"--format {format}", f"format={format!r}"), "is no bare file", "edge.build writes it as an .edge file")
-    source = _read(model, input_shapes, weights, example_inputs, say)
+    source = _read(model, input_shapes, weights, example_inputs, say, answers(neurons or {}))
     path = _writable(Path(out) if out else Path(source.name + maker.suffix))
     if path.suffix.lower() != maker.suffix:
         named = (
@@ -169,9 +177,12 @@ def _for(maker: Backend, task: Task) -> Task:
     return task if not maker.passes else replace(task, graph=passes.finish(task.graph, maker.passes))
 
 
-def _read(model: Any, shapes: Mapping[str, tuple[int, ...]] | None, weights: str | Path | None, examples: object, say: Say) -> Source:
+def _read(
+    model: Any, shapes: Mapping[str, tuple[int, ...]] | None, weights: str | Path | None, examples: object, say: Say, neurons: Answers
+) -> Source:
     say("reading the model")
-    source = converters.read(model, input_shapes=dict(shapes or {}), weights=Path(weights) if weights else None, example_inputs=examples)
+    checkpoint = Path(weights) if weights else None
+    source = converters.read(model, input_shapes=dict(shapes or {}), weights=checkpoint, example_inputs=examples, neurons=neurons)
     for note in source.notes:
         logging.getLogger("edge").warning(note)
     return source
