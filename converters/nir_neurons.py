@@ -15,6 +15,7 @@ from edge.neuron import spoken
 
 Write = Callable[[Step, str, Node, Signal], Signal]
 LONGEST = 4096  #: steps of a delay
+ONE = 4e-7  #: a gain so near 1 is 1: its factors were stored as float32 (snnTorch's tau / dt and dt / tau)
 NEAR = 1e-3  #: of a step, that a delay may be off a whole number of them
 
 
@@ -90,7 +91,8 @@ def _leak(step: Step, name: str, node: Node, x: Signal, tau: str, r: Floats, res
             f"a smaller {spelled('--dt', 'dt')}, or {spoken('integration', 'exponential')}",
         )
     part = dt / constant if step.answers.integration == "euler" else -np.expm1(-dt / constant)
-    return 1 - part, r * part, rest * part
+    gain = r * part
+    return 1 - part, np.where(np.abs(gain - 1) < ONE, 1.0, gain), rest * part
 
 
 def _charge(step: Step, name: str, node: Node, x: Signal, tau: str) -> tuple[Floats, Floats, Floats]:
@@ -111,9 +113,11 @@ def _fire(step: Step, name: str, node: Node, x: Signal, a: Floats, b: Floats, c:
         return Signal(f"{name}.after", x.shape)
     answers, limit = step.answers, numbers(step, name, node, "v_threshold")
     rest = numbers(step, name, node, "v_reset") if "v_reset" in node.values else np.zeros(1)
-    if answers.reset == "subtract" and (rest != 0).any():
+    if answers.reset in ("subtract", "delayed") and (rest != 0).any():
         raise step.wrong(
-            name, f"has a v_reset of {rest.flat[np.argmax(rest != 0)]:g}, which {spoken('reset', 'subtract')} does not use", spoken("reset", "zero")
+            name,
+            f"has a v_reset of {rest.flat[np.argmax(rest != 0)]:g}, which {spoken('reset', answers.reset)} does not use",
+            spoken("reset", "zero"),
         )
     if answers.spikes == "multi" and (limit <= 0).any():
         raise step.wrong(name, "has a threshold that is not above 0", spoken("spikes", "binary"))

@@ -3,6 +3,7 @@
 m = a * v + b * x + c          the potential v is charged by the input x; a, b, c follow from time constants and step
 s = m > threshold (gt) or m >= threshold (ge): 0 or 1 (binary); or how often the threshold fits into m (multi)
 v of the next step = v_reset where s > 0 (zero), m - s * threshold (subtract), or m (none)
+delayed: v of the next step = m, and its m is a * v + b * x + c - s * threshold: what a spike takes away has not decayed
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, fields
 
 from edge.errors import EdgeError, spelled
 
-COMPARES, RESETS, SPIKES = ("gt", "ge"), ("zero", "subtract", "none"), ("binary", "multi")
+COMPARES, RESETS, SPIKES = ("gt", "ge"), ("zero", "subtract", "delayed", "none"), ("binary", "multi")
 INTEGRATIONS, CURRENTS = ("euler", "exponential"), ("new", "old")
 
 
@@ -49,7 +50,11 @@ QUESTIONS = {
 }
 CHOICES = {"reset": RESETS, "compare": COMPARES, "spikes": SPIKES, "integration": INTEGRATIONS, "current": CURRENTS}
 #: what the specification of NIR writes down [nir, docs/source/primitives.md]: v > v_threshold, v becomes v_reset, one spike
-PRESETS = {"nir": {"reset": "zero", "compare": "gt", "spikes": "binary"}}
+#: snntorch: Leaky and Synaptic as they are by default, as export_to_nir writes them [snntorch 1.0.0, _neurons/leaky.py, export_nir.py]
+PRESETS: dict[str, dict[str, object]] = {
+    "nir": {"reset": "zero", "compare": "gt", "spikes": "binary"},
+    "snntorch": {"dt": 1e-4, "reset": "delayed", "compare": "gt", "spikes": "binary", "integration": "euler", "current": "new"},
+}
 
 
 def spoken(name: str, value: object) -> str:

@@ -82,11 +82,12 @@ def test_an_op_is_its_definition(words: tuple[str, str, str]) -> None:
 
 def lif(x: F32, decay: float, gain: float, limit: float, reset: str, compare: str) -> F32:
     """Spikes of one leaky neuron a column, by the textbook."""
-    v, found = np.zeros(x.shape[1:]), []
+    v, found, late = np.zeros(x.shape[1:]), [], np.zeros(x.shape[1:])
     for current in x.astype(np.float64):
-        v = decay * v + gain * current
+        v = decay * v + gain * current - late
         spike = v > limit if compare == "gt" else v >= limit
         v = np.where(spike, 0.0, v) if reset == "zero" else v - limit * spike if reset == "subtract" else v
+        late = limit * spike if reset == "delayed" else late
         found.append(spike)
     return np.array(found, np.float32)
 

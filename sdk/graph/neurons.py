@@ -15,22 +15,33 @@ from edge.neuron import COMPARES, RESETS, SPIKES
 F32 = NDArray[np.float32]
 
 _CHARGE = "kept = Mul (v, a) charge = Mul (x, b) sum = Add (kept, charge) m = Add (sum, c)"
-_FIRE = {"gt": "f = Greater (m, threshold)", "ge": "f = GreaterOrEqual (m, threshold)"}
+#: before a spike of this step: what one of the last step takes away
+_DELAYED = "kept = Mul (v, a) charge = Mul (x, b) sum = Add (kept, charge) all = Add (sum, c) late = Mul (before, threshold) m = Sub (all, late)"
+_ABOVE = {"gt": "Greater", "ge": "GreaterOrEqual"}
 _COUNT = {
-    "gt": "q = Div (m, threshold) up = Ceil (q) n = Sub (up, one)",
-    "ge": "q = Div (m, threshold) n = Floor (q)",
+    "gt": "{0}_q = Div ({0}, threshold) {0}_up = Ceil ({0}_q) {0}_n = Sub ({0}_up, one)",
+    "ge": "{0}_q = Div ({0}, threshold) {0}_n = Floor ({0}_q)",
 }
 _RESET = {
-    "zero": "next = Where (f, v_reset, m)",
+    "zero": "f = Greater (s, zero) next = Where (f, v_reset, m)",
     "subtract": "taken = Mul (s, threshold) next = Sub (m, taken)",
+    "delayed": "next = Identity (m)",
     "none": "next = Identity (m)",
 }
 _ONES = "zero = Constant <value = float {0.0}> () one = Constant <value = float {1.0}> ()"
 
 
+def _spikes(compare: str, spikes: str, of: str, name: str) -> str:
+    """`name` = the spikes at the potential `of`."""
+    if spikes == "multi":
+        return f"{_COUNT[compare].format(of)} {name} = Max ({of}_n, zero)"
+    return f"{of}_f = {_ABOVE[compare]} ({of}, threshold) {name} = CastLike ({of}_f, x)"
+
+
 def _body(compare: str, reset: str, spikes: str) -> str:
-    fired = f"{_ONES} {_COUNT[compare]} s = Max (n, zero) f = Greater (s, zero)" if spikes == "multi" else f"{_FIRE[compare]} s = CastLike (f, m)"
-    return f"{op_of(compare, reset, spikes)} (x, v, a, b, c, threshold, v_reset) => (s, next) {{ {_CHARGE} {fired} {_RESET[reset]} }}"
+    charged = f"{_spikes(compare, spikes, 'v', 'before')} {_DELAYED}" if reset == "delayed" else _CHARGE
+    words = f"{_ONES} {charged} {_spikes(compare, spikes, 'm', 's')} {_RESET[reset]}"
+    return f"{op_of(compare, reset, spikes)} (x, v, a, b, c, threshold, v_reset) => (s, next) {{ {words} }}"
 
 
 def op_of(compare: str, reset: str, spikes: str) -> str:
@@ -48,12 +59,16 @@ def step(op: str, x: F32, v: F32, a: F32, b: F32, c: F32, threshold: F32 | None 
     if op == LEAK:
         return m, m
     assert threshold is not None and v_reset is not None
-    found = next(words for words in product(COMPARES, RESETS, SPIKES) if op_of(*words) == op)
-    compare, reset, spikes = found
-    if spikes == "multi":
-        q = m / threshold
-        s = np.maximum(np.ceil(q) - np.float32(1) if compare == "gt" else np.floor(q), np.float32(0))
-    else:
-        s = (m > threshold if compare == "gt" else m >= threshold).astype(np.float32)
-    after = {"zero": np.where(s > 0, v_reset, m), "subtract": m - s * threshold, "none": m}[reset]
+    compare, reset, spikes = next(words for words in product(COMPARES, RESETS, SPIKES) if op_of(*words) == op)
+
+    def fired(v: F32) -> F32:
+        if spikes == "multi":
+            count: F32 = np.ceil(v / threshold) - np.float32(1) if compare == "gt" else np.floor(v / threshold)
+            return np.maximum(count, np.float32(0))
+        return (v > threshold if compare == "gt" else v >= threshold).astype(np.float32)
+
+    if reset == "delayed":
+        m = m - fired(v) * threshold
+    s = fired(m)
+    after = {"zero": np.where(s > 0, v_reset, m), "subtract": m - s * threshold}.get(reset, m)
     return s, after.astype(np.float32)
