@@ -50,9 +50,11 @@ QUESTIONS = {
 }
 CHOICES = {"reset": RESETS, "compare": COMPARES, "spikes": SPIKES, "integration": INTEGRATIONS, "current": CURRENTS}
 #: what the specification of NIR writes down [nir, docs/source/primitives.md]: v > v_threshold, v becomes v_reset, one spike
+#: spikingjelly: IFNode, LIFNode, ParametricLIFNode and CUBALIFNode, as export_to_nir writes them [spikingjelly 2.0.0, nir_exchange/to_nir.py]
 #: snntorch: Leaky and Synaptic as they are by default, as export_to_nir writes them [snntorch 1.0.0, _neurons/leaky.py, export_nir.py]
 PRESETS: dict[str, dict[str, object]] = {
     "nir": {"reset": "zero", "compare": "gt", "spikes": "binary"},
+    "spikingjelly": {"dt": 1e-4, "reset": "zero", "compare": "ge", "spikes": "binary", "integration": "euler", "current": "new"},
     "snntorch": {"dt": 1e-4, "reset": "delayed", "compare": "gt", "spikes": "binary", "integration": "euler", "current": "new"},
 }
 
