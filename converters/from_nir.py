@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from edge.converters import nir_file
 from edge.converters.from_onnx import from_bytes
@@ -23,13 +26,14 @@ from edge.converters.nir_nodes import PLAIN, shape_of
 from edge.converters.source import Source, safe_name
 from edge.errors import EdgeError, listed
 from edge.graph.domain import DOMAIN, VERSION
-from edge.graph.states import KEY
+from edge.graph.states import CALLS_KEY, KEY
 from edge.neuron import Answers, require
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET, IR_VERSION = 20, 10
+FEW, CALLS = 4096, 25  #: neurons of a network whose test vectors are so many steps long, until spikes come out; of larger ones three
 NOTE = "edge.neurons"  #: of the model's metadata: how its neurons were read
 
 
@@ -42,7 +46,8 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
     net = named(nir_file.read(path))
     data = model_of(net, answers or Answers(), path.name)
     source = from_bytes(data, {}, origin=path.name, name=path.stem, folder=None)
-    return replace(source, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), name=safe_name(path.stem))
+    spikes = {value.name or "": np.resize(np.array([0, 1], np.float32), value.shape.numpy()) for value in source.model.graph.inputs if value.shape}
+    return replace(source, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), name=safe_name(path.stem), example_inputs=spikes)
 
 
 def named(net: Net) -> Net:
@@ -82,7 +87,9 @@ def model_of(net: Net, answers: Answers, where: str) -> bytes:
     befores, afters = [was for _, was in step.states], [now for now, _ in step.states]
     graph = helper.make_graph(step.nodes, "net", [*map(info, (*inputs, *befores))], [*map(info, (*outputs, *afters))], step.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, VERSION)], ir_version=IR_VERSION)
-    helper.set_model_props(model, {KEY: json.dumps([[now.name, was.name] for now, was in step.states]), NOTE: json.dumps(answers.given)})
+    notes = {KEY: json.dumps([[now.name, was.name] for now, was in step.states]), NOTE: json.dumps(answers.given)}
+    small = sum(math.prod(was.shape) for _, was in step.states) <= FEW
+    helper.set_model_props(model, notes | ({CALLS_KEY: str(CALLS)} if small else {}))
     data: bytes = model.SerializeToString()
     return data
 

@@ -18,8 +18,8 @@ from edge.graph.rewrite import shape
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-KEY = "edge.states"
-CALLS = 3  #: how often a test vector calls a model with state: the second call reads what the first one kept
+KEY, CALLS_KEY = "edge.states", "edge.calls"
+CALLS, MOST_CALLS = 3, 1000  #: how often a test vector calls a model with state: the second call reads what the first one kept
 Array = NDArray[np.generic]
 T = TypeVar("T", bound=np.generic)
 Pairs = tuple[tuple[str, str], ...]
@@ -38,6 +38,12 @@ def states_of(model: ir.Model) -> Pairs:
             model.graph.name or "graph", f"its note {KEY} is not a list of [output, input]", "remove that note, or export the model again"
         )
     return tuple((output, given) for output, given in pairs)
+
+
+def calls_of(model: ir.Model) -> int:
+    """How often a test vector calls a model with state, which may note a number of its own: of a spiking one, until spikes come out."""
+    noted = model.metadata_props.get(CALLS_KEY, "")
+    return min(max(int(noted), 1), MOST_CALLS) if noted.isascii() and noted.isdigit() and len(noted) < 9 else CALLS
 
 
 def interface(model: ir.Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -111,12 +117,14 @@ def repeated(
     inputs: Mapping[str, Array],
     names: Sequence[str],
     once: Callable[[Mapping[str, Array], Sequence[str]], Mapping[str, NDArray[T]] | None],
-    calls: int = CALLS,
+    calls: int | None = None,
 ) -> dict[str, NDArray[T]] | None:
-    """The values called `names` after `calls` calls from a reset, each with the same inputs; once: one call, None where it cannot."""
+    """The values called `names` after `calls` calls from a reset, each with the same inputs; once: one call, None where it cannot.
+
+    calls: as often as the model's test vectors do, when left out.
+    """
     states = states_of(model)
-    if not states:
-        calls = 1
+    calls = (calls or calls_of(model)) if states else 1
     kept: dict[str, Array] = zeros(model)
     for number in range(calls):
         last = number == calls - 1

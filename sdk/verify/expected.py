@@ -16,7 +16,7 @@ from edge.codegen import Vectors
 from edge.converters import Source
 from edge.graph import evaluate
 from edge.graph.exact import evaluate_exactly
-from edge.graph.states import CALLS, repeated
+from edge.graph.states import calls_of, repeated
 from edge.verify.digits import WIDER, differs, limit_of, loss
 from edge.verify.indices import index_counts
 from edge.words.plan import Plan
@@ -60,9 +60,10 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
     seeds, unless float32 loses fewer digits at another one.
     A large network is run for one seed, and in float64 only when its check fails.  small: of a plan without steps, whose work is not known.
     """
+    calls = calls_of(source.model) if best.states else 1
     if small is None:
-        small = best.macs <= SMALL_MACS
-    plain = Vectors(ranges=ranges(source, best, recipe), calls=CALLS if best.states else 1)
+        small = best.macs * calls <= SMALL_MACS
+    plain = Vectors(ranges=ranges(source, best, recipe), calls=calls)
     tried = [answers(source, best, replace(plain, seed=seed)) for seed in range(1, (SEEDS if small else 1) + 1)]
     sizes = np.array([[float(np.abs(array).max(initial=0.0)) for array in one.arrays] for one in tried])
     order = np.argsort(-(sizes / np.maximum(sizes.max(axis=0), 1e-30)).min(axis=1), kind="stable")

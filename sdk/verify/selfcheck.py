@@ -57,7 +57,7 @@ class Check:
 def check(artifact: Artifact, profile: Profile) -> Check:
     """Runs what can be run here, in the profile's order of levels."""
     ways, reason = ways_of(profile)
-    macs, emulated = artifact.manifest.macs, bool(ways) and ways[0].by != NATIVE
+    macs, emulated = artifact.manifest.macs * artifact.manifest.vectors.calls, bool(ways) and ways[0].by != NATIVE
     number: int | None = None
     if emulated and macs > MOST_MACS:
         ways, reason = [], f"{macs / 1e6:,.0f} million multiply-adds take about {macs / 130e6:.0f} s under QEMU ({CURE})"
