@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 20, 10
 FEW, CALLS = 4096, 25  #: neurons of a network whose test vectors are so many steps long, until spikes come out; of larger ones three
-NOTE = "edge.neurons"  #: of the model's metadata: how its neurons were read
 
 
 def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object, answers: Answers | None = None) -> Source:
@@ -87,7 +86,7 @@ def model_of(net: Net, answers: Answers, where: str) -> bytes:
     befores, afters = [was for _, was in step.states], [now for now, _ in step.states]
     graph = helper.make_graph(step.nodes, "net", [*map(info, (*inputs, *befores))], [*map(info, (*outputs, *afters))], step.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, VERSION)], ir_version=IR_VERSION)
-    notes = {KEY: json.dumps([[now.name, was.name] for now, was in step.states]), NOTE: json.dumps(answers.given)}
+    notes = {KEY: json.dumps([[now.name, was.name] for now, was in step.states])}
     small = sum(math.prod(was.shape) for _, was in step.states) <= FEW
     helper.set_model_props(model, notes | ({CALLS_KEY: str(CALLS)} if small else {}))
     data: bytes = model.SerializeToString()

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from edge.graph.rewrite import SCOPE, SOURCE
-from edge.graph.states import KEY as STATES
+from edge.graph.states import NOTES
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -20,7 +20,7 @@ FRAME = re.compile(r'File "([^"\n]+)", line (\d+)')
 def keep_origin(model: ir.Model, root: Path | None) -> None:
     """Write edge.source (`net.py:31`) and edge.scope (`features.2.conv.0`) into every node.
 
-    All other notes of the model are cleared, but its list of states.
+    All other notes of the model are cleared, but its list of states and how often its test vectors call it.
     Notes that torch's exporter left in an ONNX file serve as well as those of an export done here.  A nameless node is called after its output.
     """
     resolved = root.resolve() if root is not None else None
@@ -40,7 +40,7 @@ def keep_origin(model: ir.Model, root: Path | None) -> None:
         value.doc_string = None
         if value.const_value is not None:
             value.const_value.metadata_props.clear()
-    states = {key: text for key, text in model.metadata_props.items() if key == STATES}
+    states = {key: text for key, text in model.metadata_props.items() if key in NOTES}
     model.metadata_props.clear()
     model.doc_string = None
     for graph in model.graphs():

@@ -18,7 +18,7 @@ from edge.graph.rewrite import shape
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-KEY, CALLS_KEY = "edge.states", "edge.calls"
+KEY, CALLS_KEY = NOTES = "edge.states", "edge.calls"
 CALLS, MOST_CALLS = 3, 1000  #: how often a test vector calls a model with state: the second call reads what the first one kept
 Array = NDArray[np.generic]
 T = TypeVar("T", bound=np.generic)
