@@ -18,6 +18,7 @@ SORTS = ("order", "time", "macs", "bytes", "energy")
 @options.target("the device (edge targets lists them), or a profile.toml of your own; an .edge file's own when left out")
 @options.threads("core")
 @options.input_shape()
+@options.neurons()
 @click.option("--per-layer", is_flag=True, help="a line a step: time, energy, what bounds it, bytes by where they lie")
 @options.as_json("print JSON and nothing else; it has every step")
 @options.tables(SORTS)
@@ -26,6 +27,7 @@ def command(
     target: str | None,
     threads: int,
     input_shape: tuple[str, ...],
+    neurons: dict[str, float | str],
     per_layer: bool,
     as_json: bool,
     top: int | None,
@@ -38,6 +40,6 @@ def command(
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
     view = shown(top, sort, wide, SORTS)
     with Progress() as say:
-        found = pipeline.predict(model, target, threads=threads, input_shapes=shapes, say=say)
+        found = pipeline.predict(model, target, threads=threads, input_shapes=shapes, neurons=neurons, say=say)
     put(json.dumps(found.to_dict(), indent=1) if as_json else report.prediction_text(found, per_layer or bool(top or sort), view))
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge import artifact, converters, passes, plan, targets
 from edge.errors import EdgeError, spelled
+from edge.neuron import answers
 from edge.plan.cores import cores_of
 from edge.targets import toolchain
 from edge.targets.measured import measured
@@ -29,11 +30,12 @@ def predict(
     example_inputs: Sequence[object] | None = None,
     input_shapes: Mapping[str, tuple[int, ...]] | None = None,
     weights: str | Path | None = None,
+    neurons: Mapping[str, float | str] | None = None,
     say: Say = lambda stage: None,
 ) -> plan.Prediction:
     """Model what `model` costs on `target`, without compiling or running it: milliseconds, millijoules, memory, each step and the whole.
 
-    model: as for `build`, or an .edge file, whose plan is used and whose target is the default.  threads: 0 for one a core.
+    model, neurons: as for `build`, or an .edge file, whose plan is used and whose target is the default.  threads: 0 for one a core.
     For `cpu` a small program finds out this machine's clock and multiply-adds a cycle.
     Raises EdgeError, also where the target's profile says too little to predict from.
     """
@@ -51,7 +53,8 @@ def predict(
         _same_machine(opened, profile)
         return plan.predict(opened.plan, profile, threads)
     say("reading the model")
-    source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=Path(weights) if weights else None, example_inputs=example_inputs)
+    checkpoint, said = Path(weights) if weights else None, answers(neurons or {})
+    source = converters.read(model, input_shapes=dict(input_shapes or {}), weights=checkpoint, example_inputs=example_inputs, neurons=said)
     say("rewriting the graph")
     graph = passes.optimize(source.model)
     say("planning")
