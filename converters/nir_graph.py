@@ -78,9 +78,10 @@ def numbers(step: Step, name: str, node: Node, key: str) -> Floats:
     value = node.values.get(key)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf" or not value.size:
         raise step.wrong(name, f"{node.kind} has no {key}")
-    if not np.isfinite(value).all():
-        raise step.wrong(name, f"{key} is not finite")
-    return value.astype(np.float64)
+    found = value.astype(np.float64)
+    if not (np.abs(found) <= np.finfo(np.float32).max).all():
+        raise step.wrong(name, f"{key} is not finite in float32")
+    return found
 
 
 def whole(step: Step, name: str, node: Node, key: str, count: int, least: int) -> list[int]:
@@ -93,8 +94,6 @@ def whole(step: Step, name: str, node: Node, key: str, count: int, least: int) -
 
 def fitted(step: Step, name: str, key: str, value: Floats, shape: Shape) -> Floats:
     """A parameter as it is spread over a signal of `shape`: by numpy's rule, or one number a channel; a single number where all are equal."""
-    if (value == value.flat[0]).all() and value.size:
-        return value.reshape(-1)[0]  # type: ignore[no-any-return]
     if len(value.shape) == 1 and len(shape) > 1 and value.shape[0] == shape[0] and value.shape[0] != shape[-1]:
         value = value.reshape(-1, *[1] * (len(shape) - 1))
     try:
@@ -103,4 +102,4 @@ def fitted(step: Step, name: str, key: str, value: Floats, shape: Shape) -> Floa
         fits = False
     if not fits:
         raise step.wrong(name, f"{key} has the shape {list(value.shape)}, its input {list(shape)}")
-    return value
+    return np.array(value.flat[0]) if (value == value.flat[0]).all() else value

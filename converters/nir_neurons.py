@@ -91,8 +91,12 @@ def _leak(step: Step, name: str, node: Node, x: Signal, tau: str, r: Floats, res
             f"a smaller {spelled('--dt', 'dt')}, or {spoken('integration', 'exponential')}",
         )
     part = dt / constant if step.answers.integration == "euler" else -np.expm1(-dt / constant)
-    gain = r * part
-    return 1 - part, np.where(np.abs(gain - 1) < ONE, 1.0, gain), rest * part
+    return 1 - part, _one(r * part), rest * part
+
+
+def _one(gain: Floats) -> Floats:
+    """The gain; exactly 1 where it was that before its factors were rounded."""
+    return np.where(np.abs(gain - 1) < ONE, 1.0, gain)
 
 
 def _charge(step: Step, name: str, node: Node, x: Signal, tau: str) -> tuple[Floats, Floats, Floats]:
@@ -100,7 +104,7 @@ def _charge(step: Step, name: str, node: Node, x: Signal, tau: str) -> tuple[Flo
     r = numbers(step, name, node, "r")
     if node.kind in ("I", "IF"):
         assert step.answers.dt is not None
-        return np.array(1.0), r * step.answers.dt, np.array(0.0)
+        return np.array(1.0), _one(r * step.answers.dt), np.array(0.0)
     return _leak(step, name, node, x, tau, r, numbers(step, name, node, "v_leak"))
 
 

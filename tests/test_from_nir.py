@@ -208,7 +208,13 @@ def cell(**other: object) -> Make:
     [
         (cell(tau=full(0, 3)), {}, "node 'n': tau is not above 0 (export it again)"),
         (cell(tau=full(-1, 3)), {}, "node 'n': tau is not above 0 (export it again)"),
-        (cell(tau=full(np.nan, 3)), {}, "node 'n': tau is not finite (export it again)"),
+        (cell(tau=full(np.nan, 3)), {}, "node 'n': tau is not finite in float32 (export it again)"),
+        (cell(r=full(1e39, 3)), {}, "node 'n': r is not finite in float32 (export it again)"),
+        (
+            lambda: graph("input n, n output", n=nir.LIF(**{key: full(1, 4) for key in CELL}), **END),
+            {},
+            "node 'n': a has the shape [4], its input [3] (export it again)",
+        ),
         (
             cell(),
             {"dt": 0.1},
