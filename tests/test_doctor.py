@@ -43,6 +43,7 @@ def test_what_stops_a_build_and_what_is_an_extra(versions: Callable[[dict[str, s
         "note    onnxscript    not installed, for PyTorch models  ->  pip install -e '.[torch]'",
         "note    onnxruntime   not installed, for a faster second opinion in verify  ->  pip install -e '.[peers]'",
         "note    pillow        not installed, for edge run --image  ->  pip install -e '.[image]'",
+        "note    h5py          not installed, for spiking networks in NIR files  ->  pip install -e '.[nir]'",
     ]
 
 

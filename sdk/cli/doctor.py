@@ -39,6 +39,7 @@ PACKAGES = (
     ("onnxscript", "PyTorch models", NOTE, "pip install -e '.[torch]'"),
     ("onnxruntime", "a faster second opinion in verify", NOTE, "pip install -e '.[peers]'"),
     ("pillow", "edge run --image", NOTE, "pip install -e '.[image]'"),
+    ("h5py", "spiking networks in NIR files", NOTE, "pip install -e '.[nir]'"),
 )
 
 
