@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ def read(path: Path) -> Net:
     if importlib.util.find_spec("h5py") is None:
         raise EdgeError(str(path), "reading it needs h5py", "pip install -e '.[nir]'")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe waits for its other end
+            raise EdgeError(str(path), "is no file")
         path.open("rb").close()
     except OSError as error:
         raise unreadable(path, error, "name a .nir file") from None

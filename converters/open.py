@@ -55,7 +55,7 @@ def read(
     example_inputs: a tensor or a tuple of tensors for a torch module.  neurons: what a file of spiking neurons leaves open.
     """
     if neurons is not None and neurons.given and not str(spec).lower().endswith(".nir"):
-        options = ", ".join(spelled(f"--{name}", f"neurons={{{name!r}: …}}") for name in neurons.given)
+        options = spelled("--preset, --dt and what else belongs to one", "neurons=")
         raise EdgeError(str(spec) if isinstance(spec, (str, Path)) else type(spec).__name__, "is no .nir file", f"leave {options} out")
     shapes, checkpoint = dict(input_shapes or {}), Path(weights) if weights is not None else None
     if not isinstance(spec, (str, Path)):

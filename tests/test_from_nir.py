@@ -246,6 +246,12 @@ def test_what_cannot_be_right_is_refused(make: Make, said: dict[str, object], me
     assert str(error.value) == f"net.nir: {message}"
 
 
+def test_answers_for_another_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError) as error:
+        converters.read("zoo:mobilenet_v1", neurons=answers({"preset": "nir"}))
+    assert str(error.value) == "zoo:mobilenet_v1: is no .nir file (leave --preset, --dt and what else belongs to one out)"
+
+
 def test_every_open_question_is_asked_at_once(tmp_path: Path) -> None:
     nir.write(tmp_path / "net.nir", cell()())
     with pytest.raises(EdgeError) as error:

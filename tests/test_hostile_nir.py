@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,13 @@ def test_a_process_that_dies_of_the_file_is_one_line(tmp_path: Path, monkeypatch
     with pytest.raises(EdgeError) as error:
         converters.read(tmp_path / "net.nir", neurons=Answers())
     assert str(error.value) == f"net.nir: is damaged: reading it ended with code 1 {AGAIN}"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "net.nir")
+    with pytest.raises(EdgeError) as error:
+        converters.read(tmp_path / "net.nir", neurons=Answers())
+    assert str(error.value) == f"{tmp_path}/net.nir: is no file"
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n", b"no file of this kind"])
