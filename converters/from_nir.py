@@ -46,7 +46,9 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
     data = model_of(net, answers or Answers(), path.name)
     source = from_bytes(data, {}, origin=path.name, name=path.stem, folder=None)
     spikes = {value.name or "": np.resize(np.array([0, 1], np.float32), value.shape.numpy()) for value in source.model.graph.inputs if value.shape}
-    return replace(source, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), name=safe_name(path.stem), example_inputs=spikes)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return replace(source, sha256=digest, name=safe_name(path.stem), example_inputs=spikes)
 
 
 def named(net: Net) -> Net:
