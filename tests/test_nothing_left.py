@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ import pytest
 
 import tiny
 from edge.cli import signals
+from edge.debian import tools
 from edge.targets import toolchain
 from graphs import proto
 from house import ROOT, modules
@@ -184,3 +186,21 @@ def test_few_modules_import_onnx_runtime_and_every_script_imports_edge_first() -
         text = path.read_text()
         if "import onnxruntime" in text:
             assert "\nimport edge\n" in text or "\nfrom edge" in text, path
+
+
+def test_a_signal_that_comes_while_the_clock_of_a_program_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time limit would keep the command alive for ten minutes."""
+    real = threading.Timer.start
+
+    def interrupted(clock: threading.Timer) -> None:
+        real(clock)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Timer, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tools.run(["sleep", "99"], tmp_path)
+    clocks = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    for clock in clocks:
+        clock.cancel()
+        clock.join(WAIT)
+    assert [clock for clock in clocks if clock.is_alive() or not clock.daemon] == []

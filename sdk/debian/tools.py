@@ -90,8 +90,9 @@ def process_of(
     start = [path_of(argv[0]), *argv[1:]]
     with subprocess.Popen(start, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process:
         clock = threading.Timer(SECONDS, process.kill)
-        clock.start()
-        try:
+        clock.daemon = True
+        try:  # a signal may come while the clock starts, too
+            clock.start()
             yield process
         finally:
             clock.cancel()
