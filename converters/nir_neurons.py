@@ -27,7 +27,7 @@ def membrane(step: Step, name: str, node: Node, x: Signal) -> Signal:
 def synapse(step: Step, name: str, node: Node, x: Signal) -> Signal:
     """CubaLI and CubaLIF: x charges a current, and that the potential, this step's or the last one's."""
     a, b, _ = _leak(step, name, node, x, "tau_syn", np.array(1.0), np.array(0.0))
-    w_in = numbers(step, name, node, "w_in") if "w_in" in node.values else np.array(1.0)
+    w_in = fitted(step, name, "w_in", numbers(step, name, node, "w_in"), x.shape) if "w_in" in node.values else np.array(1.0)
     held = [
         step.constant(f"{name}.current.{key}", fitted(step, name, key, value, x.shape)) for key, value in (("a", a), ("b", b * w_in), ("c", a * 0))
     ]
@@ -80,7 +80,7 @@ def delay_in(step: Step, name: str, x: Signal) -> None:
 
 def _leak(step: Step, name: str, node: Node, x: Signal, tau: str, r: Floats, rest: Floats) -> tuple[Floats, Floats, Floats]:
     """(a, b, c) of tau dv/dt = (rest - v) + r x over one step."""
-    dt, constant = step.answers.dt, numbers(step, name, node, tau)
+    dt, constant = step.answers.dt, fitted(step, name, tau, numbers(step, name, node, tau), x.shape)
     assert dt is not None
     if (constant <= 0).any():
         raise step.wrong(name, f"{tau} is not above 0")
@@ -101,11 +101,11 @@ def _one(gain: Floats) -> Floats:
 
 def _charge(step: Step, name: str, node: Node, x: Signal, tau: str) -> tuple[Floats, Floats, Floats]:
     """(a, b, c) of the membrane.  I and IF do not leak: dv/dt = r x."""
-    r = numbers(step, name, node, "r")
+    r = fitted(step, name, "r", numbers(step, name, node, "r"), x.shape)
     if node.kind in ("I", "IF"):
         assert step.answers.dt is not None
         return np.array(1.0), _one(r * step.answers.dt), np.array(0.0)
-    return _leak(step, name, node, x, tau, r, numbers(step, name, node, "v_leak"))
+    return _leak(step, name, node, x, tau, r, fitted(step, name, "v_leak", numbers(step, name, node, "v_leak"), x.shape))
 
 
 def _fire(step: Step, name: str, node: Node, x: Signal, a: Floats, b: Floats, c: Floats) -> Signal:

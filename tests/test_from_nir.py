@@ -213,7 +213,7 @@ def cell(**other: object) -> Make:
         (
             lambda: graph("input n, n output", n=nir.LIF(**{key: full(1, 4) for key in CELL}), **END),
             {},
-            "node 'n': a has the shape [4], its input [3] (export it again)",
+            "node 'n': r has the shape [4], its input [3] (export it again)",
         ),
         (
             cell(),
