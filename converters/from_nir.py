@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from edge.converters.from_onnx import from_bytes
 from edge.converters.inputs import Shapes
 from edge.converters.nir_file import Net, Node
 from edge.converters.nir_graph import Signal, Step
-from edge.converters.nir_neurons import DELAY, DELAY_ASKS, NEURONS, delay_in, delay_out
+from edge.converters.nir_neurons import DELAY, NEURONS, delay_in, delay_out
 from edge.converters.nir_nodes import PLAIN, shape_of
 from edge.converters.source import Source, safe_name
 from edge.errors import EdgeError, listed
@@ -54,10 +55,12 @@ def read(spec: str, shapes: Shapes, weights: Path | None, example_inputs: object
 def named(net: Net) -> Net:
     """The same net with names of letters, digits, `_`, `-` and `/`, each once: a point is ours."""
     found: dict[str, str] = {}
-    for name in net.nodes:
+    taken: set[str] = set()
+    for number, name in enumerate(net.nodes):
         plain = re.sub(r"[^A-Za-z0-9_/-]", "_", name)[:200] or "_"
-        while plain in found.values():
-            plain += "_"
+        while plain in taken:
+            plain += f"_{number}"
+        taken.add(plain)
         found[name] = plain
     return Net({found[name]: node for name, node in net.nodes.items()}, [(found[a], found[b]) for a, b in net.edges])
 
@@ -67,10 +70,10 @@ def model_of(net: Net, answers: Answers, where: str) -> bytes:
     from onnx import TensorProto, helper
 
     kinds = {node.kind for node in net.nodes.values()}
-    unknown = sorted(kinds - set(PLAIN) - set(NEURONS) - {DELAY})
+    unknown = sorted(kinds - set(PLAIN) - set(NEURONS))
     if unknown:
-        raise EdgeError(where, f"has nodes of kinds that are not known: {listed(unknown)}", f"known: {', '.join(sorted((*PLAIN, *NEURONS, DELAY)))}")
-    require(answers, set().union(*(NEURONS[kind][1] if kind in NEURONS else DELAY_ASKS if kind == DELAY else set() for kind in kinds)), where)
+        raise EdgeError(where, f"has nodes of kinds that are not known: {listed(unknown)}", f"known: {', '.join(sorted((*PLAIN, *NEURONS)))}")
+    require(answers, set().union(*(NEURONS[kind][1] for kind in kinds if kind in NEURONS)), where)
     step = Step(where, answers)
     signals, feeds = _signals(net, step)
     inputs = [signals[name] for name in _ends(net, "Input", where)]
@@ -100,14 +103,15 @@ def _signals(net: Net, step: Step) -> tuple[dict[str, Signal], dict[str, list[st
     feeds: dict[str, list[str]] = {name: [] for name in net.nodes}
     for source, target in net.edges:
         feeds[target].append(source)
+    order = TopologicalSorter({name: [] if _loops(node) else feeds[name] for name, node in net.nodes.items()})
     found: dict[str, Signal] = {}
-    waiting = dict(net.nodes)
-    while waiting:
-        ready = [name for name, node in waiting.items() if _loops(node) or all(each in found for each in feeds[name])]
-        if not ready:
-            raise EdgeError(step.where, f"its nodes form a loop without a delay: {listed(_loop(waiting, feeds))}", "put a Delay of one step into it")
-        for name in ready:
-            found[name] = _written(step, name, waiting.pop(name), feeds[name], found)
+    try:
+        for name in order.static_order():
+            found[name] = _written(step, name, net.nodes[name], feeds[name], found)
+    except CycleError as error:
+        raise EdgeError(
+            step.where, f"its nodes form a loop without a delay: {listed(error.args[1][:-1])}", "put a Delay of one step into it"
+        ) from None
     return found, feeds
 
 
@@ -122,10 +126,8 @@ def _written(step: Step, name: str, node: Node, feeds: list[str], found: Mapping
             raise step.wrong(name, "is an input of the network and has edges that lead to it")
         return Signal(name, shape_of(step, name, node))
     if _loops(node):
-        return delay_out(step, name, node, getattr(node.values["delay"], "shape", ()))
+        return delay_out(step, name, node, Signal("", getattr(node.values["delay"], "shape", ())))
     x = _joined(step, name, [found[each] for each in feeds])
-    if node.kind == DELAY:
-        return delay_out(step, name, node, x.shape)
     return (PLAIN[node.kind] if node.kind in PLAIN else NEURONS[node.kind][0])(step, name, node, x)
 
 
@@ -148,13 +150,3 @@ def _ends(net: Net, kind: str, where: str) -> list[str]:
     if not found:
         raise EdgeError(where, f"has no {kind}", "export it again with nir.write")
     return found
-
-
-def _loop(waiting: Mapping[str, Node], feeds: Mapping[str, list[str]]) -> list[str]:
-    """The nodes of one loop, found by going back from one that waits."""
-    path = [next(iter(waiting))]
-    while True:
-        back = next(each for each in feeds[path[-1]] if each in waiting)
-        if back in path:
-            return path[path.index(back) :][::-1]
-        path.append(back)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from edge.converters.nir_file import Node
-from edge.converters.nir_graph import Floats, Shape, Signal, Step, fitted, numbers
+from edge.converters.nir_graph import Floats, Signal, Step, fitted, numbers
 from edge.errors import spelled
 from edge.graph import neurons
 from edge.graph.neurons import LEAK
 from edge.neuron import spoken
 
 Write = Callable[[Step, str, Node, Signal], Signal]
+DELAY = "Delay"
 LONGEST = 4096  #: steps of a delay
 ONE = 4e-7  #: a gain so near 1 is 1: its factors were stored as float32 (snnTorch's tau / dt and dt / tau)
 NEAR = 1e-3  #: of a step, that a delay may be off a whole number of them
@@ -55,15 +56,15 @@ def delay_steps(step: Step, name: str, node: Node) -> Floats:
     return whole
 
 
-def delay_out(step: Step, name: str, node: Node, shape: Shape) -> Signal:
-    """What the delay gives, of what it keeps alone: the last `longest` inputs, the oldest first."""
-    steps = fitted(step, name, "delay", delay_steps(step, name, node), shape)
+def delay_out(step: Step, name: str, node: Node, x: Signal) -> Signal:
+    """What the delay gives, of what it keeps alone: the last `longest` inputs, the oldest first.  x: only its shape is read."""
+    steps = fitted(step, name, "delay", delay_steps(step, name, node), x.shape)
     longest = int(np.max(steps))
-    was = step.state(name, (longest, *shape))
-    index = np.broadcast_to(longest - steps, (1, 1, *shape)).astype(np.int64)
+    was = step.state(name, (longest, *x.shape))
+    index = np.broadcast_to(longest - steps, (1, 1, *x.shape)).astype(np.int64)
     step.op("GatherElements", [was.name, step.constant(f"{name}.index", index)], f"{name}.row", axis=1)
     step.op("Squeeze", [f"{name}.row", step.constant(f"{name}.axis", np.array([1], np.int64))], name)
-    return Signal(name, shape)
+    return Signal(name, x.shape)
 
 
 def delay_in(step: Step, name: str, x: Signal) -> None:
@@ -140,5 +141,5 @@ NEURONS: dict[str, tuple[Write, set[str]]] = {
     "CubaLI": (synapse, {"dt", "integration", "current"}),
     "CubaLIF": (synapse, _SPIKING | {"integration", "current"}),
     "Threshold": (threshold, {"compare"}),
+    DELAY: (delay_out, {"dt"}),
 }
-DELAY, DELAY_ASKS = "Delay", {"dt"}

@@ -40,7 +40,7 @@ def neurons() -> Decorator:
         made = called
         for name, (question, words) in reversed(QUESTIONS.items()):
             made = click.option(f"--{name}", type=float if name == "dt" else str, metavar=words, help=f"of a .nir file: {question}?")(made)
-        return click.option("--preset", metavar="|".join(PRESETS), help="of a .nir file: the answers that its specification gives")(made)
+        return click.option("--preset", metavar="|".join(PRESETS), help="of a .nir file: the answers of what wrote it, or of its specification")(made)
 
     return decorate
 

@@ -27,22 +27,20 @@ LESS_ZEROS = "p = Cast <to = 6> (a) pz = Cast <to = 6> (a_zero) ps = Sub (p, pz)
 WINDOW = "strides: ints = @strides, pads: ints = @pads, dilations: ints = @dilations, kernel_shape: ints = @kernel_shape, group: int = @group"
 
 #: op name -> its meaning as an ONNX function.
-BODIES = (
-    {
-        "Silu": "Silu (x) => (y) { s = Sigmoid (x)  y = Mul (x, s) }",  # y = x * sigmoid(x)   [Elfwing 2017, eq. 3]
-        # integers: bias in steps of the sum, scale one number a channel (O, 1, 1) or (N)
-        "QConv": "QConv <strides, pads, dilations, kernel_shape, group> (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "
-        f"{{ s = ConvInteger <{WINDOW}> (x, w, x_zero, w_zero) t = Add (s, bias) {REQUANTIZE} }}",
-        "QGemm": "QGemm (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "  # w: (N, K)
-        f"{{ k = Transpose <perm = [1, 0]> (w) {WIDER} s = MatMul (l, r) t = Add (s, bias) {REQUANTIZE} }}",
-        "QAdd": "QAdd (a, b, a_zero, b_zero, a_scale, b_scale, y_zero, low, high) => (y) "
-        f"{{ {LESS_ZEROS} pf = Cast <to = 1> (ps) qf = Cast <to = 1> (qs) l = Mul (pf, a_scale) r = Mul (qf, b_scale) v = Add (l, r) {SETTLE} }}",
-        "QMul": f"QMul (a, b, a_zero, b_zero, scale, y_zero, low, high) => (y) {{ {LESS_ZEROS} t = Mul (ps, qs) {REQUANTIZE} }}",
-        "QTable": "QTable (x, table) => (y) { i = Cast <to = 7> (x) y = Gather (table, i) }",  # table[x], negative x from the end
-    }
-    | BITS
-    | NEURONS
-)
+BODIES = {
+    "Silu": "Silu (x) => (y) { s = Sigmoid (x)  y = Mul (x, s) }",  # y = x * sigmoid(x)   [Elfwing 2017, eq. 3]
+    # integers: bias in steps of the sum, scale one number a channel (O, 1, 1) or (N)
+    "QConv": "QConv <strides, pads, dilations, kernel_shape, group> (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "
+    f"{{ s = ConvInteger <{WINDOW}> (x, w, x_zero, w_zero) t = Add (s, bias) {REQUANTIZE} }}",
+    "QGemm": "QGemm (x, w, x_zero, w_zero, bias, scale, y_zero, low, high) => (y) "  # w: (N, K)
+    f"{{ k = Transpose <perm = [1, 0]> (w) {WIDER} s = MatMul (l, r) t = Add (s, bias) {REQUANTIZE} }}",
+    "QAdd": "QAdd (a, b, a_zero, b_zero, a_scale, b_scale, y_zero, low, high) => (y) "
+    f"{{ {LESS_ZEROS} pf = Cast <to = 1> (ps) qf = Cast <to = 1> (qs) l = Mul (pf, a_scale) r = Mul (qf, b_scale) v = Add (l, r) {SETTLE} }}",
+    "QMul": f"QMul (a, b, a_zero, b_zero, scale, y_zero, low, high) => (y) {{ {LESS_ZEROS} t = Mul (ps, qs) {REQUANTIZE} }}",
+    "QTable": "QTable (x, table) => (y) { i = Cast <to = 7> (x) y = Gather (table, i) }",  # table[x], negative x from the end
+    **BITS,
+    **NEURONS,
+}
 
 
 def use(model: ir.Model, op: str) -> None:

@@ -14,9 +14,10 @@ from edge.neuron import COMPARES, RESETS, SPIKES
 
 F32 = NDArray[np.float32]
 
-_CHARGE = "kept = Mul (v, a) charge = Mul (x, b) sum = Add (kept, charge) m = Add (sum, c)"
+_SUM = "kept = Mul (v, a) charge = Mul (x, b) sum = Add (kept, charge)"
+_CHARGE = f"{_SUM} m = Add (sum, c)"
 #: before a spike of this step: what one of the last step takes away
-_DELAYED = "kept = Mul (v, a) charge = Mul (x, b) sum = Add (kept, charge) all = Add (sum, c) late = Mul (before, threshold) m = Sub (all, late)"
+_DELAYED = f"{_SUM} all = Add (sum, c) late = Mul (before, threshold) m = Sub (all, late)"
 _ABOVE = {"gt": "Greater", "ge": "GreaterOrEqual"}
 _COUNT = {
     "gt": "{0}_q = Div ({0}, threshold) {0}_up = Ceil ({0}_q) {0}_n = Sub ({0}_up, one)",
