@@ -26,6 +26,7 @@ from edge.converters.nir_neurons import DELAY, NEURONS, delay_in, delay_out
 from edge.converters.nir_nodes import PLAIN, shape_of
 from edge.converters.source import Source, safe_name
 from edge.errors import EdgeError, listed
+from edge.graph import rasters
 from edge.graph.domain import DOMAIN, VERSION
 from edge.graph.states import CALLS_KEY, KEY
 from edge.neuron import Answers, require
@@ -91,7 +92,7 @@ def model_of(net: Net, answers: Answers, where: str) -> bytes:
     befores, afters = [was for _, was in step.states], [now for now, _ in step.states]
     graph = helper.make_graph(step.nodes, "net", [*map(info, (*inputs, *befores))], [*map(info, (*outputs, *afters))], step.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, VERSION)], ir_version=IR_VERSION)
-    notes = {KEY: json.dumps([[now.name, was.name] for now, was in step.states])}
+    notes = {KEY: json.dumps([[now.name, was.name] for now, was in step.states])} | rasters.note([each.name for each in inputs])
     small = sum(math.prod(was.shape) for _, was in step.states) <= FEW
     helper.set_model_props(model, notes | ({CALLS_KEY: str(CALLS)} if small else {}))
     data: bytes = model.SerializeToString()

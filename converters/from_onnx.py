@@ -20,7 +20,6 @@ from edge.errors import EdgeError, spelled
 from edge.graph import quantization, reading
 from edge.graph.bits import LAYERS
 from edge.graph.domain import BODIES, DOMAIN, body_of, use
-from edge.graph.neurons import NEURONS
 from edge.graph.rewrite import is_op
 from edge.graph.rewrite import names as value_names
 from edge.graph.writing import to_bytes
@@ -101,7 +100,7 @@ def lift(model: ir.Model, where: str) -> ir.Model:
 def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """Model-local functions are spelled out; a node of our domain means what we say, whatever body the file gives it.
 
-    Binary layers are spelled out as we mean them: the passes find them again, and look at what they are given.  So are neurons.
+    Binary layers are spelled out as we mean them: the passes find them again, and look at what they are given.
     """
     import onnx.checker
     import onnx.inliner
@@ -109,7 +108,7 @@ def _inlined(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
     spelled = [function for function in proto.functions if function.domain != DOMAIN]
     opset = next((entry.version for entry in proto.opset_import if entry.domain == ""), 0)
     given = {node.op_type for node in proto.graph.node if node.domain == DOMAIN}
-    spelled += [body_of(op, opset) for op in (*LAYERS, *NEURONS) if op in given]
+    spelled += [body_of(op, opset) for op in LAYERS if op in given]
     del proto.functions[:]
     proto.functions.extend(spelled)
     if not spelled:

@@ -12,15 +12,20 @@ from numpy.typing import NDArray
 
 from edge import graph
 from edge.graph import reading
+from edge.graph.domain import DOMAIN, VERSION, body_of
 
 Array = NDArray[np.generic]
 Weights = Mapping[str, tuple[int, ...] | Array]
 
 
 def proto(text: str, weights: Weights | None = None, *, opset: int = 20, seed: int = 0) -> onnx.ModelProto:
-    """`text` is "(float[1,3,8,8] x) => (float[1,4,8,8] y) { … }"; a weight given by shape is random, positive if its name starts with v."""
+    """`text` may hold ops of our domain, `y = edge.Silu (x)`; it is "(float[1,3,8,8] x) => (float[1,4,8,8] y) { … }"; a weight given by shape is random, positive if its name starts with v."""
     generator = np.random.default_rng(seed)
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["": {opset}]> small {text}')
+    own = "edge." in text
+    imports = f'"": {opset}' + (f', "{DOMAIN}": {VERSION}' if own else "")
+    model = onnx.parser.parse_model(f"<ir_version: 10, opset_import: [{imports}]> small {text}")
+    if own:
+        model.functions.extend(body_of(op, opset) for op in sorted({node.op_type for node in model.graph.node if node.domain == DOMAIN}))
     for name, given in (weights or {}).items():
         array = given if isinstance(given, np.ndarray) else _weight(generator, given)
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.abs(array) + 0.5 if name.startswith("v") else array, name))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bit_cases
 import decompositions
+import neuron_cases
 import numpy as np
 import pytest
 
@@ -405,6 +406,7 @@ CASES: dict[str, list[Case]] = {
     "cancel_straight_through": [Case(*row) for row in bit_cases.CANCEL],
     "recognise_sign": [Case(*row) for row in bit_cases.SIGN],
     "binarize": [Case(*row) for row in bit_cases.BINARIZE],
+    "spell_out_neurons": [Case(*row) for row in neuron_cases.SPELL_OUT],
 }  # fmt: skip
 
 

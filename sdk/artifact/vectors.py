@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge.errors import EdgeError
 
 Array = NDArray[np.generic]
-Range = tuple[float, float]  #: powers of two: (-high, high) or (0, high); of integers: (0, how many there are) or UNIT
+Range = tuple[float, float]  #: powers of two: (-high, high) or (0, high); of integers: (0, how many there are) or UNIT; of spikes: (density, 1)
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 UNIT: Range = (-1.0, 1.0)
@@ -28,6 +28,7 @@ def vector(seed: int, number: int, index: int, shape: tuple[int, ...], dtype: st
     """Input `index` of test vector `number`: float in [-1, 1); uint8, int8 over their whole range; wider integers 0…15.
 
     Integers whose span begins at 0 are indices: from 0 to less than its end.
+    Floats whose span begins above 0 are spikes: 1 with that probability, else 0.
 
     Vector ODD has zeros, the ends of `span`, a repeated value and tiny ones among its floats.
     """
@@ -37,6 +38,8 @@ def vector(seed: int, number: int, index: int, shape: tuple[int, ...], dtype: st
     bits = mix(counter)
     if number == ODD and dtype in FLOATS:
         return odd(bits, span).astype(dtype).reshape(shape)
+    if dtype in FLOATS and span[0] > 0:
+        return ((bits >> np.uint64(40)).astype(np.float64) * 2.0**-24 < span[0]).astype(dtype).reshape(shape)
     if dtype in INTEGERS and span[0] == 0 and span[1] >= 1:
         with np.errstate(over="ignore"):
             return ((bits >> np.uint64(32)) * np.uint64(span[1]) >> np.uint64(32)).astype(dtype).reshape(shape)

@@ -57,7 +57,7 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
     lines += ["    .inputs = inputs, .outputs = outputs, .levels = levels,"]
     lines += [f"    .vector_seed = {vectors.seed}u, .n_vectors = {vectors.count}, .vector_rtol = {vectors.rtol},"]
     lines += ["    .vector_ranges = ranges,"] if vectors.ranges else []
-    lines += [f"    .state_bytes = {plan.state_bytes}, .vector_calls = {vectors.calls},"] if plan.states else []
+    lines += [f"    .state_bytes = {plan.state_bytes}, .vector_calls = {vectors.calls},"] if plan.state_bytes else []
     lines += [f"    .regions = regions, .n_regions = {len(plan.regions)},"] if plan.regions else []
     lines += ["};", ""]
     return "\n".join(lines)

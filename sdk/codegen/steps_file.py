@@ -19,6 +19,7 @@ HEADER = """/* {name}: the steps of level {level}, written by edge.
 #define EDGE_BLOCK {block}
 """
 NO_ACT = Post("none")
+COUNTS = "counts"  #: the operand that counts what spikes cause
 
 
 def steps_files(plan: Plan, level: str, *, split: bool = True) -> dict[str, str]:
@@ -181,5 +182,6 @@ def _row(plan: Plan, level: str, index: int) -> str:
     y, trips = plan.buffers[step.output], plan.trips(index)
     last = y.offset + (y.window.start + (plan.regions[y.window.region].trips - 1) * y.window.stride if y.window else 0)
     place, offset = (f"EDGE_PLACE_{y.place.upper()}", y.index if y.place == Place.OUTPUT else last)
-    figures = (column.schedules[index].chunks, float(step.macs * trips), float(step.bytes * trips), place, offset, y.size)
+    counts = next((plan.buffers[o.buffer].offset for o in step.operands if o.field == COUNTS), -1)
+    figures = (column.schedules[index].chunks, float(step.macs * trips), float(step.bytes * trips), place, offset, y.size, counts)
     return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {', '.join(map(str, figures))}}},"

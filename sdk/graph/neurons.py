@@ -1,10 +1,12 @@
-"""Spiking neurons as ONNX functions, one time step each: what `edge.neuron` says, in standard ops and in numpy.
+"""Spiking neurons as ONNX functions: what `edge.neuron` says, in standard ops and in numpy.
 
 An op a combination, `SpikeGeSubtractMulti`, for a variant of a function gets a name of its own.  A neuron without spikes is `Leak`: m alone.
+An op is one time step.  The same with `Steps` behind its name is a Scan of them: x is (T, …), one step a row, v stays (1, …).
 """
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import numpy as np
@@ -39,9 +41,14 @@ def _spikes(compare: str, spikes: str, of: str, name: str) -> str:
     return f"{of}_f = {_ABOVE[compare]} ({of}, threshold) {name} = CastLike ({of}_f, x)"
 
 
-def _body(compare: str, reset: str, spikes: str) -> str:
+def _step_words(compare: str, reset: str, spikes: str) -> str:
+    """s and next of one step."""
     charged = f"{_spikes(compare, spikes, 'v', 'before')} {_DELAYED}" if reset == "delayed" else _CHARGE
-    words = f"{_ONES} {charged} {_spikes(compare, spikes, 'm', 's')} {_RESET[reset]}"
+    return f"{_ONES} {charged} {_spikes(compare, spikes, 'm', 's')} {_RESET[reset]}"
+
+
+def _body(compare: str, reset: str, spikes: str) -> str:
+    words = _step_words(compare, reset, spikes)
     return f"{op_of(compare, reset, spikes)} (x, v, a, b, c, threshold, v_reset) => (s, next) {{ {words} }}"
 
 
@@ -50,8 +57,33 @@ def op_of(compare: str, reset: str, spikes: str) -> str:
     return f"Spike{compare.capitalize()}{reset.capitalize()}{spikes.capitalize()}"
 
 
-LEAK = "Leak"
-NEURONS = {op_of(*words): _body(*words) for words in product(COMPARES, RESETS, SPIKES)} | {LEAK: f"{LEAK} (x, v, a, b, c) => (m) {{ {_CHARGE} }}"}
+def words_of(op: str) -> tuple[str, str, str]:
+    """(compare, reset, spikes) of an op that spikes, one step or many."""
+    one = op.removesuffix(STEPS)
+    return next(words for words in product(COMPARES, RESETS, SPIKES) if op_of(*words) == one)
+
+
+def _steps(op: str, inputs: str, words: str, result: str, kept: str) -> str:
+    """`op` over the rows of x: `words` is one step, in which `result` is what it gives and `kept` the next potential."""
+    step = f"step (float[] old, float[] row) => (float[] new, float[] out) {{ {words} new = Identity ({kept}) out = Identity ({result}) }}"
+    scan = f"next, rows = Scan <num_scan_inputs = 1, body = {step}> (v, x)"
+    return f"{op}{STEPS} (x, v, {inputs}) => (s, next) {{ {scan} axis = Constant <value_ints = [1]> () s = Squeeze (rows, axis) }}"
+
+
+def _inner(words: str) -> str:
+    """The words of one step inside a Scan: its potential is `old`, its input `row`."""
+    return re.sub(r"\bx\b", "row", re.sub(r"\bv\b", "old", words)).replace("next = ", "after = ")
+
+
+LEAK, STEPS = "Leak", "Steps"
+ONE = {op_of(*words): _body(*words) for words in product(COMPARES, RESETS, SPIKES)}
+ONE |= {LEAK: f"{LEAK} (x, v, a, b, c) => (m) {{ {_CHARGE} }}"}
+MANY = {
+    op_of(*words) + STEPS: _steps(op_of(*words), "a, b, c, threshold, v_reset", _inner(_step_words(*words)), "s", "after")
+    for words in product(COMPARES, RESETS, SPIKES)
+}
+MANY |= {LEAK + STEPS: _steps(LEAK, "a, b, c", _inner(_CHARGE), "m", "m")}
+NEURONS = ONE | MANY
 
 
 def step(op: str, x: F32, v: F32, a: F32, b: F32, c: F32, threshold: F32 | None = None, v_reset: F32 | None = None) -> tuple[F32, F32]:
@@ -60,7 +92,7 @@ def step(op: str, x: F32, v: F32, a: F32, b: F32, c: F32, threshold: F32 | None 
     if op == LEAK:
         return m, m
     assert threshold is not None and v_reset is not None
-    compare, reset, spikes = next(words for words in product(COMPARES, RESETS, SPIKES) if op_of(*words) == op)
+    compare, reset, spikes = words_of(op)
 
     def fired(v: F32) -> F32:
         if spikes == "multi":

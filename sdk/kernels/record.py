@@ -86,7 +86,9 @@ def whole(task: Task, core: Core) -> Schedule:
 class Kernel:
     """A kernel's record.
 
-    reads, weights: pointer fields, of buffers and of constants; `x[0]` is an element of an array.  It writes the field `y`.
+    reads, weights: pointer fields, of buffers and of constants; `x[0]` is an element of an array.
+    writes: pointer fields that it writes, its result first.
+    over: (read, write) fields that may be the same memory: it reads each element before it writes it.
     fields: its numbers, in the order in which they are printed; an entry may also be the name of a post's field.
     posts: slots for what is done to the result in registers, in order.
     generic: its C is printed for each step (edge.words.loops); reads are then x0, x1, …
@@ -108,6 +110,8 @@ class Kernel:
     schedule: Callable[[Task, Core], Schedule] = whole
     generic: bool = False
     word: int = 0
+    writes: tuple[str, ...] = ("y",)
+    over: tuple[tuple[str, str], ...] = ()
 
     @property
     def numbers(self) -> tuple[Field, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge.kernels import kernels
 from edge.kernels.record import RESIDUAL
-from edge.ops.forms import Forms
+from edge.ops.events import Events
 from edge.ops.group import Group
 from edge.ops.packing import NOTHING
 from edge.words.dtype import Dtype
@@ -27,7 +27,7 @@ from edge.words.region import Region
 from edge.words.step import Access, Number, Operand, Step, View
 
 
-class Builder(Forms):
+class Builder(Events):
     """The growing plan: what a lowering adds to it."""
 
     def __init__(

@@ -20,7 +20,7 @@ class Group:
 
     output: the value it computes.  covers: every graph value it computes, output last.  posts: what is done to the node's result in
     registers, in order; the operand of an "add" is the name of a graph value.  words: the ops of the posts, for the title.
-    members: the nodes of the posts.
+    members: the nodes of the posts.  cell: the neurons that the node's result charges, and nothing else reads.
     """
 
     node: ir.Node
@@ -29,6 +29,7 @@ class Group:
     posts: tuple[Post, ...] = ()
     words: tuple[str, ...] = ()
     members: tuple[ir.Node, ...] = ()
+    cell: ir.Node | None = None
 
     @property
     def title(self) -> str:

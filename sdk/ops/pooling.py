@@ -9,11 +9,14 @@ from edge.ops.builder import Builder
 from edge.ops.convolution import window
 from edge.ops.group import Group, input_name
 from edge.ops.lowering import Lowering
+from edge.ops.spiking import pool as list_pool
 from edge.words.step import Number
 
 
 def pool(build: Builder, group: Group) -> None:
     """Windows: y = max or mean over kh x kw taps."""
+    if group.node.op_type == "AveragePool" and list_pool(build, group):
+        return
     node = group.node
     x, y = rewrite.shape(node.inputs[0]), rewrite.shape(node.outputs[0])
     assert x is not None and y is not None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PASSES = (
     "cancel_straight_through",
     "fold_constants",
+    "spell_out_neurons",
     "recognise_sign",
     "split_to_slices",
     "decompose",
@@ -55,7 +56,7 @@ PASSES = (
     "squeeze_excite",
     "drop_unused",
 )
-OPENING = 5
+OPENING = 6
 
 
 class Pass(Protocol):

@@ -31,7 +31,7 @@ def collect(build: Builder, value: str, target: str, first: int) -> None:
 
 def carry(build: Builder, pairs: Sequence[tuple[str, str]], first: int) -> None:
     """At the end of a trip: each value becomes what its buffer holds.  pairs: (value, buffer).  All are read before any is written."""
-    sources = [(build.planar(value), target, build.unused(f"{value}@{target}")) for value, target in pairs]
+    sources = [(build.in_form(value, build.buffers[target].layout), target, build.unused(f"{value}@{target}")) for value, target in pairs]
     kept = {build.buffers[target].storage for _, target in pairs}
     apart = []
     for source, target, name in sources:
@@ -57,10 +57,18 @@ def _moved(build: Builder, source: str, target: str, first: int) -> bool:
     writes = [index for index, step in enumerate(build.steps) if source in step.outputs]
     if not writes or writes[0] < first:
         return False
-    if any(operand.buffer in storage for step in build.steps[writes[0] :] for operand in step.operands) and kept.window is None:
+    reads = any(operand.buffer in storage for step in build.steps[writes[0] + 1 :] for operand in step.operands)
+    if kept.window is None and (reads or not _may_overwrite(build.steps[writes[0]], storage, source)):
         return False
     build.change(replace(own, place=kept.place, index=kept.index, shares=kept.storage, window=kept.window))
     return True
+
+
+def _may_overwrite(step: Step, storage: set[str], source: str) -> bool:
+    """May the step write `source` over what it reads of that storage, if it reads it at all?"""
+    written = next(operand.field for operand in step.operands if operand.buffer == source)
+    pairs = kernels()[step.kernel].over
+    return all((operand.field, written) in pairs for operand in step.operands if operand.buffer in storage)
 
 
 def _shown(build: Builder, source: str) -> bool:

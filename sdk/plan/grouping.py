@@ -17,6 +17,7 @@ from edge.ops import lowerings
 from edge.ops.activation import act_of
 from edge.ops.generic.lowering import is_float32
 from edge.ops.group import Group
+from edge.ops.spiking import SYNAPSES, driven, is_neuron
 from edge.words.post import ADD, Post
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def _grow(node: ir.Node, done: set[str]) -> tuple[Group, list[ir.Node]]:
     """The largest group that begins with `node`: each slot that its kernels share takes the next user if it fits."""
     group = Group(node, node.outputs[0].name or "", tuple(v.name or "" for v in node.outputs))
     members = [node]
+    if (cell := _cell(node, done)) is not None:
+        names = tuple(value.name or "" for value in reversed(cell.outputs))
+        return replace(group, output=names[-1], covers=(*group.covers, *names), words=(cell.op_type,), cell=cell), [node, cell]
     for slot in () if act_of(node) is not None or not is_float32(node) else slots_of(node):
         follower = _only_user(members[-1].outputs[0])
         if follower is None or follower.graph is not node.graph:  # a body runs more often
@@ -52,6 +56,17 @@ def _grow(node: ir.Node, done: set[str]) -> tuple[Group, list[ir.Node]]:
         elif slot.takes == ADD:  # a second activation belongs to the sum
             break
     return group, members
+
+
+def _cell(node: ir.Node, done: set[str]) -> ir.Node | None:
+    """The neurons behind synapses that spikes can drive, when their state is there."""
+    if node.op_type not in SYNAPSES or node.domain or not is_float32(node):
+        return None
+    cell = _only_user(node.outputs[0])
+    if not is_neuron(cell) or cell is None or cell.inputs[0] is not node.outputs[0] or cell.graph is not node.graph or not driven(node):
+        return None
+    v = cell.inputs[1]
+    return cell if v is not None and (rewrite.constant(v) is not None or v.name in done) else None
 
 
 def slots_of(node: ir.Node) -> tuple[Slot, ...]:

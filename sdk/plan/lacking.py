@@ -61,7 +61,7 @@ class Lacking:
             except Refused as refused:
                 self._refuse(build, group, refused.reason)
             return
-        lowering, reason = lowering_of(node, fast=self.fast), None
+        lowering, reason = lowering_of(group.cell or node, fast=self.fast), None
         if lowering is not None:
             try:
                 lowering.run(build, group)

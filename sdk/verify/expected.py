@@ -16,6 +16,7 @@ from edge.codegen import Vectors
 from edge.converters import Source
 from edge.graph import evaluate
 from edge.graph.exact import evaluate_exactly
+from edge.graph.rasters import DENSITY, rasters_of
 from edge.graph.states import calls_of, repeated
 from edge.verify.digits import WIDER, differs, limit_of, loss
 from edge.verify.indices import index_counts
@@ -83,12 +84,15 @@ def expected_outputs(source: Source, best: Plan, recipe: Preprocess | None = Non
 def ranges(source: Source, best: Plan, recipe: Preprocess | None = None) -> tuple[Range, ...]:
     """For each input what the network is made for: an index inside its axis, the picture's recipe, else its example inputs, else -1 to 1."""
     found = []
-    counts = index_counts(best)
+    counts, rasters = index_counts(best), rasters_of(source.model)
     for name in best.inputs:
         if name in counts:
             found.append((0.0, float(counts[name])))
             continue
         example = source.example_inputs.get(name)
+        if name in rasters and best.buffers[name].dtype == "float32":
+            found.append((DENSITY, 1.0))
+            continue
         if recipe is not None:
             ends = [(x / recipe.scale - m) / s for m, s in zip(recipe.mean, recipe.std, strict=False) for x in (0, 255)]
             found.append(range_of(min(ends), max(ends), best.buffers[name].dtype))

@@ -58,6 +58,10 @@ EDGE_API const struct edge_tensor *edge_output(const struct edge_model *model, i
 EDGE_API const char *edge_level(const struct edge_model *model);                              /* "v3" */
 EDGE_API int edge_threads(const struct edge_model *model);
 
+/* Steps that spikes drive count what they do, from a reset on: synaptic operations, updates of a neuron, spikes.  step: as edge_trace numbers them.
+ * 0 where the step counts nothing or is not there. */
+EDGE_API int edge_counts(const struct edge_model *model, int step, uint64_t counts[3]);
+
 /* Runs step by step and hands over what each step wrote, in the layout the manifest states; the memory is reused by later
  * steps. A callback that returns nonzero stops the run (EDGE_STOPPED). */
 typedef int (*edge_step_callback)(void *user, int step, const char *name, const void *data, size_t bytes);

@@ -278,5 +278,11 @@ const struct edge_tensor *edge_output(const struct edge_model *m, int i) { retur
 const char *edge_level(const struct edge_model *m) { return m->level->name; }
 int edge_threads(const struct edge_model *m) { return m->threads; }
 const struct edge_program *edge_model_program(const struct edge_model *m) { return m->program; }
+int edge_counts(const struct edge_model *model, int step, uint64_t counts[3]) {
+    if (step < 0 || step >= model->program->n_steps || model->level->steps[step].counts < 0) return 0;
+    memcpy(counts, model->memory.state + model->level->steps[step].counts, 3 * sizeof *counts);
+    return 1;
+}
+
 const struct edge_step *edge_model_steps(const struct edge_model *m) { return m->level->steps; }
 struct edge_span edge_model_file(const struct edge_model *m) { return m->file; }

@@ -44,6 +44,7 @@ struct edge_step {
     /* where the result lies after the last trip, for per-layer checks: place arena or state and an offset, or output and an index */
     int place;
     size_t offset, out_bytes;
+    long counts;                    /* where its counters lie in the state: synaptic operations, updates, spikes since a reset; -1 for none */
 };
 
 /* A loop: steps [first, first + count) run `trips` times. An outer region comes before those inside it. */
@@ -59,7 +60,8 @@ struct edge_level {
     const struct edge_step *steps;
 };
 
-/* Powers of two between which the odd values of a test vector lie: low is 0 or -high.  Of integers: 0 and how many there are, or -1 and 1. */
+/* Powers of two between which the odd values of a test vector lie: low is 0 or -high.  Of integers: 0 and how many there are, or -1 and 1.
+ * Of spikes: their density, and 1. */
 struct edge_range {
     double low, high;
 };

@@ -111,6 +111,20 @@ static void measure(struct session *s, const struct options *o, long room, struc
     for (int i = 0; m->layer_ns && m->layer_runs && i < s->program->n_steps; i++) m->layer_ns[i] /= (uint64_t)m->layer_runs;
 }
 
+/* What spikes caused in the last run, which began with a reset; nothing of a network without spikes. */
+static void print_counts(const struct session *s) {
+    uint64_t counts[3];
+    int found = 0;
+    for (int i = 0; i < s->program->n_steps; i++) {
+        if (!edge_counts(s->model, i, counts)) continue;
+        printf("%s{\"name\": ", found++ ? ", " : ", \"spiking\": [");
+        print_json_string(edge_model_steps(s->model)[i].name);
+        printf(", \"synops\": %llu, \"updates\": %llu, \"spikes\": %llu}", (unsigned long long)counts[0], (unsigned long long)counts[1],
+               (unsigned long long)counts[2]);
+    }
+    if (found) printf("]");
+}
+
 static void print_json(const struct session *s, const struct options *o, const struct measured *m) {
     printf("{\"name\": ");
     print_json_string(s->program->name);
@@ -138,7 +152,9 @@ static void print_json(const struct session *s, const struct options *o, const s
         print_json_string(step->op);
         printf(", \"ns\": %llu, \"macs\": %.0f, \"bytes\": %.0f}", (unsigned long long)m->layer_ns[i], step->macs, step->bytes);
     }
-    printf("]}\n");
+    printf("]");
+    print_counts(s);
+    printf("}\n");
 }
 
 static int ascending(const void *a, const void *b) {

@@ -25,11 +25,17 @@ static uint64_t whole(uint64_t bits, struct edge_range range, uint64_t otherwise
     return range.low == 0 && range.high >= 1 ? (bits >> 32) * (uint64_t)range.high >> 32 : otherwise;
 }
 
+/* A range that begins above 0 is one of spikes: 1 with that probability, else 0. */
+static double real(uint64_t bits, int vector, struct edge_range range) {
+    if (vector == EDGE_ODD) return odd(bits, range);
+    return range.low > 0 ? (double)(bits >> 40) * 0x1p-24 < range.low : noise(bits);
+}
+
 /* X(numpy name, C type, a value from 64 random bits) */
 #define DTYPES(X) \
-    X("float16", _Float16, (_Float16)(vector == EDGE_ODD ? odd(bits, where) : noise(bits))) \
-    X("float32", float, (float)(vector == EDGE_ODD ? odd(bits, where) : noise(bits))) \
-    X("float64", double, vector == EDGE_ODD ? odd(bits, where) : noise(bits)) \
+    X("float16", _Float16, (_Float16)real(bits, vector, where)) \
+    X("float32", float, (float)real(bits, vector, where)) \
+    X("float64", double, real(bits, vector, where)) \
     X("bool", uint8_t, (uint8_t)(bits >> 63)) \
     X("uint8", uint8_t, (uint8_t)whole(bits, where, bits >> 56)) \
     X("int8", int8_t, (int8_t)((int)whole(bits, where, (bits >> 56) - 128))) \

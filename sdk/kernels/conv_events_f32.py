@@ -1,0 +1,18 @@
+"""Convolution and its neurons, driven by spikes."""
+
+from edge.kernels.record import Kernel, ints
+from edge.kernels.spiking import CELLS, KEPT, OVER
+
+KERNEL = Kernel(
+    name="conv_events_f32",
+    reads=("x", "v"),
+    weights=("w", "parameters"),
+    writes=("y", *KEPT, "current"),
+    fields=(
+        *ints("steps", "channels", "h", "wide", "valued", "room", "outputs", "groups", "oh", "ow", "kh", "kw", "sh", "sw"),
+        *ints("dh", "dw", "top", "left"),
+        *CELLS,
+    ),
+    instructions=12,
+    over=OVER,
+)

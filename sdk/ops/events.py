@@ -1,0 +1,80 @@
+"""Values that are held as lists of what is not zero: spikes, and what is made of them.  They become numbers again where something else reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.kernels import kernels
+from edge.ops.forms import Forms
+from edge.ops.packing import NOTHING
+from edge.words.layout import Layout, Shape
+from edge.words.plan import Buffer
+from edge.words.quant import Quant
+from edge.words.step import Access, Number, Operand, Step, View
+
+
+class Events(Forms):
+    """Values by the list that holds them.  lists: value -> buffer, whose shape may be another one with as many elements a step."""
+
+    def __init__(
+        self,
+        block: int,
+        values: Collection[str] = (),
+        initializers: Mapping[str, NDArray[np.generic]] = NOTHING,
+        quants: Mapping[str, Quant] = NOTHING,
+    ) -> None:
+        super().__init__(block, values, initializers, quants)
+        self.lists: dict[str, str] = {}
+
+    def list_layout(self, room: int, *, valued: bool) -> Layout:
+        """The layout of a list with room for so many spikes a step."""
+        return Layout(self.block, room, valued)
+
+    def hold_list(self, value: str, buffer: str, shape: Shape) -> None:
+        """`value`, of `shape`, is what the list in `buffer` says."""
+        self.lists[value], self.shapes[value] = buffer, shape
+
+    def views_as_held(self, value: str) -> tuple[View, ...]:
+        """The views of `value`; of a list they are made now, once."""
+        if value in self.lists and value not in self.held:
+            self._dense(value)
+        return super().views_as_held(value)
+
+    def listed(self, value: str) -> Buffer:
+        """The list of `value`: the one that holds it, or one that is made of its numbers now."""
+        known = self.lists.get(value)
+        if known is not None:
+            return self.buffers[known]
+        x = self.planar(value)
+        shape = self.shapes[value]
+        steps, channels, pixels = shape[0], shape[1], prod(shape[2:])
+        target = self.buffer(self.unused(f"{value}@events"), shape, self.list_layout(channels * pixels, valued=True))
+        numbers: dict[str, Number] = {"steps": steps, "channels": channels, "pixels": pixels}
+        self._append(target, "events", "events_f32", x, numbers)
+        self.lists[value] = target
+        return self.buffers[target]
+
+    def _dense(self, value: str) -> None:
+        """The numbers of a list, row-major."""
+        x = self.buffers[self.lists[value]]
+        target = self.buffer(self.unused(f"{value}@numbers"), x.shape)
+        self._append(target, "numbers", "dense_events_f32", x.name, self.list_numbers(x) | {"pixels": prod(x.shape[2:])})
+        shape = self.shapes[value]
+        if shape == x.shape:
+            self.hold(value, target)
+        else:
+            self.share(value, target, shape)
+
+    @staticmethod
+    def list_numbers(x: Buffer) -> dict[str, Number]:
+        """What a kernel that reads a list is told of it."""
+        return {"steps": x.shape[0], "channels": x.shape[1], "valued": int(x.layout.valued), "room": x.layout.room}
+
+    def _append(self, target: str, title: str, kernel: str, x: str, numbers: Mapping[str, Number]) -> None:
+        operands = (self.read("x", x), Operand("y", target, Access.WRITE))
+        fields = tuple((field.name, numbers[field.name]) for field in kernels()[kernel].numbers)
+        self.append(Step(target, title, kernel, operands, fields))
