@@ -19,7 +19,10 @@ Weights = Mapping[str, tuple[int, ...] | Array]
 
 
 def proto(text: str, weights: Weights | None = None, *, opset: int = 20, seed: int = 0) -> onnx.ModelProto:
-    """`text` may hold ops of our domain, `y = edge.Silu (x)`; it is "(float[1,3,8,8] x) => (float[1,4,8,8] y) { … }"; a weight given by shape is random, positive if its name starts with v."""
+    """`text` is "(float[1,3,8,8] x) => (float[1,4,8,8] y) { … }" and may hold ops of our domain, `y = edge.Silu (x)`.
+
+    A weight given by shape is random, positive if its name starts with v.
+    """
     generator = np.random.default_rng(seed)
     own = "edge." in text
     imports = f'"": {opset}' + (f', "{DOMAIN}": {VERSION}' if own else "")

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     help="output OUT becomes input IN of the next call, e.g. h:hn; zero at first and after a reset, and no longer an input",
 )
 @options.neurons()
+@click.option("--steps", type=click.IntRange(1, 4096), metavar="T", help="time steps of a call: inputs and outputs have a row a step")
+@click.option("--readout", default="", metavar="sum|mean|last", help="with --steps: one row, this of each output over the steps")
+@click.option("--repeat", default="", metavar="IN[,IN]", help="with --steps: inputs that are the same in every step, given once")
 @click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")
 def command(
@@ -64,6 +67,9 @@ def command(
     opset: int | None,
     stateful: str,
     neurons: dict[str, float | str],
+    steps: int | None,
+    readout: str,
+    repeat: str,
     output: Path | None,
     as_json: bool,
 ) -> int:
@@ -76,7 +82,7 @@ def command(
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
     if pipeline.is_bare(target, formats):
-        refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful})
+        refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful, "--steps": steps})
         with Progress() as say:
             path = pipeline.export(
                 model,
@@ -106,6 +112,9 @@ def command(
             format=formats,
             stateful=stateful,
             neurons=neurons,
+            steps=steps or 0,
+            readout=readout,
+            repeat=repeat,
             emit_c=emit == "c",
             dump=dump,
             out=output,

@@ -59,9 +59,11 @@ def command(
     view, source = shown(top, sort, wide, SORTS), None
     if against:
         from edge.converters import parse_input_shape, read
+        from edge.converters.stepping import stepped, steps_of
 
         shapes, said = dict(map(parse_input_shape, input_shape)), said_of(artifact) if against.lower().endswith(".nir") else None
         source = read(against, input_shapes=shapes, weights=weights, neurons=said)
+        source = stepped(source, steps_of(open_artifact(artifact).manifest.options))
     with runnable(artifact, answers=True) as path, Progress() as say, opened(on, say) as device:
         file = open_artifact(path)
         say(Stage(f"running {artifact.name} and comparing", seconds=usual(file, on)))

@@ -13,6 +13,7 @@ from edge.graph import rewrite
 from edge.ops.builder import Builder
 from edge.ops.group import Group, input_name, refuse_computed
 from edge.ops.lowering import Lowering
+from edge.ops.spiking import is_neuron, repeated
 from edge.words.layout import Shape
 from edge.words.step import View
 
@@ -189,7 +190,10 @@ def pad(build: Builder, group: Group) -> None:
 
 
 def expand(build: Builder, group: Group) -> None:
-    """Repeat axes of one."""
+    """Repeat axes of one; nothing where neurons alone read it, which repeat their current themselves."""
+    users = [use.node for use in group.node.outputs[0].uses()]
+    if users and not group.node.outputs[0].is_graph_output() and all(is_neuron(node) and repeated(node) is not None for node in users):
+        return
     x, y = _shapes(group)
     own = (1,) * (len(y) - len(x)) + x
     steps = [0 if n == 1 else s for n, s in zip(own, _dense(own), strict=True)]

@@ -84,7 +84,7 @@ def neuron(build: Builder, group: Group) -> None:
 def _fire(build: Builder, group: Group, node: ir.Node) -> None:
     """From currents that are numbers."""
     name, y = input_name(group, 0), _shape(node.outputs[0])
-    same = _repeated(node)
+    same = repeated(node)
     source = same.name if same is not None else name
     assert source is not None
     x = build.in_form(source, Layout(build.block))
@@ -92,7 +92,7 @@ def _fire(build: Builder, group: Group, node: ir.Node) -> None:
     _step(build, group, node, "fire_f32", {"x": x}, numbers, None)
 
 
-def _repeated(node: ir.Node) -> ir.Value | None:
+def repeated(node: ir.Node) -> ir.Value | None:
     """What an Expand repeats in every step, when that is where the current comes from."""
     made = rewrite.made_by(node.inputs[0], "Expand")
     value = made.inputs[0] if made is not None else None

@@ -27,7 +27,7 @@ def run(model: ir.Model) -> int:
     chosen = [node for node in model.graph if node.domain == DOMAIN and node.op_type in NEURONS and not _has_kernel(node)]
     if not chosen:
         return 0
-    for key, function in list(model.functions.items()):
+    for function in list(model.functions.values()):
         if any(node.op_type == function.name for node in chosen):
             spelled = ir.Function(SPELLED, function.name, graph=function.graph.clone(), attributes=list(function.attributes.values()))
             model.functions[spelled.identifier()] = spelled

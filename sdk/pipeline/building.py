@@ -17,9 +17,10 @@ from edge.artifact.whole_file import write_whole, writing
 from edge.backends import Backend, Task
 from edge.converters import Source
 from edge.converters.stateful import with_states
+from edge.converters.stepping import stepped, steps_of
 from edge.errors import EdgeError, did_you_mean, spelled
 from edge.graph.integers import precision_of
-from edge.graph.states import pairs_of, states_of, without_states
+from edge.graph.states import mark, pairs_of, states_of, without_states
 from edge.neuron import Answers, answers
 from edge.pipeline.bare import interface
 from edge.pipeline.packing import pack, pack_bare
@@ -56,6 +57,9 @@ def build(
     labels: str | Path | None = None,
     stateful: Mapping[str, str] | str = "",
     neurons: Mapping[str, float | str] | None = None,
+    steps: int = 0,
+    readout: str = "",
+    repeat: str = "",
     format: str = "native",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
@@ -68,6 +72,8 @@ def build(
     preprocess, labels: stored for `edge run --image`.
     stateful: input -> the output that becomes this input of the next call, or "h:hn,c:cn"; zero at first and after a reset.
     neurons: for a .nir file, what it leaves open: {"dt": 1e-3, "reset": "zero", "compare": "gt", "spikes": "binary", "integration": "euler", …}.
+    steps: time steps of a call of a model with state: inputs and outputs have a row a step; 0 for the model as it is.
+    readout: "sum", "mean" or "last" of each output over the steps, instead of a row a step.  repeat: inputs that are the same in every step.
     format: what the file holds, "native" or "native,onnx"; `export` writes one of the others by itself.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
@@ -82,8 +88,11 @@ def build(
     recipe = parse_preprocess(preprocess) if preprocess else None
     names = labels_file(Path(labels)) if labels else ()
     pairs, said = pairs_of(stateful), answers(neurons or {})
+    stepping = steps_of({"steps": steps, "readout": readout, "repeat": repeat})
     source = _read(model, input_shapes, weights, example_inputs, say, said)
-    source = with_states(source, pairs or states_of(source.model))
+    mark(source.model, pairs or states_of(source.model))
+    source = stepped(source, stepping)
+    source = with_states(source, states_of(source.model))
     path = _writable(Path(out) if out else Path(f"{source.name}-{profile.name}.edge"))
     if maker := backends.of_suffix(path.suffix):
         raise EdgeError(str(path), f"is a name for a bare {maker.suffix} file", f"{spelled(f'--format {maker.format}', 'edge.export')} writes one")
@@ -108,7 +117,7 @@ def build(
     facts = {
         "preprocess": recipe,
         "labels": "labels.txt" if names else None,
-        "options": {"precision": precision, "target": profile.name, **said.given},
+        "options": {"precision": precision, "target": profile.name, **said.given, **stepping.given},
     }
     pack(path, task, makers, built, facts, {"labels.txt": labels_bytes(names)} if names else {})
     if sources and core.sources:
