@@ -10,7 +10,7 @@ KERNEL = Kernel(
     writes=("y", *KEPT, "current"),
     fields=(
         *ints("steps", "channels", "h", "wide", "valued", "room", "outputs", "groups", "oh", "ow", "kh", "kw", "sh", "sw"),
-        *ints("dh", "dw", "top", "left"),
+        *ints("dh", "dw", "top", "left", "plane_rows", "plane_wide", "plane_top", "plane_left"),
         *CELLS,
     ),
     instructions=12,

@@ -10,6 +10,7 @@ AveragePool of a list is a list.  Steps lie along the first axis; a neuron of a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -132,9 +133,23 @@ def _convolution(build: Builder, group: Group, node: ir.Node) -> None:
     sizes = window(Group(synapses, group.output, group.covers), x, y, w.shape[2:])
     sizes.pop("images")
     numbers = build.list_numbers(spikes) | {"outputs": outputs, "groups": groups} | sizes
-    scratch = blocks * block * prod(y[2:])
+    plane = _plane(sizes)
+    numbers |= plane
+    scratch = blocks * block * plane["plane_rows"] * plane["plane_wide"]
     macs = prod(y) * prod(w.shape[1:])
     _step(build, group, node, "conv_events_f32", {"x": spikes.name, "w": packed}, numbers, bias, scratch=scratch, macs=macs)
+
+
+def _plane(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Rows and columns of currents with room for what spikes at the border reach, and where the first neuron lies in them."""
+    found = {}
+    for side, axis, pad, size, out in (("top", "h", "top", "h", "oh"), ("left", "w", "left", "wide", "ow")):
+        kernel, stride, dilation = (sizes[f"{word}{axis}"] for word in ("k", "s", "d"))
+        reach = (kernel - 1) * dilation
+        before = max(0, -((sizes[pad] - reach) // stride))
+        last = (sizes[size] - 1 + sizes[pad]) // stride
+        found |= {f"plane_{'rows' if axis == 'h' else 'wide'}": before + max(sizes[out], last + 1), f"plane_{side}": before}
+    return found
 
 
 def _weights(node: ir.Node) -> tuple[F32, F32 | None]:

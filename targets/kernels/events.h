@@ -61,19 +61,25 @@ INLINE int listed_lanes(struct events y, int n, int first, uint32_t bits, vf val
 enum reset { RESET_ZERO, RESET_SUBTRACT, RESET_DELAYED, RESET_NONE };
 enum { A, B_IN, C_IN, THRESHOLD, V_RESET, BIAS, PARAMETERS };
 
-/* Neurons of (blocks, pixels, B).  parameters: PARAMETERS rows, each of one number (each == 0), of a number a channel (1) or a neuron (2).
- * next: their potentials, read and written.  Exactly one of y.begin and dense is written: spikes, or the potentials of every step. */
+/* Neurons of (blocks, rows, wide, B).  parameters: PARAMETERS rows, each of one number (each == 0), of a number a channel (1) or a neuron (2).
+ * next: their potentials, read and written.  Exactly one of y.begin and dense is written: spikes, or the potentials of every step.
+ * Their currents lie in a plane with room around them, so that no spike at the border asks whether its neighbours are there: block after block of plane_rows
+ * rows of plane_wide columns, the first neuron in row `top` and, as columns run backwards, `left` before the last one. */
 struct cells {
     const float *parameters;
     float *next, *dense;
     struct events y;
-    int blocks, pixels, channels, each, leak, above, reset, multi;
+    int blocks, rows, wide, channels, plane_rows, plane_wide, top, left, each, leak, above, reset, multi;
 };
+
+INLINE size_t in_plane(struct cells c, int block, int row, int column) {
+    return (((size_t)block * c.plane_rows + row + c.top) * c.plane_wide + (c.plane_wide - 1 - c.left - column)) * B;
+}
 
 INLINE vf parameter(struct cells c, int row, int block, int pixel) {
     if (c.each == 0) return splat(c.parameters[row]);
     if (c.each == 1) return load(c.parameters + ((size_t)row * c.blocks + block) * B);
-    return load(c.parameters + (((size_t)row * c.blocks + block) * c.pixels + pixel) * B);
+    return load(c.parameters + (((size_t)row * c.blocks + block) * (c.rows * c.wide) + pixel) * B);
 }
 
 INLINE vf spikes_at(vf v, vf threshold, struct cells c) {
@@ -85,7 +91,7 @@ INLINE vf spikes_at(vf v, vf threshold, struct cells c) {
 
 /* One step of one block: x is its current; every product is rounded by itself, as the definition does it. */
 INLINE int cell_step(struct cells c, int n, int block, int pixel, vf x) {
-    const size_t at = ((size_t)block * c.pixels + pixel) * B;
+    const size_t at = ((size_t)block * (c.rows * c.wide) + pixel) * B;
     const vf v = load(c.next + at), threshold = parameter(c, THRESHOLD, block, pixel);
     vf m = v * parameter(c, A, block, pixel), charge = x * parameter(c, B_IN, block, pixel);
     m = m + charge;
@@ -111,28 +117,44 @@ INLINE int cell_step(struct cells c, int n, int block, int pixel, vf x) {
     return listed_lanes(c.y, n, (int)at, bits, s);
 }
 
-/* One step of all neurons whose currents lie in `current`; they are then the bias again. */
-INLINE int cells_step(struct cells c, int n, float *current) {
+/* One step of all neurons, whose currents lie in `plane`; they are then the bias again. */
+INLINE int cells_step(struct cells c, int n, float *plane) {
     ROLLED for (int block = 0; block < c.blocks; block++) {
-        ROLLED for (int pixel = 0; pixel < c.pixels; pixel++) {
-            float *x = current + ((size_t)block * c.pixels + pixel) * B;
-            const vf now = load(x);
-            store(x, parameter(c, BIAS, block, pixel));
-            n = cell_step(c, n, block, pixel, now);
+        ROLLED for (int row = 0; row < c.rows; row++) {
+            float *x = plane + in_plane(c, block, row, 0);
+            ROLLED for (int column = 0; column < c.wide; column++, x -= B) {
+                const int pixel = row * c.wide + column;
+                const vf now = load(x);
+                store(x, parameter(c, BIAS, block, pixel));
+                n = cell_step(c, n, block, pixel, now);
+            }
         }
     }
     return n;
 }
 
-INLINE void cells_begin(struct cells c, const float *v, float *current) {
-    const size_t bytes = 4 * (size_t)c.blocks * c.pixels * B;
+INLINE void cells_begin(struct cells c, const float *v, float *plane) {
+    const size_t bytes = 4 * (size_t)c.blocks * c.rows * c.wide * B;
     if (!v) memset(c.next, 0, bytes);
     else if (v != c.next) memcpy(c.next, v, bytes);
-    ROLLED for (int block = 0; current && block < c.blocks; block++) {
-        ROLLED for (int pixel = 0; pixel < c.pixels; pixel++) {
-            store(current + ((size_t)block * c.pixels + pixel) * B, parameter(c, BIAS, block, pixel));
+    if (plane) memset(plane, 0, 4 * (size_t)c.blocks * c.plane_rows * c.plane_wide * B);
+    ROLLED for (int block = 0; plane && block < c.blocks; block++) {
+        ROLLED for (int row = 0; row < c.rows; row++) {
+            float *x = plane + in_plane(c, block, row, 0);
+            ROLLED for (int column = 0; column < c.wide; column++) store(x - column * B, parameter(c, BIAS, block, row * c.wide + column));
         }
     }
+}
+
+/* How many of the taps k, of an input that is at `at` behind the padding, meet one of `size` outputs. */
+INLINE int taps_met(int at, int taps, int dilation, int stride, int size) {
+    if (dilation == 1 && stride == 1) return most(0, least(taps - 1, at) - most(0, at - size + 1) + 1);
+    int met = 0;
+    for (int k = 0; k < taps; k++) {
+        const int to = at - k * dilation;
+        met += to >= 0 && to % stride == 0 && to / stride < size;
+    }
+    return met;
 }
 
 /* Adds to the counters of a step: synaptic operations, updates of a neuron, spikes. */

@@ -46,7 +46,7 @@ INLINE void fc_events_f32(int begin, int end, struct fc_events_f32 a) {
     const int blocks = ceil_div(a.n, B), ones = all_ones(a.x, a.steps, a.valued);
     const struct events x = events_at((int32_t *)a.x, a.steps, a.room, a.valued);
     float *dense = a.leak && a.next ? (float *)a.y : NULL;
-    struct cells c = {a.parameters, a.leak && !a.next ? (float *)a.y : a.next, dense, {0}, blocks, 1, a.n,
+    struct cells c = {a.parameters, a.leak && !a.next ? (float *)a.y : a.next, dense, {0}, blocks, 1, 1, a.n, 1, 1, 0, 0,
                       a.each, a.leak, a.above, a.reset, a.multi};
     if (!a.leak) c.y = events_at(a.y, a.steps, a.n, a.multi), c.y.begin[0] = 0;
     cells_begin(c, a.v, a.current);

@@ -14,7 +14,7 @@ INLINE void fire_f32(int begin, int end, struct fire_f32 a) {
     const int blocks = ceil_div(a.channels, B);
     const size_t picture = (size_t)blocks * a.pixels * B;
     float *dense = a.leak && a.next ? (float *)a.y : NULL;
-    struct cells c = {a.parameters, a.leak && !a.next ? (float *)a.y : a.next, dense, {0}, blocks, a.pixels, a.channels,
+    struct cells c = {a.parameters, a.leak && !a.next ? (float *)a.y : a.next, dense, {0}, blocks, 1, a.pixels, a.channels, 1, a.pixels, 0, 0,
                       a.each, a.leak, a.above, a.reset, a.multi};
     if (!a.leak) c.y = events_at(a.y, a.steps, a.channels * a.pixels, a.multi), c.y.begin[0] = 0;
     cells_begin(c, a.v, NULL);

@@ -64,6 +64,9 @@ int inputs_once(const struct options *options, const struct edge_program *progra
 /* Fills every input from test vector number `vector`. Returns 1, or 0 with the mistake printed. */
 int fill_inputs(struct session *session, int vector);
 
+/* Reads the inputs that --input names; filled: the others have values already.  0 after a complaint. */
+int read_inputs(struct session *session, const struct options *options, int filled);
+
 /* The same, and all calls of that vector but the last one: a model with state is called several times from a reset. */
 int call_vector(struct session *session, int vector);
 

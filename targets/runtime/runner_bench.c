@@ -198,7 +198,7 @@ static void print_table(const struct session *s, const struct options *o, struct
 int run_bench(struct session *s, const struct options *o) {
     const long room = o->runs > MAX_KEPT ? o->runs : MAX_KEPT;
     struct measured m = {.every = 1};
-    if (!fill_inputs(s, 0)) return EXIT_USAGE;
+    if (!fill_inputs(s, 0) || !read_inputs(s, o, 1)) return EXIT_USAGE;
     const int code = sampler_start(&m.sampler, o);
     if (code != EXIT_GOOD) return code;
     m.ns = malloc((size_t)room * sizeof *m.ns);

@@ -122,7 +122,7 @@ int inputs_once(const struct options *options, const struct edge_program *progra
     return 1;
 }
 
-static int read_inputs(struct session *session, const struct options *options) {
+int read_inputs(struct session *session, const struct options *options, int filled) {
     const struct edge_program *p = session->program;
     if (!inputs_once(options, p)) return 0;
     for (int i = 0; i < p->n_inputs; i++) {
@@ -130,7 +130,7 @@ static int read_inputs(struct session *session, const struct options *options) {
         for (int k = 0; k < options->n_inputs; k++)
             if (find_tensor(&options->inputs[k], p->inputs, p->n_inputs, "input") == i) from = &options->inputs[k];
         if (from && !read_tensor(from->path, &p->inputs[i], (unsigned char *)(uintptr_t)session->inputs[i])) return 0;
-        if (!from && options->vector < 0) {
+        if (!from && !filled) {
             complain("%s: no value (--input %s=FILE, or --vector 0)", p->inputs[i].name, p->inputs[i].name);
             return 0;
         }
@@ -141,7 +141,7 @@ static int read_inputs(struct session *session, const struct options *options) {
 int run_files(struct session *session, const struct options *options) {
     const struct edge_program *p = session->program;
     if (options->vector >= 0 && !call_vector(session, (int)options->vector)) return EXIT_USAGE;
-    if (!read_inputs(session, options)) return EXIT_USAGE;
+    if (!read_inputs(session, options, options->vector >= 0)) return EXIT_USAGE;
     if (options->trace && !trace(session, options->trace)) return EXIT_USAGE;
     if (!options->trace && !run_once(session)) return EXIT_USAGE;
     for (int i = 0; i < options->n_outputs; i++) {
