@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.graph.bits import BITS
+from edge.graph.integer_neurons import INTEGER_NEURONS
 from edge.graph.neurons import NEURONS
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ BODIES = {
     "QTable": "QTable (x, table) => (y) { i = Cast <to = 7> (x) y = Gather (table, i) }",  # table[x], negative x from the end
     **BITS,
     **NEURONS,
+    **INTEGER_NEURONS,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.graph.domain import DOMAIN
+from edge.graph.integer_neurons import INTEGER_NEURONS
 from edge.graph.rewrite import is_op
 
 if TYPE_CHECKING:
@@ -12,10 +13,16 @@ if TYPE_CHECKING:
 
 INTEGER_OPS = ("QConv", "QGemm", "QAdd", "QMul", "QTable")  #: ops of our own domain on 8-bit integers
 TAKEN_OVER, MIXED = "int8 (taken over)", "int8 and fp32 (taken over)"  #: precisions of a network that came quantized
+SPIKING = "int8 (spiking)"  #: neurons whose weights have 8 bits and whose potentials have 16
 
 
 def precision_of(model: ir.Model) -> str:
-    """TAKEN_OVER for a graph whose floats lie only at its inputs and outputs, MIXED where some lie between; '' for one without integer ops."""
+    """SPIKING for integer neurons; TAKEN_OVER for a graph whose floats lie only at its inputs and outputs, MIXED where some lie between.
+
+    '' for one without integer ops.
+    """
+    if any(is_op(node, *INTEGER_NEURONS, domain=DOMAIN) for node in model.graph):
+        return SPIKING
     if not any(is_op(node, *INTEGER_OPS, domain=DOMAIN) for node in model.graph):
         return ""
     return MIXED if islands(model) else TAKEN_OVER

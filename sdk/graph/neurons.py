@@ -63,26 +63,25 @@ def words_of(op: str) -> tuple[str, str, str]:
     return next(words for words in product(COMPARES, RESETS, SPIKES) if op_of(*words) == one)
 
 
-def _steps(op: str, inputs: str, words: str, result: str, kept: str) -> str:
-    """`op` over the rows of x: `words` is one step, in which `result` is what it gives and `kept` the next potential."""
-    step = f"step (float[] old, float[] row) => (float[] new, float[] out) {{ {words} new = Identity ({kept}) out = Identity ({result}) }}"
+LEAK, STEPS = "Leak", "Steps"
+
+
+def scanned(op: str, inputs: str, words: str, result: str, after: str, *, kept: str = "float") -> str:
+    """The function of `op` over the rows of x.  words: one step, from x and v to `result` and `after`; kept: the type of the potential."""
+    inner = re.sub(r"\bx\b", "row", re.sub(r"\bv\b", "old", words)).replace("next = ", "after = ")
+    end = "after" if after == "next" else after
+    step = f"step ({kept}[] old, float[] row) => ({kept}[] new, float[] out) {{ {inner} new = Identity ({end}) out = Identity ({result}) }}"
     scan = f"next, rows = Scan <num_scan_inputs = 1, body = {step}> (v, x)"
     return f"{op}{STEPS} (x, v, {inputs}) => (s, next) {{ {scan} axis = Constant <value_ints = [1]> () s = Squeeze (rows, axis) }}"
 
 
-def _inner(words: str) -> str:
-    """The words of one step inside a Scan: its potential is `old`, its input `row`."""
-    return re.sub(r"\bx\b", "row", re.sub(r"\bv\b", "old", words)).replace("next = ", "after = ")
-
-
-LEAK, STEPS = "Leak", "Steps"
 ONE = {op_of(*words): _body(*words) for words in product(COMPARES, RESETS, SPIKES)}
 ONE |= {LEAK: f"{LEAK} (x, v, a, b, c) => (m) {{ {_CHARGE} }}"}
 MANY = {
-    op_of(*words) + STEPS: _steps(op_of(*words), "a, b, c, threshold, v_reset", _inner(_step_words(*words)), "s", "after")
+    op_of(*words) + STEPS: scanned(op_of(*words), "a, b, c, threshold, v_reset", _step_words(*words), "s", "next")
     for words in product(COMPARES, RESETS, SPIKES)
 }
-MANY |= {LEAK + STEPS: _steps(LEAK, "a, b, c", _inner(_CHARGE), "m", "m")}
+MANY |= {LEAK + STEPS: scanned(LEAK, "a, b, c", _CHARGE, "m", "m")}
 NEURONS = ONE | MANY
 
 

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EdgeError, did_you_mean, spelled
+from edge.graph.rasters import KEY as RASTERS_KEY
 from edge.graph.rewrite import shape
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-KEY, CALLS_KEY = NOTES = "edge.states", "edge.calls"
+KEY, CALLS_KEY = "edge.states", "edge.calls"
+NOTES = (KEY, CALLS_KEY, RASTERS_KEY)  #: of the metadata of a file
 CALLS, MOST_CALLS = 3, 1000  #: how often a test vector calls a model with state: the second call reads what the first one kept
 Array = NDArray[np.generic]
 T = TypeVar("T", bound=np.generic)

@@ -2,4 +2,4 @@
 
 from edge.kernels.record import Kernel, ints
 
-KERNEL = Kernel(name="events_f32", reads=("x",), fields=ints("steps", "channels", "pixels"), instructions=2)
+KERNEL = Kernel(name="events_f32", reads=("x",), fields=ints("steps", "channels", "pixels", "spikes"), instructions=2)

@@ -6,7 +6,7 @@ KERNEL = Kernel(
     name="pool_events_f32",
     reads=("x",),
     fields=(
-        *ints("steps", "channels", "h", "wide", "valued", "room", "oh", "ow", "kh", "kw", "sh", "sw", "top", "left", "capacity"),
+        *ints("steps", "channels", "h", "wide", "valued", "room", "oh", "ow", "kh", "kw", "sh", "sw", "top", "left", "capacity", "y_valued"),
         Field("gain", real=True),
     ),
 )

@@ -47,16 +47,19 @@ class Events(Forms):
     def listed(self, value: str) -> Buffer:
         """The list of `value`: the one that holds it, or one that is made of its numbers now."""
         known = self.lists.get(value)
-        if known is not None:
-            return self.buffers[known]
+        if known is None:
+            known = self.lists[value] = self.scanned(value, self.unused(f"{value}@events"))
+        return self.buffers[known]
+
+    def scanned(self, value: str, name: str, *, spikes: bool = False) -> str:
+        """A list of the numbers of `value` that are not zero; spikes: of those above one half, as ones."""
         x = self.planar(value)
         shape = self.shapes[value]
         steps, channels, pixels = shape[0], shape[1], prod(shape[2:])
-        target = self.buffer(self.unused(f"{value}@events"), shape, self.list_layout(channels * pixels, valued=True))
-        numbers: dict[str, Number] = {"steps": steps, "channels": channels, "pixels": pixels}
+        target = self.buffer(name, shape, self.list_layout(channels * pixels, valued=not spikes))
+        numbers: dict[str, Number] = {"steps": steps, "channels": channels, "pixels": pixels, "spikes": int(spikes)}
         self._append(target, "events", "events_f32", x, numbers)
-        self.lists[value] = target
-        return self.buffers[target]
+        return target
 
     def _dense(self, value: str) -> None:
         """The numbers of a list, row-major."""

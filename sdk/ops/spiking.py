@@ -11,9 +11,9 @@ AveragePool of a list is a list.  Steps lie along the first axis; a neuron of a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 F32 = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 PARAMETERS = ("a", "b", "c", "threshold", "v_reset")  #: inputs 2 and on; a bias of the synapses comes behind them
 #: ops that keep zeros zeros: what they make of something sparse is sparse
 SPARSE = {"MaxPool", "AveragePool", "Add", "Concat", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Identity", "Relu", "Mul"}
@@ -84,7 +85,7 @@ def neuron(build: Builder, group: Group) -> None:
 
 def _fire(build: Builder, group: Group, node: ir.Node) -> None:
     """From currents that are numbers."""
-    name, y = input_name(group, 0), _shape(node.outputs[0])
+    name, y = input_name(group, 0), static(node.outputs[0])
     same = repeated(node)
     source = same.name if same is not None else name
     assert source is not None
@@ -97,7 +98,7 @@ def repeated(node: ir.Node) -> ir.Value | None:
     """What an Expand repeats in every step, when that is where the current comes from."""
     made = rewrite.made_by(node.inputs[0], "Expand")
     value = made.inputs[0] if made is not None else None
-    steps, dims = _shape(node.inputs[0]), rewrite.shape(value)
+    steps, dims = static(node.inputs[0]), rewrite.shape(value)
     return value if value is not None and dims == (1, *steps[1:]) and steps[0] > 1 and rewrite.constant(value) is None else None
 
 
@@ -121,7 +122,7 @@ def _convolution(build: Builder, group: Group, node: ir.Node) -> None:
     """Conv, driven by a list."""
     synapses = group.node
     w, bias = _weights(synapses)
-    x, y = _shape(synapses.inputs[0]), _shape(synapses.outputs[0])
+    x, y = static(synapses.inputs[0]), static(synapses.outputs[0])
     spikes, block, groups = build.listed(input_name(group, 0)), build.block, rewrite.integer(synapses, "group", 1)
     blocks, outputs = -(-w.shape[0] // block), w.shape[0]
     if groups == 1:
@@ -133,14 +134,14 @@ def _convolution(build: Builder, group: Group, node: ir.Node) -> None:
     sizes = window(Group(synapses, group.output, group.covers), x, y, w.shape[2:])
     sizes.pop("images")
     numbers = build.list_numbers(spikes) | {"outputs": outputs, "groups": groups} | sizes
-    plane = _plane(sizes)
+    plane = plane_of(sizes)
     numbers |= plane
     scratch = blocks * block * plane["plane_rows"] * plane["plane_wide"]
     macs = prod(y) * prod(w.shape[1:])
     _step(build, group, node, "conv_events_f32", {"x": spikes.name, "w": packed}, numbers, bias, scratch=scratch, macs=macs)
 
 
-def _plane(sizes: Mapping[str, int]) -> dict[str, int]:
+def plane_of(sizes: Mapping[str, int]) -> dict[str, int]:
     """Rows and columns of currents with room for what spikes at the border reach, and where the first neuron lies in them."""
     found = {}
     for side, axis, pad, size, out in (("top", "h", "top", "h", "oh"), ("left", "w", "left", "wide", "ow")):
@@ -158,6 +159,21 @@ def _weights(node: ir.Node) -> tuple[F32, F32 | None]:
     return w.astype(np.float32, copy=False), None if bias is None else bias.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Cell:
+    """Neurons: their node, the kernel that computes them, its constant of parameters, the type of their potentials.
+
+    leak: they do not spike.  valued: they may spike more than once in a step.
+    """
+
+    node: ir.Node
+    kernel: str
+    parameters: NDArray[np.generic]
+    dtype: Dtype
+    leak: bool
+    valued: bool
+
+
 def _step(
     build: Builder,
     group: Group,
@@ -170,30 +186,41 @@ def _step(
     scratch: int = 0,
     macs: int = 0,
 ) -> None:
-    """The step of the neurons `node`, its state and its counters."""
-    y, leak = _shape(node.outputs[0]), node.op_type.startswith(LEAK)
-    parameters, each = _parameters(build, node, y, bias)
+    """The step of neurons in float32."""
+    leak = node.op_type.startswith(LEAK)
+    parameters, each = _parameters(build, node, static(node.outputs[0]), bias)
     compare, reset, spikes = ("gt", "none", "binary") if leak else words_of(node.op_type)
-    multi = int(spikes == "multi")
-    numbers |= {"each": each, "leak": int(leak), "above": int(compare == "gt"), "reset": Reset[reset.upper()], "multi": multi}
+    multi = spikes == "multi"
+    numbers |= {"each": each, "leak": int(leak), "above": int(compare == "gt"), "reset": Reset[reset.upper()], "multi": int(multi)}
+    write_cells(build, group, Cell(node, kernel, parameters, Dtype.F32, leak, multi), reads, numbers, scratch=scratch, macs=macs)
+
+
+def write_cells(
+    build: Builder, group: Group, cell: Cell, reads: Mapping[str, str], numbers: Mapping[str, Number], *, scratch: int = 0, macs: int = 0
+) -> None:
+    """The step of neurons: what it reads, its state and its counters.  scratch: words of four bytes for their currents."""
+    node, leak = cell.node, cell.leak
+    y = static(node.outputs[0])
     state = (1, *y[1:])
     v = _state(build, node.inputs[1], state)
+    name = node.outputs[0].name or ""
+    parameters = build.constant(cell.parameters, name, tag="@parameters", recipe=False)
     operands = [build.read(field, buffer) for field, buffer in reads.items()]
     operands += [Operand("parameters", parameters, Access.WEIGHT)] + ([build.read("v", v)] if v else [])
-    name = node.outputs[0].name or ""
-    layout = Layout(build.block) if leak else build.list_layout(prod(y[1:]), valued=bool(multi))
+    layout = Layout(build.block) if leak else build.list_layout(prod(y[1:]), valued=cell.valued)
     result = build.buffer(name, y, layout)
     operands.append(Operand("y", result, Access.WRITE))
     if len(node.outputs) > 1:
         kept = node.outputs[1].name or build.unused(f"{name}@next")
-        operands.append(Operand("next", build.buffer(kept, state, Layout(build.block)), Access.WRITE))
+        operands.append(Operand("next", build.buffer(kept, state, Layout(build.block), dtype=cell.dtype), Access.WRITE))
         build.hold(kept, operands[-1].buffer)
     counts = build.buffer(build.unused(f"{name}@counts"), (3,), place=Place.STATE, dtype=Dtype.U64)
     operands.append(Operand("counts", counts, Access.UPDATE))
     if scratch:
         operands.append(Operand("current", build.buffer(build.unused(f"{name}@current"), (scratch,)), Access.WRITE))
-    fields = tuple((field.name, numbers[field.name]) for field in kernels()[kernel].numbers)
-    build.append(Step(name, group.title, kernel, tuple(operands), fields, covers=group.covers, source=group.source, macs=macs, scope=group.scope))
+    fields = tuple((field.name, numbers[field.name]) for field in kernels()[cell.kernel].numbers)
+    step = Step(name, group.title, cell.kernel, tuple(operands), fields, covers=group.covers, source=group.source, macs=macs, scope=group.scope)
+    build.append(step)
     if leak:
         build.hold(name, result)
     else:
@@ -216,7 +243,7 @@ def _state(build: Builder, value: ir.Value | None, shape: Shape) -> str:
     return build.in_form(name, Layout(build.block))
 
 
-def _parameters(build: Builder, node: ir.Node, y: Shape, bias: F32 | None) -> tuple[str, int]:
+def _parameters(build: Builder, node: ir.Node, y: Shape, bias: F32 | None) -> tuple[F32, int]:
     """The constant with a row a parameter, and how many numbers a row has: one (0), one a channel (1), one a neuron (2)."""
     blocks, shape = -(-y[1] // build.block), (1, *y[1:])
     rows = [np.broadcast_to(_constant(value), shape)[0] for value in node.inputs[2:]]
@@ -226,13 +253,13 @@ def _parameters(build: Builder, node: ir.Node, y: Shape, bias: F32 | None) -> tu
     if all((row == row.flat[0]).all() for row in rows):
         data, each = np.array([row.flat[0] for row in rows], np.float32), 0
     elif all((row == row[:, :1]).all() for row in rows):
-        data, each = _blocked(np.stack([row[:, :1] for row in rows]), blocks, build.block), 1
+        data, each = blocked(np.stack([row[:, :1] for row in rows]), blocks, build.block), 1
     else:
-        data, each = _blocked(np.stack(rows), blocks, build.block), 2
-    return build.constant(data, node.outputs[0].name or "", tag="@parameters", recipe=False), each
+        data, each = blocked(np.stack(rows), blocks, build.block), 2
+    return data, each
 
 
-def _blocked(rows: F32, blocks: int, block: int) -> F32:
+def blocked(rows: NDArray[T], blocks: int, block: int) -> NDArray[T]:
     """(rows, C, pixels) -> (rows, blocks, pixels, block)."""
     wide = np.pad(rows, ((0, 0), (0, blocks * block - rows.shape[1]), (0, 0)))
     return np.ascontiguousarray(wide.reshape(len(rows), blocks, block, -1).swapaxes(2, 3))
@@ -244,7 +271,7 @@ def _constant(value: ir.Value | None) -> F32:
     return found.astype(np.float32, copy=False)
 
 
-def _shape(value: ir.Value | None) -> Shape:
+def static(value: ir.Value | None) -> Shape:
     found = rewrite.shape(value)
     assert found is not None
     return found
@@ -257,7 +284,7 @@ def pool(build: Builder, group: Group) -> bool:
     gains = [_gain(post) for post in group.posts]
     if name not in build.lists or len(build.shapes[name]) != 4 or None in gains:
         return False
-    x, y = build.buffers[build.lists[name]], _shape(node.outputs[0])
+    x, y = build.buffers[build.lists[name]], static(node.outputs[0])
     kernel, pads = rewrite.integers(node, "kernel_shape"), rewrite.integers(node, "pads", (0, 0, 0, 0))
     padded = any(pads) and not rewrite.integer(node, "count_include_pad", 0)
     if padded or x.shape != build.shapes[name] or rewrite.integer(node, "ceil_mode", 0):
@@ -267,7 +294,9 @@ def pool(build: Builder, group: Group) -> bool:
     capacity = x.layout.room * share
     wanted = ("h", "wide", "oh", "ow", "kh", "kw", "sh", "sw", "top", "left")
     numbers = build.list_numbers(x) | {key: sizes[key] for key in wanted} | {"capacity": capacity, "gain": prod(gains) / prod(kernel)}
-    target = build.buffer(group.output, y, build.list_layout(capacity, valued=True))
+    valued = x.layout.valued or numbers["gain"] != 1.0
+    numbers["y_valued"] = int(valued)
+    target = build.buffer(group.output, y, build.list_layout(capacity, valued=valued))
     operands = (build.read("x", x.name), Operand("y", target, Access.WRITE))
     fields = tuple((field.name, numbers[field.name]) for field in kernels()["pool_events_f32"].numbers)
     build.append(Step(group.output, group.title, "pool_events_f32", operands, fields, covers=group.covers, source=group.source, scope=group.scope))

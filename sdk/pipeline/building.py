@@ -19,11 +19,14 @@ from edge.converters import Source
 from edge.converters.stateful import with_states
 from edge.converters.stepping import stepped, steps_of
 from edge.errors import EdgeError, did_you_mean, spelled
+from edge.graph.domain import DOMAIN
 from edge.graph.integers import precision_of
+from edge.graph.neurons import NEURONS
 from edge.graph.states import mark, pairs_of, states_of, without_states
 from edge.neuron import Answers, answers
 from edge.pipeline.bare import interface
 from edge.pipeline.packing import pack, pack_bare
+from edge.spiking.quantizing import quantize
 from edge.targets import toolchain
 
 if TYPE_CHECKING:
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     import torch
 
 Say = Callable[[str], None]
-PRECISIONS = ("fp32",)
-NOT_YET = ("fp16", "bf16", "int8", "auto")
+PRECISIONS = ("fp32", "int8")
+NOT_YET = ("fp16", "bf16", "auto")
 
 BY_HAND = """# The C of {file}
 
@@ -102,7 +105,8 @@ def build(
     stages = _folder(Path(dump)) if dump else None
     say("rewriting the graph")
     graph = passes.optimize(source.model, stages)
-    for note in passes.notes(graph):
+    graph, said_of = _in_integers(graph) if precision == "int8" else (graph, [])
+    for note in (*passes.notes(graph), *said_of):
         logging.getLogger("edge").warning(note)
     ends = interface(graph)
     if recipe:
@@ -154,6 +158,8 @@ def export(
     maker = makers[0]
     if len(makers) > 1 or not maker.suffix:
         raise EdgeError(spelled(f"--format {format}", f"format={format!r}"), "is no bare file", "edge.build writes it as an .edge file")
+    if precision != "fp32":
+        raise _not_yet(precision)
     source = _read(model, input_shapes, weights, example_inputs, say, answers(neurons or {}))
     path = _writable(Path(out) if out else Path(source.name + maker.suffix))
     if path.suffix.lower() != maker.suffix:
@@ -217,9 +223,20 @@ def _folder(path: Path) -> Path:
     return path
 
 
+def _in_integers(graph: ir.Model) -> tuple[ir.Model, list[str]]:
+    """A spiking network with weights of 8 bits; any other one is refused."""
+    if not any(node.domain == DOMAIN and node.op_type in NEURONS for node in graph.graph):
+        raise _not_yet("int8")
+    return quantize(graph)
+
+
+def _not_yet(precision: str) -> EdgeError:
+    return EdgeError(f"{spelled('--precision', 'precision=')} {precision}", "not supported yet", "leave it out: fp32 is built")
+
+
 def _known_precision(precision: str) -> None:
     where = f"{spelled('--precision', 'precision=')} {precision}"
     if precision in NOT_YET:
-        raise EdgeError(where, "not supported yet", "leave it out: fp32 is built")
+        raise _not_yet(precision)
     if precision not in PRECISIONS:
         raise EdgeError(where, "unknown precision", did_you_mean(precision, (*PRECISIONS, *NOT_YET)) or "fp32")

@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
+from edge.graph.domain import DOMAIN
+from edge.graph.integer_neurons import SYNAPSES as INTEGER_SYNAPSES
 from edge.kernels.record import Slot
 from edge.ops import lowerings
 from edge.ops.activation import act_of
@@ -60,10 +62,13 @@ def _grow(node: ir.Node, done: set[str]) -> tuple[Group, list[ir.Node]]:
 
 def _cell(node: ir.Node, done: set[str]) -> ir.Node | None:
     """The neurons behind synapses that spikes can drive, when their state is there."""
-    if node.op_type not in SYNAPSES or node.domain or not is_float32(node):
+    whole = node.domain == DOMAIN and node.op_type in INTEGER_SYNAPSES
+    if not whole and (node.op_type not in SYNAPSES or node.domain or not is_float32(node)):
         return None
     cell = _only_user(node.outputs[0])
-    if not is_neuron(cell) or cell is None or cell.inputs[0] is not node.outputs[0] or cell.graph is not node.graph or not driven(node):
+    if cell is None or cell.inputs[0] is not node.outputs[0] or cell.graph is not node.graph:
+        return None
+    if not whole and (not is_neuron(cell) or not driven(node)):
         return None
     v = cell.inputs[1]
     return cell if v is not None and (rewrite.constant(v) is not None or v.name in done) else None

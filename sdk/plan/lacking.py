@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge.graph import rewrite
 from edge.graph.domain import BODIES
+from edge.graph.integer_neurons import INTEGER_NEURONS
 from edge.graph.integers import INTEGER_OPS
 from edge.ops import lowerings
 from edge.ops.builder import Builder
@@ -33,7 +34,7 @@ def lowering_of(node: ir.Node, *, fast: bool = True) -> Lowering | None:
     if fast and node.op_type in INTEGERS and _is_eight(node):
         return INTEGERS[node.op_type]
     lowering = lowerings().get(node.op_type)
-    fits = lowering is not None and (not lowering.kernels or (fast and (is_float32(node) or node.op_type in INTEGER_OPS)))
+    fits = lowering is not None and (not lowering.kernels or (fast and (is_float32(node) or node.op_type in (*INTEGER_OPS, *INTEGER_NEURONS))))
     return lowering if fits else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.graph.integers import MIXED, TAKEN_OVER
+from edge.graph.integers import MIXED, SPIKING, TAKEN_OVER
 
 Array = NDArray[np.generic]
 
@@ -17,28 +17,33 @@ class Tolerance:
     """rtol: of max|d| / max|reference|.  atol: max|d| that is good whatever the reference.  cosine: least angle instead of rtol, when given.
 
     steps: how far 8-bit integers may be apart, whatever the rest says; None where they are compared like reals.
+    of_model: what holds instead where the model's float arithmetic is one side.
     """
 
     rtol: float
     atol: float = 0.0
     cosine: float | None = None
     steps: int | None = None
+    of_model: Tolerance | None = None
 
     def along(self, link: str) -> Tolerance:
         """What one link of the chain may differ: integers meet their own graph exactly, and the model's float arithmetic nearly."""
-        return NEARLY if self.steps is not None and link.startswith("model") else self
+        return self.of_model if self.of_model is not None and link.startswith("model") else self
 
 
 #: a quantized model by ONNX's float arithmetic: each layer ends at most one step aside, a deep one by a few
 NEARLY = Tolerance(1e-1, cosine=0.99, steps=1)
+#: spikes of integers against spikes of floats: one that comes a step later changes all that follow, and accuracy on data is what counts
+ANYTHING = Tolerance(1e30)
 #: by precision; lossy ones are judged by direction and by the winning class, not by the largest difference
 TOLERANCES = {
     "fp32": Tolerance(1e-5),
     "fp16": Tolerance(1e-2, cosine=0.999),
     "bf16": Tolerance(5e-2, cosine=0.99),
     "int8": Tolerance(1e-1, cosine=0.99),
-    TAKEN_OVER: Tolerance(1e-5, steps=0),
-    MIXED: Tolerance(1e-1, cosine=0.999, steps=1),
+    TAKEN_OVER: Tolerance(1e-5, steps=0, of_model=NEARLY),
+    MIXED: Tolerance(1e-1, cosine=0.999, steps=1, of_model=NEARLY),
+    SPIKING: Tolerance(1e-5, of_model=ANYTHING),
 }
 
 

@@ -13,8 +13,9 @@ from edge.artifact.preprocess import Preprocess
 from edge.codegen import Vectors
 from edge.converters import Source
 from edge.graph import evaluate
-from edge.graph.integers import islands
+from edge.graph.integers import SPIKING, islands, precision_of
 from edge.graph.rewrite import add_constant, fresh, insert_before, shape
+from edge.graph.states import calls_of, repeated
 from edge.verify.comparison import largest_difference
 from edge.verify.expected import Answers, answers, ranges
 from edge.words.plan import Plan
@@ -24,13 +25,20 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.generic]
 ROUNDING = 1e-5  #: of float ops between integers, of the value itself
+AFTER = 1e-5  #: of float ops behind integer neurons
 WIDER = 4.0  #: times what such a rounding, on all of them at once, changes an output
 
 
 def expected_integers(source: Source, graph: ir.Model, best: Plan, recipe: Preprocess | None = None) -> Answers:
     """Test vectors and the graph's outputs, exact; only where float ops lie between integers, within what their rounding may change."""
-    own = replace(source, run_original=lambda inputs: evaluate(graph, inputs))
-    plain = Vectors(ranges=ranges(source, best, recipe), rtol=0.0)
+    names = list(best.outputs)
+
+    def run(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return repeated(graph, inputs, names, lambda values, asked: evaluate(graph, values, list(asked))) or {}
+
+    own = replace(source, run_original=run)
+    calls = calls_of(graph) if best.states else 1
+    plain = Vectors(ranges=ranges(source, best, recipe), rtol=AFTER if precision_of(graph) == SPIKING else 0.0, calls=calls)
     found = answers(own, best, plain)
     if islands(graph):
         limit = max(_shaken(graph, best, found, factor) for factor in (1 - ROUNDING, 1 + ROUNDING))

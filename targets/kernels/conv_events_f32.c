@@ -26,7 +26,7 @@ INLINE void conv_events_run(float *to, const float *w, int lanes, float value, i
 /* Adds the weights of one spike; gives the taps that meet an output. */
 INLINE int conv_events_one(struct conv_events_f32 a, struct cells c, int place, float value, int ones) {
     const int size = a.h * a.wide, pixel = pixel_of(place, size), channel = channel_of(place, size);
-    const int y = pixel / a.wide + a.top, x = pixel % a.wide + a.left;
+    const int y = (int)((unsigned)pixel / (unsigned)a.wide) + a.top, x = (int)((unsigned)pixel % (unsigned)a.wide) + a.left;
     const int out = a.outputs / a.groups, first = channel / (a.channels / a.groups) * out, taps = a.kh * a.kw;
     const int whole = a.groups == 1 && a.sw == 1 && a.dw == 1;
     const float *w = a.w + (size_t)channel * taps * (a.groups == 1 ? c.blocks * B : out);

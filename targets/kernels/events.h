@@ -23,8 +23,8 @@ INLINE struct events events_at(int32_t *list, int steps, int places, int valued)
 INLINE int all_ones(const int32_t *list, int steps, int valued) { return !valued || list[steps + 1]; }
 
 /* place -> channel and pixel */
-INLINE int channel_of(int place, int pixels) { return place / (pixels * B) * B + place % B; }
-INLINE int pixel_of(int place, int pixels) { return place / B % pixels; }
+INLINE int channel_of(int place, int pixels) { return (int)((unsigned)place / (unsigned)(pixels * B) * B + (unsigned)place % B); }
+INLINE int pixel_of(int place, int pixels) { return (int)((unsigned)place / B % (unsigned)pixels); }
 INLINE int place_of(int channel, int pixel, int pixels) { return (channel / B * pixels + pixel) * B + channel % B; }
 
 /* A bit a lane of a mask whose lanes are all ones or all zeros. */

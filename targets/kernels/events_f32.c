@@ -1,10 +1,10 @@
-/* The numbers that are not zero, as a list.  x: (steps, channels, pixels). */
+/* The numbers that are not zero, as a list; where they are but spikes, those above one half.  x: (steps, channels, pixels). */
 #include "events.h"
 
 struct events_f32 {
     const float *x;
     int32_t *y;
-    int steps, channels, pixels;
+    int steps, channels, pixels, spikes;
 };
 
 INLINE int events_f32_place(struct events_f32 a, int at) { return a.pixels == 1 ? at : place_of(at / a.pixels, at % a.pixels, a.pixels); }
@@ -12,7 +12,7 @@ INLINE int events_f32_place(struct events_f32 a, int at) { return a.pixels == 1 
 INLINE void events_f32(int begin, int end, struct events_f32 a) {
     (void)begin, (void)end;
     const int size = a.channels * a.pixels;
-    const struct events y = events_at(a.y, a.steps, size, 1);
+    const struct events y = events_at(a.y, a.steps, size, !a.spikes);
     int n = 0, ones = 1;
     y.begin[0] = 0;
     ROLLED for (int t = 0; t < a.steps; t++) {
@@ -21,11 +21,10 @@ INLINE void events_f32(int begin, int end, struct events_f32 a) {
             vf v = splat(0.0f);
             if (i + B <= size) v = load(x + i);
             else memcpy(&v, x + i, 4 * (size_t)(size - i));
-            for (uint32_t bits = lanes_of(v != splat(0.0f)); bits; bits &= bits - 1) {
+            for (uint32_t bits = lanes_of(a.spikes ? v > splat(0.5f) : v != splat(0.0f)); bits; bits &= bits - 1) {
                 const int lane = __builtin_ctz(bits);
                 y.index[n] = events_f32_place(a, i + lane);
-                y.value[n] = x[i + lane];
-                ones &= x[i + lane] == 1.0f;
+                if (!a.spikes) y.value[n] = x[i + lane], ones &= x[i + lane] == 1.0f;
                 n++;
             }
         }
