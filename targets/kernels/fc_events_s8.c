@@ -40,8 +40,8 @@ INLINE void fc_events_s8_add(struct fc_events_s8 a, const int32_t *index, int co
     ROLLED for (; count > 0; count--, index++) {
         const int8_t *w = fc_events_s8_row(a, *index);
         int l = 0;
-        ROLLED for (; l + PAIR <= lanes; l += PAIR) add_weights(a.current, (size_t)l, w + l, PAIR, a.wide);
-        if (l < lanes) add_weights(a.current, (size_t)l, w + l, B, a.wide);
+        ROLLED for (; l + PAIR <= lanes; l += PAIR) add_pair(a.current, (size_t)l, w + l, a.wide);
+        if (l < lanes) add_half(a.current, (size_t)l, w + l, a.wide);
     }
 }
 

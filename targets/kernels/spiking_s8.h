@@ -31,6 +31,11 @@ INLINE ps swapped(ps v) {
 
 /* the nearest number of 16 bits to a + b */
 INLINE ps add_bounded(ps a, ps b) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_elementwise_add_sat)
+    return __builtin_elementwise_add_sat(a, b);
+#endif
+#endif
     const ps sum = (ps)((pu)a + (pu)b), over = ((a ^ sum) & (b ^ sum)) >> 15;
     return pick(over, (a >> 15) ^ 0x7fff, sum);
 }
@@ -61,16 +66,21 @@ INLINE uint32_t lanes_of_pair(ps mask) {
 #endif
 }
 
-/* Adds weights to currents; wide: those of 32 bits. */
+/* Adds B or PAIR weights to currents; wide: to those of 32 bits. */
+INLINE void add_half(void *plane, size_t at, const int8_t *w, int wide) {
+    const hb each = *(const hb *)w;
+    if (wide) *(vi *)((int32_t *)plane + at) += __builtin_convertvector(each, vi);
+    else *(hs *)((int16_t *)plane + at) += __builtin_convertvector(each, hs);
+}
+
+INLINE void add_pair(void *plane, size_t at, const int8_t *w, int wide) {
+    if (wide) add_half(plane, at, w, 1), add_half(plane, at + B, w + B, 1);
+    else *(ps *)((int16_t *)plane + at) += __builtin_convertvector(*(const pb *)w, ps);
+}
+
+/* `lanes` of them, block after block: neighbouring spikes meet the same blocks again, and a store is only read at once by a load of its own place and size */
 INLINE void add_weights(void *plane, size_t at, const int8_t *w, int lanes, int wide) {
-    UNROLLED for (int l = 0; l < lanes; l += l + PAIR <= lanes ? PAIR : B) {
-        if (wide) {
-            vi *to = (vi *)((int32_t *)plane + at + l);
-            *to += __builtin_convertvector(*(const hb *)(w + l), vi);
-            if (l + PAIR <= lanes) to[1] += __builtin_convertvector(*(const hb *)(w + l + B), vi);
-        } else if (l + PAIR <= lanes) *(ps *)((int16_t *)plane + at + l) += __builtin_convertvector(*(const pb *)(w + l), ps);
-        else *(hs *)((int16_t *)plane + at + l) += __builtin_convertvector(*(const hb *)(w + l), hs);
-    }
+    UNROLLED for (int l = 0; l < lanes; l += B) add_half(plane, at + l, w + l, wide);
 }
 
 enum { DECAY, MOVE, LIMIT, REST, PARAMETERS_S16 };
@@ -157,27 +167,43 @@ INLINE void show(float *dense, size_t at, ps m, int lanes) {
     memcpy(dense + at, &real, 4 * (size_t)lanes);
 }
 
+/* The neuron at `at` and, where there are two, the one behind it: potentials and currents are read, kept and cleared; gives the bits of those that spike. */
+INLINE uint32_t pair_s16(struct cells_s16 c, struct rule r, size_t at, void *plane, size_t in, int two, int turned) {
+    const size_t each = c.wide ? 4 : 2;
+    ps v = {0}, x = currents(c, plane, in), fired;
+    if (two) v = *(const ps *)(c.next + at), memset((char *)plane + in * each, 0, each * PAIR);
+    else *(hs *)&v = *(const hs *)(c.next + at), memset((char *)plane + in * each, 0, each * B);
+    v = step_s16(c, r, v, two && turned ? swapped(x) : x, &fired);
+    if (two) *(ps *)(c.next + at) = v;
+    else *(hs *)(c.next + at) = *(hs *)&v;
+    if (c.dense) show(c.dense, at, v, two ? PAIR : B);
+    return lanes_of_pair(fired);
+}
+
+/* the parameters of one neuron, twice */
+INLINE struct rule rule_of_one(struct cells_s16 c, size_t at, size_t size) {
+    struct rule r;
+    UNROLLED for (int i = 0; i < PARAMETERS_S16; i++) r.row[i] = twice(*(const hs *)(c.parameters + i * size + at));
+    return r;
+}
+
 /* One step of all neurons of a picture; the currents are then zeros again. */
 INLINE int picture_s16(struct cells_s16 c, int n, void *plane) {
-    const size_t size = (size_t)c.blocks * c.rows * c.columns * B, each = c.wide ? 4 : 2;
+    const size_t size = (size_t)c.blocks * c.rows * c.columns * B;
     ROLLED for (int block = 0; block < c.blocks; block++) {
-        struct rule r = rule_of(c, block, 0, size, 0);
+        struct rule r = {0};
+        if (c.each < 2) r = rule_of(c, block, 0, size, 0);
         const uint32_t one = c.channels % B && block == c.blocks - 1 ? (1u << c.channels % B) - 1 : (uint32_t)((1ull << B) - 1);
         ROLLED for (int row = 0; row < c.rows; row++) {
-            const size_t from = ((size_t)block * c.rows + row) * c.columns * B, currents_from = in_plane_s16(c, block, row, 0);
-            ROLLED for (int column = 0; column < c.columns; column += 2) {
-                const int both = column + 1 < c.columns, lanes = both ? PAIR : B;
-                const size_t at = from + (size_t)column * B, in = currents_from - (size_t)(column + both) * B;
-                ps v = {0}, x, fired;
-                if (c.each == 2 && both) r = rule_of(c, block, at, size, 0);
-                else if (c.each == 2) UNROLLED for (int i = 0; i < PARAMETERS_S16; i++) r.row[i] = twice(*(const hs *)(c.parameters + i * size + at));
-                if (both) v = *(const ps *)(c.next + at), x = swapped(currents(c, plane, in));
-                else memcpy(&v, c.next + at, 2 * B), x = currents(c, plane, in);
-                memset((char *)plane + in * each, 0, each * (size_t)lanes);
-                v = step_s16(c, r, v, x, &fired);
-                memcpy(c.next + at, &v, 2 * (size_t)lanes);
-                if (c.dense) show(c.dense, at, v, lanes);
-                const uint32_t bits = lanes_of_pair(fired) & (both ? one | one << B : one);
+            size_t at = ((size_t)block * c.rows + row) * c.columns * B, in = in_plane_s16(c, block, row, 1);
+            ROLLED for (int pair = 0; pair < c.columns / 2; pair++, at += PAIR, in -= PAIR) {
+                if (c.each == 2) r = rule_of(c, block, at, size, 0);
+                const uint32_t bits = pair_s16(c, r, at, plane, in, 1, 1) & (one | one << B);
+                if (bits) n = listed_pair(c.y, n, (int)at, bits);
+            }
+            if (c.columns % 2) {
+                if (c.each == 2) r = rule_of_one(c, at, size);
+                const uint32_t bits = pair_s16(c, r, at, plane, in + B, 0, 0) & one;
                 if (bits) n = listed_pair(c.y, n, (int)at, bits);
             }
         }
@@ -187,21 +213,16 @@ INLINE int picture_s16(struct cells_s16 c, int n, void *plane) {
 
 /* The same of a dense layer of blocks * B lanes. */
 INLINE int dense_s16(struct cells_s16 c, int n, void *plane) {
-    const size_t size = (size_t)c.blocks * B, each = c.wide ? 4 : 2;
-    ROLLED for (size_t at = 0; at < size; at += PAIR) {
-        const int lanes = at + PAIR <= size ? PAIR : B, left = c.channels - (int)at;
-        struct rule r;
-        ps v = {0}, fired, x;
-        if (lanes == PAIR || c.each == 0) r = rule_of(c, 0, at, size, 1);
-        else UNROLLED for (int i = 0; i < PARAMETERS_S16; i++) r.row[i] = twice(*(const hs *)(c.parameters + i * size + at));
-        memcpy(&v, c.next + at, 2 * (size_t)lanes);
-        x = currents(c, plane, at);
-        memset((char *)plane + at * each, 0, each * (size_t)lanes);
-        v = step_s16(c, r, v, x, &fired);
-        memcpy(c.next + at, &v, 2 * (size_t)lanes);
-        if (c.dense) show(c.dense, at, v, lanes);
-        uint32_t bits = lanes_of_pair(fired);
-        if (left < PAIR) bits &= (uint32_t)((1ull << left) - 1);
+    const size_t size = (size_t)c.blocks * B;
+    size_t at = 0;
+    ROLLED for (; at + PAIR <= size; at += PAIR) {
+        uint32_t bits = pair_s16(c, rule_of(c, 0, at, size, 1), at, plane, at, 1, 0);
+        if (c.channels < (int)at + PAIR) bits &= (uint32_t)((1ull << (c.channels - (int)at)) - 1);
+        if (bits) n = listed_pair(c.y, n, (int)at, bits);
+    }
+    if (at < size) {
+        const struct rule r = c.each == 0 ? rule_of(c, 0, at, size, 1) : rule_of_one(c, at, size);
+        const uint32_t bits = pair_s16(c, r, at, plane, at, 0, 0) & (uint32_t)((1ull << (c.channels - (int)at)) - 1);
         if (bits) n = listed_pair(c.y, n, (int)at, bits);
     }
     return n;
