@@ -6,7 +6,7 @@ from edge.kernels.spiking import CELLS, KEPT, OVER
 KERNEL = Kernel(
     name="conv_events_f32",
     reads=("x", "v"),
-    weights=("w", "parameters"),
+    weights=("w", "parameters", "table"),
     writes=("y", *KEPT, "current"),
     fields=(
         *ints("steps", "channels", "h", "wide", "valued", "room", "outputs", "groups", "oh", "ow", "kh", "kw", "sh", "sw"),

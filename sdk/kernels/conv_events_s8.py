@@ -6,7 +6,7 @@ from edge.kernels.spiking import CELLS_S16, KEPT, OVER
 KERNEL = Kernel(
     name="conv_events_s8",
     reads=("x", "v"),
-    weights=("w", "parameters"),
+    weights=("w", "parameters", "table"),
     writes=("y", *KEPT, "current"),
     fields=(
         *ints("steps", "channels", "h", "wide", "room", "outputs", "groups", "oh", "ow", "kh", "kw", "sh", "sw", "dh", "dw", "top", "left"),

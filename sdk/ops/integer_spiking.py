@@ -1,7 +1,7 @@
 """Spiking neurons on integers: edge.QSpike… and edge.QLeak behind edge.SynapseConv or SynapseDense, driven by lists of spikes.
 
 | synapses | kernel | weights in memory |
-| SynapseConv | conv_events_s8 | (C, O/B, kh, kw, B); of groups (C, kh, kw, outputs of a group) |
+| SynapseConv | conv_events_s8 | (C, kh, kw, O/B, B); of groups (C, kh, kw, outputs of a group) |
 | SynapseDense | fc_events_s8 | (K, N/B, B) |
 
 Sums of 16 bits are exact where no set of spikes can leave them; where one can, sums have 32 bits.
@@ -22,7 +22,7 @@ from edge.ops.builder import Builder
 from edge.ops.convolution import window
 from edge.ops.group import Group, input_name
 from edge.ops.lowering import Lowering
-from edge.ops.spiking import Cell, blocked, plane_of, static, write_cells
+from edge.ops.spiking import Cell, blocked, plane_of, static, table_of, taps, write_cells
 from edge.words.dtype import Dtype
 from edge.words.step import Number
 
@@ -46,26 +46,21 @@ def neuron(build: Builder, group: Group) -> None:
     x = build.listed(input_name(group, 0))
     size = 4 if wide else 2
     if dense:
-        k, n = w.shape
+        (k, n), table = w.shape, dict[str, str]()
         more = -n % build.block
         packed = build.constant(w, input_name(group, 1), pads=(0, more), split=(k, n + more), tag="@rows")
         numbers: dict[str, Number] = build.list_numbers(x) | {"pixels": prod(x.shape[2:]), "n": n, "wide": wide}
-        scratch, macs = size * (n + more + build.block), x.shape[0] * k * n
+        scratch, macs = size * (n + more), x.shape[0] * k * n
     else:
         y, groups = static(synapses.outputs[0]), rewrite.integer(synapses, "group", 1)
-        blocks, outputs = -(-w.shape[0] // build.block), w.shape[0]
-        if groups == 1:
-            split = (blocks, build.block, *w.shape[1:])
-            pads = (-outputs % build.block, 0, 0, 0)
-            packed = build.constant(w, input_name(group, 1), pads=pads, split=split, perm=(2, 0, 3, 4, 1), tag="@taps")
-        else:
-            packed = build.constant(w, input_name(group, 1), split=(groups, outputs // groups, *w.shape[1:]), perm=(0, 2, 3, 4, 1), tag="@taps")
+        lanes = -(-w.shape[0] // build.block) * build.block
+        packed = taps(build, w, input_name(group, 1), groups)
         sizes = window(group, static(synapses.inputs[0]), y, w.shape[2:])
         sizes.pop("images")
         plane = plane_of(sizes)
-        numbers = build.list_numbers(x) | {"outputs": outputs, "groups": groups, "wide_sums": wide} | sizes | plane
-        scratch = size * (blocks * plane["plane_rows"] * plane["plane_wide"] + 1) * build.block
-        macs = prod(y) * prod(w.shape[1:])
+        numbers = build.list_numbers(x) | {"outputs": w.shape[0], "groups": groups, "wide_sums": wide} | sizes | plane
+        table = table_of(build, group, sizes, plane, lanes, groups)
+        scratch, macs = size * lanes * plane["plane_rows"] * plane["plane_wide"], prod(y) * prod(w.shape[1:])
     leak = node.op_type.startswith(QLEAK)
     compare, reset = ("gt", "none") if leak else words_of(node.op_type)
     rows = [_integers(value) for value in node.inputs[2 : 4 if leak else 6]]
@@ -76,7 +71,13 @@ def neuron(build: Builder, group: Group) -> None:
     numbers |= {"each": each, "leak": int(leak), "above": int(compare == "gt"), "reset": Reset[reset.upper()]}
     kernel = "fc_events_s8" if dense else "conv_events_s8"
     write_cells(
-        build, group, Cell(node, kernel, data, Dtype.S16, leak, False), {"x": x.name, "w": packed}, numbers, scratch=-(-scratch // 4), macs=macs
+        build,
+        group,
+        Cell(node, kernel, data, Dtype.S16, leak, False),
+        {"x": x.name, "w": packed} | table,
+        numbers,
+        scratch=-(-scratch // 4),
+        macs=macs,
     )
 
 

@@ -1,7 +1,7 @@
 """Spiking neurons: edge.Spike… and edge.Leak, one step or many, with the synapses in front of them where those are driven by spikes.
 
 | what charges the neuron | kernel | weights in memory |
-| Conv of what may be sparse | conv_events_f32 | (C, O/B, kh, kw, B); of groups (C, kh, kw, outputs of a group) |
+| Conv of what may be sparse | conv_events_f32 | (C, kh, kw, O/B, B); of groups (C, kh, kw, outputs of a group) |
 | Gemm, MatMul of the same | fc_events_f32 | (K, N/B, B) |
 | anything else | fire_f32 | none |
 
@@ -124,21 +124,41 @@ def _convolution(build: Builder, group: Group, node: ir.Node) -> None:
     w, bias = _weights(synapses)
     x, y = static(synapses.inputs[0]), static(synapses.outputs[0])
     spikes, block, groups = build.listed(input_name(group, 0)), build.block, rewrite.integer(synapses, "group", 1)
-    blocks, outputs = -(-w.shape[0] // block), w.shape[0]
-    if groups == 1:
-        split = (blocks, block, *w.shape[1:])
-        packed = build.constant(w, input_name(group, 1), pads=(-outputs % block, 0, 0, 0), split=split, perm=(2, 0, 3, 4, 1), tag="@taps")
-    else:
-        split = (groups, outputs // groups, *w.shape[1:])
-        packed = build.constant(w, input_name(group, 1), split=split, perm=(0, 2, 3, 4, 1), tag="@taps")
-    sizes = window(Group(synapses, group.output, group.covers), x, y, w.shape[2:])
+    packed = taps(build, w, input_name(group, 1), groups)
+    sizes = window(group, x, y, w.shape[2:])
     sizes.pop("images")
-    numbers = build.list_numbers(spikes) | {"outputs": outputs, "groups": groups} | sizes
     plane = plane_of(sizes)
-    numbers |= plane
-    scratch = blocks * block * plane["plane_rows"] * plane["plane_wide"]
+    numbers = build.list_numbers(spikes) | {"outputs": w.shape[0], "groups": groups} | sizes | plane
+    lanes = -(-w.shape[0] // block) * block
+    reads = {"x": spikes.name, "w": packed} | table_of(build, group, sizes, plane, lanes, groups)
     macs = prod(y) * prod(w.shape[1:])
-    _step(build, group, node, "conv_events_f32", {"x": spikes.name, "w": packed}, numbers, bias, scratch=scratch, macs=macs)
+    _step(build, group, node, "conv_events_f32", reads, numbers, bias, scratch=lanes * plane["plane_rows"] * plane["plane_wide"], macs=macs)
+
+
+def taps(build: Builder, w: NDArray[np.generic], source: str, groups: int) -> str:
+    """Convolution weights (O, C/groups, kh, kw) as (C, kh, kw, O padded), or of groups (C, kh, kw, outputs of a group)."""
+    outputs, rest = w.shape[0], w.shape[1:]
+    if groups > 1:
+        return build.constant(w, source, split=(groups, outputs // groups, *rest), perm=(0, 2, 3, 4, 1), tag="@taps")
+    more = -outputs % build.block
+    return build.constant(w, source, pads=(more, 0, 0, 0), split=(outputs + more, *rest), perm=(1, 2, 3, 0), tag="@taps")
+
+
+def table_of(build: Builder, group: Group, sizes: Mapping[str, int], plane: Mapping[str, int], lanes: int, groups: int) -> dict[str, str]:
+    """The constant that says of each input pixel where its first tap goes and how many taps meet an output; none where strides or groups ask more."""
+    if groups > 1 or sizes["sh"] > 1 or sizes["sw"] > 1:
+        return {}
+    rows, columns = np.arange(sizes["h"]) + sizes["top"], np.arange(sizes["wide"]) + sizes["left"]
+    to = (rows[:, None] + plane["plane_top"]) * plane["plane_wide"] + plane["plane_left"] + columns
+    met = [_met(at, sizes[f"k{axis}"], sizes[f"d{axis}"], sizes[out]) for at, axis, out in ((rows, "h", "oh"), (columns, "w", "ow"))]
+    data = np.stack([to * lanes, np.outer(*met)], axis=-1).astype(np.int32)
+    return {"table": build.constant(data, group.output, tag="@table", recipe=False)}
+
+
+def _met(at: NDArray[np.int64], taps: int, dilation: int, size: int) -> NDArray[np.int64]:
+    """Of inputs at `at` behind the padding, how many taps meet one of `size` outputs."""
+    to = at[:, None] - np.arange(taps) * dilation
+    return ((to >= 0) & (to < size)).sum(axis=1)
 
 
 def plane_of(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -294,10 +314,13 @@ def pool(build: Builder, group: Group) -> bool:
     capacity = x.layout.room * share
     wanted = ("h", "wide", "oh", "ow", "kh", "kw", "sh", "sw", "top", "left")
     numbers = build.list_numbers(x) | {key: sizes[key] for key in wanted} | {"capacity": capacity, "gain": prod(gains) / prod(kernel)}
+    reads = [build.read("x", x.name)]
+    if share == 1 and kernel[0] <= sizes["sh"] and kernel[1] <= sizes["sw"]:
+        reads.append(build.read("table", build.constant(_windows(sizes), group.output, tag="@windows", recipe=False)))
     valued = x.layout.valued or numbers["gain"] != 1.0
     numbers["y_valued"] = int(valued)
     target = build.buffer(group.output, y, build.list_layout(capacity, valued=valued))
-    operands = (build.read("x", x.name), Operand("y", target, Access.WRITE))
+    operands = (*reads, Operand("y", target, Access.WRITE))
     fields = tuple((field.name, numbers[field.name]) for field in kernels()["pool_events_f32"].numbers)
     build.append(Step(group.output, group.title, "pool_events_f32", operands, fields, covers=group.covers, source=group.source, scope=group.scope))
     build.hold_list(group.output, target, y)
@@ -305,6 +328,17 @@ def pool(build: Builder, group: Group) -> bool:
 
 
 KERNELS = ("fire_f32", "fc_events_f32", "conv_events_f32")
+
+
+def _windows(sizes: Mapping[str, int]) -> NDArray[np.int32]:
+    """Of each pixel the one window that holds it, -1 for none."""
+    axes = []
+    for pad, size, stride, kernel, out in (("top", "h", "sh", "kh", "oh"), ("left", "wide", "sw", "kw", "ow")):
+        at = np.arange(sizes[size]) + sizes[pad]
+        to = at // sizes[stride]
+        axes.append(np.where((at % sizes[stride] < sizes[kernel]) & (to < sizes[out]), to, -1))
+    rows, columns = axes[0][:, None], axes[1]
+    return np.where((rows >= 0) & (columns >= 0), rows * sizes["ow"] + columns, -1).astype(np.int32)
 
 
 def _gain(post: Post) -> float | None:

@@ -1,6 +1,6 @@
 /* Convolution and its neurons, driven by spikes: each spike adds the weights that it meets to the currents around it.
  *
- * x: a list of steps of (channels, h * wide).  groups == 1: w is (channels, O/B, kh, kw, B); else (channels, kh, kw, outputs of a group).
+ * x: a list of steps of (channels, h * wide).  groups == 1: w is (channels, kh, kw, O/B, B); else (channels, kh, kw, outputs of a group).
  * y: a list of steps of (O, oh * ow), or the potentials of every step where they leak and do not spike.  current: a plane, see
  * struct cells. */
 #include "events.h"
@@ -8,6 +8,7 @@
 struct conv_events_f32 {
     const int32_t *x;
     const float *w, *parameters, *v;
+    const int32_t *table;
     int32_t *y;
     float *next, *current;
     uint64_t *counts;
@@ -16,35 +17,34 @@ struct conv_events_f32 {
 };
 
 INLINE void conv_events_run(float *to, const float *w, int lanes, float value, int ones) {
-    UNROLLED for (int l = 0; l < lanes; l += B) {
+    UNROLL4 for (int l = 0; l < lanes; l += B) {
         vf each = load(w + l);
         if (!ones) each = each * value;
         store(to + l, load(to + l) + each);
     }
 }
 
-/* Adds the weights of one spike; gives the taps that meet an output. */
+/* Adds the weights of one spike; gives the taps that meet an output.  table: of each pixel where its first tap goes, and how many taps meet an output. */
 INLINE int conv_events_one(struct conv_events_f32 a, struct cells c, int place, float value, int ones) {
-    const int size = a.h * a.wide, pixel = pixel_of(place, size), channel = channel_of(place, size);
-    const int y = (int)((unsigned)pixel / (unsigned)a.wide) + a.top, x = (int)((unsigned)pixel % (unsigned)a.wide) + a.left;
-    const int out = a.outputs / a.groups, first = channel / (a.channels / a.groups) * out, taps = a.kh * a.kw;
-    const int whole = a.groups == 1 && a.sw == 1 && a.dw == 1;
-    const float *w = a.w + (size_t)channel * taps * (a.groups == 1 ? c.blocks * B : out);
+    const int size = a.h * a.wide, pixel = pixel_of(place, size), channel = channel_of(place, size), taps = a.kh * a.kw, all = c.blocks * B;
+    if (a.table) {
+        const float *w = a.w + (size_t)channel * taps * all;
+        float *to = a.current + a.table[2 * pixel];
+        for (int ky = 0; ky < a.kh; ky++, to -= (size_t)a.dh * c.plane_wide * all) {
+            for (int kx = 0; kx < a.kw; kx++, w += all) conv_events_run(to - (size_t)kx * a.dw * all, w, all, value, ones);
+        }
+        return a.table[2 * pixel + 1];
+    }
+    const int y = pixel / a.wide + a.top, x = pixel % a.wide + a.left;
+    const int out = a.outputs / a.groups, first = channel / (a.channels / a.groups) * out;
+    const float *w = a.w + (size_t)channel * taps * (a.groups == 1 ? all : out);
     for (int ky = 0; ky < a.kh; ky++) {
         const int oy = y - ky * a.dh;
         if (a.sh > 1 && oy % a.sh) continue;
-        if (whole) {
-            for (int block = 0; block < c.blocks; block++) {
-                conv_events_run(a.current + in_plane(c, block, oy / a.sh, x), w + ((size_t)block * a.kh + ky) * a.kw * B, a.kw * B, value, ones);
-            }
-            continue;
-        }
         for (int kx = 0; kx < a.kw; kx++) {
             const int ox = x - kx * a.dw, tap = ky * a.kw + kx;
             if (a.sw > 1 && ox % a.sw) continue;
-            for (int block = 0; a.groups == 1 && block < c.blocks; block++) {
-                conv_events_run(a.current + in_plane(c, block, oy / a.sh, ox / a.sw), w + ((size_t)block * taps + tap) * B, B, value, ones);
-            }
+            if (a.groups == 1) conv_events_run(a.current + in_plane(c, 0, oy / a.sh, ox / a.sw), w + (size_t)tap * all, all, value, ones);
             for (int o = 0; a.groups > 1 && o < out; o++) {
                 float each = w[(size_t)tap * out + o];
                 if (!ones) each = each * value;

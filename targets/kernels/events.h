@@ -63,8 +63,8 @@ enum { A, B_IN, C_IN, THRESHOLD, V_RESET, BIAS, PARAMETERS };
 
 /* Neurons of (blocks, rows, wide, B).  parameters: PARAMETERS rows, each of one number (each == 0), of a number a channel (1) or a neuron (2).
  * next: their potentials, read and written.  Exactly one of y.begin and dense is written: spikes, or the potentials of every step.
- * Their currents lie in a plane with room around them, so that no spike at the border asks whether its neighbours are there: block after block of plane_rows
- * rows of plane_wide columns, the first neuron in row `top` and, as columns run backwards, `left` before the last one. */
+ * Their currents lie in a plane (plane_rows, plane_wide, blocks, B) with room around them, so that no spike at the border asks whether its neighbours are
+ * there: the first neuron lies in row `top` and column `left`. */
 struct cells {
     const float *parameters;
     float *next, *dense;
@@ -73,7 +73,7 @@ struct cells {
 };
 
 INLINE size_t in_plane(struct cells c, int block, int row, int column) {
-    return (((size_t)block * c.plane_rows + row + c.top) * c.plane_wide + (c.plane_wide - 1 - c.left - column)) * B;
+    return (((size_t)(row + c.top) * c.plane_wide + c.left + column) * c.blocks + block) * B;
 }
 
 INLINE vf parameter(struct cells c, int row, int block, int pixel) {
@@ -122,7 +122,7 @@ INLINE int cells_step(struct cells c, int n, float *plane) {
     ROLLED for (int block = 0; block < c.blocks; block++) {
         ROLLED for (int row = 0; row < c.rows; row++) {
             float *x = plane + in_plane(c, block, row, 0);
-            ROLLED for (int column = 0; column < c.wide; column++, x -= B) {
+            ROLLED for (int column = 0; column < c.wide; column++, x += (size_t)c.blocks * B) {
                 const int pixel = row * c.wide + column;
                 const vf now = load(x);
                 store(x, parameter(c, BIAS, block, pixel));
@@ -141,7 +141,7 @@ INLINE void cells_begin(struct cells c, const float *v, float *plane) {
     ROLLED for (int block = 0; plane && block < c.blocks; block++) {
         ROLLED for (int row = 0; row < c.rows; row++) {
             float *x = plane + in_plane(c, block, row, 0);
-            ROLLED for (int column = 0; column < c.wide; column++) store(x - column * B, parameter(c, BIAS, block, row * c.wide + column));
+            ROLLED for (int column = 0; column < c.wide; column++) store(x + (size_t)column * c.blocks * B, parameter(c, BIAS, block, row * c.wide + column));
         }
     }
 }

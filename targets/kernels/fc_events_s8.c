@@ -52,11 +52,11 @@ INLINE void fc_events_s8(int begin, int end, struct fc_events_s8 a) {
     struct cells_s16 c = {a.parameters, a.next, a.leak ? (float *)a.y : NULL, {0}, blocks, 1, 1, a.n, 1, 1, 0, 0, a.each, a.leak, a.above, a.reset,
                           a.shift, a.wide, a.decays, a.low, a.high};
     if (!a.leak) c.y = events_at(a.y, a.steps, a.n, 0), c.y.begin[0] = 0;
-    begin_s16(c, a.v, a.current, (a.wide ? 4 : 2) * (size_t)(blocks + 1) * B);
+    begin_s16(c, a.v, a.current, (a.wide ? 4 : 2) * (size_t)blocks * B);
     int n = 0;
     ROLLED for (int t = 0; t < a.steps; t++) {
         fc_events_s8_add(a, x.index + x.begin[t], x.begin[t + 1] - x.begin[t]);
-        n = dense_s16(c, n, a.current);
+        n = cells_s16_step(c, n, a.current);
         if (a.leak) c.dense += blocks * B;
         else c.y.begin[t + 1] = n;
     }

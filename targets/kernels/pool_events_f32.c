@@ -1,9 +1,10 @@
 /* Sums over windows of a list: every spike, `gain` times its value, goes to the windows that hold it.  x: steps of (channels, h * wide).
- * y: a list whose places may come more than once; it has room for `capacity` a step. */
+ * y: a list whose places may come more than once; it has room for `capacity` a step.
+ * table: of each pixel the one window that holds it, or -1; NULL where windows overlap. */
 #include "events.h"
 
 struct pool_events_f32 {
-    const int32_t *x;
+    const int32_t *x, *table;
     int32_t *y;
     int steps, channels, h, wide, valued, room, oh, ow, kh, kw, sh, sw, top, left, capacity, y_valued;
     float gain;
@@ -18,6 +19,13 @@ INLINE void pool_events_f32(int begin, int end, struct pool_events_f32 a) {
     ROLLED for (int t = 0; t < a.steps; t++) {
         ROLLED for (int i = x.begin[t]; i < x.begin[t + 1]; i++) {
             const int place = x.index[i], pixel = pixel_of(place, size), channel = channel_of(place, size);
+            if (a.table) {
+                const int to = a.table[pixel];
+                y.index[n] = place_of(channel, to, a.oh * a.ow);
+                if (a.y_valued) y.value[n] = ones ? a.gain : a.gain * x.value[i];
+                n += to >= 0;
+                continue;
+            }
             const int row = (int)((unsigned)pixel / (unsigned)a.wide) + a.top, column = (int)((unsigned)pixel % (unsigned)a.wide) + a.left;
             const int y0 = row < a.kh ? 0 : (row - a.kh) / a.sh + 1, y1 = least(row / a.sh, a.oh - 1);
             const int x0 = column < a.kw ? 0 : (column - a.kw) / a.sw + 1, x1 = least(column / a.sw, a.ow - 1);

@@ -1,6 +1,6 @@
 /* Spiking neurons on integers: currents are exact sums of 8-bit weights, potentials have 16 bits.  edge.graph.integer_neurons is the definition.
  *
- * Two blocks of lanes go together: two neighbours of a picture, or two blocks of a dense layer. */
+ * Two blocks of lanes go together: of one pixel, or of two neighbours. */
 #ifndef EDGE_SPIKING_S8_H
 #define EDGE_SPIKING_S8_H
 #include "events.h"
@@ -16,17 +16,11 @@ typedef float pf __attribute__((vector_size(4 * PAIR), aligned(4), may_alias));
 
 INLINE ps pair_of(int16_t s) { return s - (ps){0}; }
 INLINE ps pick(ps mask, ps yes, ps no) { return (mask & yes) | (~mask & no); }
-INLINE ps twice(hs v) {
+INLINE ps joined(hs first, hs second) {
     ps both;
-    memcpy(&both, &v, sizeof v);
-    memcpy((char *)&both + sizeof v, &v, sizeof v);
+    memcpy(&both, &first, sizeof first);
+    memcpy((char *)&both + sizeof first, &second, sizeof second);
     return both;
-}
-INLINE ps swapped(ps v) {
-    ps other;
-    memcpy(&other, (const char *)&v + sizeof(hs), sizeof(hs));
-    memcpy((char *)&other + sizeof(hs), &v, sizeof(hs));
-    return other;
 }
 
 /* the nearest number of 16 bits to a + b */
@@ -78,9 +72,10 @@ INLINE void add_pair(void *plane, size_t at, const int8_t *w, int wide) {
     else *(ps *)((int16_t *)plane + at) += __builtin_convertvector(*(const pb *)w, ps);
 }
 
-/* `lanes` of them, block after block: neighbouring spikes meet the same blocks again, and a store is only read at once by a load of its own place and size */
+/* `lanes` of them, whole blocks */
 INLINE void add_weights(void *plane, size_t at, const int8_t *w, int lanes, int wide) {
-    UNROLLED for (int l = 0; l < lanes; l += B) add_half(plane, at + l, w + l, wide);
+    UNROLL4 for (int l = 0; l + PAIR <= lanes; l += PAIR) add_pair(plane, at + l, w + l, wide);
+    if (lanes % PAIR) add_half(plane, at + lanes - B, w + lanes - B, wide);
 }
 
 enum { DECAY, MOVE, LIMIT, REST, PARAMETERS_S16 };
@@ -99,16 +94,15 @@ struct rule {
 };
 
 INLINE size_t in_plane_s16(struct cells_s16 c, int block, int row, int column) {
-    return (((size_t)block * c.plane_rows + row + c.top) * c.plane_wide + (c.plane_wide - 1 - c.left - column)) * B;
+    return (((size_t)(row + c.top) * c.plane_wide + c.left + column) * c.blocks + block) * B;
 }
 
-/* flat: lanes of a dense layer, from `at` on.  Else two neurons of the same channels, the first one at `at` of a row of `size` lanes. */
-INLINE struct rule rule_of(struct cells_s16 c, int block, size_t at, size_t size, int flat) {
+/* The parameters of two blocks of lanes, `at` and `other` of a row of `size`: of channels where they have one each, else of neurons. */
+INLINE struct rule rule_of(struct cells_s16 c, size_t at, size_t other, size_t size) {
     struct rule r;
     UNROLLED for (int i = 0; i < PARAMETERS_S16; i++) {
         if (c.each == 0) r.row[i] = pair_of(c.parameters[i]);
-        else if (flat || c.each == 2) r.row[i] = *(const ps *)(c.parameters + i * size + at);
-        else r.row[i] = twice(*(const hs *)(c.parameters + ((size_t)i * c.blocks + block) * B));
+        else r.row[i] = joined(*(const hs *)(c.parameters + i * size + at), *(const hs *)(c.parameters + i * size + other));
     }
     return r;
 }
@@ -125,13 +119,19 @@ INLINE pi short_of(pi x) {
     return (low & -32768) | (high & 32767) | (~(low | high) & x);
 }
 
-/* The currents of PAIR lanes, in steps of a potential. */
-INLINE ps currents(struct cells_s16 c, const void *plane, size_t at) {
+/* The currents of two blocks of lanes, in steps of a potential; they are then zeros again. */
+INLINE ps currents(struct cells_s16 c, void *plane, size_t at, size_t other) {
     if (c.wide) {
-        pi x = *(const pi *)((const int32_t *)plane + at);
+        vi *first = (vi *)((int32_t *)plane + at), *second = (vi *)((int32_t *)plane + other);
+        pi x;
+        memcpy(&x, first, sizeof *first);
+        memcpy((char *)&x + sizeof *first, second, sizeof *second);
+        *first = *second = (vi){0};
         return __builtin_convertvector(short_of(short_of(x) << c.shift), ps);
     }
-    const ps x = *(const ps *)((const int16_t *)plane + at);
+    hs *first = (hs *)((int16_t *)plane + at), *second = (hs *)((int16_t *)plane + other);
+    const ps x = joined(*first, *second);
+    *first = *second = (hs){0};
     if (!c.shift) return x;
     const ps more = (ps)((pu)x << (uint16_t)c.shift);
     return pick((more >> (int16_t)c.shift) == x, more, (x >> 15) ^ 0x7fff);
@@ -162,73 +162,75 @@ INLINE int listed_pair(struct events y, int n, int first, uint32_t bits) {
     return n;
 }
 
-INLINE void show(float *dense, size_t at, ps m, int lanes) {
+INLINE void show(float *dense, size_t at, ps m, int half) {
     const pf real = __builtin_convertvector(m, pf);
-    memcpy(dense + at, &real, 4 * (size_t)lanes);
+    memcpy(dense + at, (const char *)&real + half * sizeof(vf), sizeof(vf));
 }
 
-/* The neuron at `at` and, where there are two, the one behind it: potentials and currents are read, kept and cleared; gives the bits of those that spike. */
-INLINE uint32_t pair_s16(struct cells_s16 c, struct rule r, size_t at, void *plane, size_t in, int two, int turned) {
-    const size_t each = c.wide ? 4 : 2;
-    ps v = {0}, x = currents(c, plane, in), fired;
-    if (two) v = *(const ps *)(c.next + at), memset((char *)plane + in * each, 0, each * PAIR);
-    else *(hs *)&v = *(const hs *)(c.next + at), memset((char *)plane + in * each, 0, each * B);
-    v = step_s16(c, r, v, two && turned ? swapped(x) : x, &fired);
-    if (two) *(ps *)(c.next + at) = v;
-    else *(hs *)(c.next + at) = *(hs *)&v;
-    if (c.dense) show(c.dense, at, v, two ? PAIR : B);
+/* Two blocks of neurons at `at` and `other`, whose currents lie at in and in_other; gives the bits of those that spike.  Of one alone both are the same. */
+INLINE uint32_t pair_s16(struct cells_s16 c, struct rule r, size_t at, size_t other, void *plane, size_t in, size_t in_other) {
+    hs *first = (hs *)(c.next + at), *second = (hs *)(c.next + other);
+    ps fired;
+    const ps v = step_s16(c, r, joined(*first, *second), currents(c, plane, in, in_other), &fired);
+    memcpy(first, &v, sizeof *first);
+    if (other != at) memcpy(second, (const char *)&v + sizeof *first, sizeof *second);
+    if (c.dense) {
+        show(c.dense, at, v, 0);
+        if (other != at) show(c.dense, other, v, 1);
+    }
     return lanes_of_pair(fired);
 }
 
-/* the parameters of one neuron, twice */
-INLINE struct rule rule_of_one(struct cells_s16 c, size_t at, size_t size) {
-    struct rule r;
-    UNROLLED for (int i = 0; i < PARAMETERS_S16; i++) r.row[i] = twice(*(const hs *)(c.parameters + i * size + at));
-    return r;
+enum { FIRST_BLOCK = (1ull << B) - 1 };
+
+/* Puts the neurons that spike into the list. */
+INLINE int listed_two(struct events y, int n, size_t at, size_t other, uint32_t bits) {
+    if (!bits) return n;
+    n = listed_pair(y, n, (int)at, bits & FIRST_BLOCK);
+    return listed_pair(y, n, (int)other, bits >> B);
 }
 
-/* One step of all neurons of a picture; the currents are then zeros again. */
-INLINE int picture_s16(struct cells_s16 c, int n, void *plane) {
-    const size_t size = (size_t)c.blocks * c.rows * c.columns * B;
-    ROLLED for (int block = 0; block < c.blocks; block++) {
-        struct rule r = {0};
-        if (c.each < 2) r = rule_of(c, block, 0, size, 0);
-        const uint32_t one = c.channels % B && block == c.blocks - 1 ? (1u << c.channels % B) - 1 : (uint32_t)((1ull << B) - 1);
+/* One step of all neurons: two blocks of a pixel together; of a last block two pixels, or one. */
+INLINE int cells_s16_step(struct cells_s16 c, int n, void *plane) {
+    const int pixels = c.rows * c.columns, rest = c.channels % B, flat = c.each < 2;
+    const size_t size = (size_t)c.blocks * (flat ? 1 : pixels) * B;
+    const uint32_t last = rest ? (1u << rest) - 1 : FIRST_BLOCK;
+    struct rule r = rule_of(c, 0, 0, size);
+    ROLLED for (int block = 0; block + 1 < c.blocks; block += 2) {
+        const uint32_t used = block + 2 == c.blocks ? FIRST_BLOCK | last << B : ~0u;
+        size_t at = (size_t)block * pixels * B, other = at + (size_t)pixels * B;
+        if (flat) r = rule_of(c, (size_t)block * B, (size_t)(block + 1) * B, size);
         ROLLED for (int row = 0; row < c.rows; row++) {
-            size_t at = ((size_t)block * c.rows + row) * c.columns * B, in = in_plane_s16(c, block, row, 1);
-            ROLLED for (int pair = 0; pair < c.columns / 2; pair++, at += PAIR, in -= PAIR) {
-                if (c.each == 2) r = rule_of(c, block, at, size, 0);
-                const uint32_t bits = pair_s16(c, r, at, plane, in, 1, 1) & (one | one << B);
-                if (bits) n = listed_pair(c.y, n, (int)at, bits);
+            size_t in = in_plane_s16(c, block, row, 0);
+            ROLLED for (int column = 0; column < c.columns; column++, at += B, other += B, in += (size_t)c.blocks * B) {
+                if (!flat) r = rule_of(c, at, other, size);
+                n = listed_two(c.y, n, at, other, pair_s16(c, r, at, other, plane, in, in + B) & used);
             }
-            if (c.columns % 2) {
-                if (c.each == 2) r = rule_of_one(c, at, size);
-                const uint32_t bits = pair_s16(c, r, at, plane, in + B, 0, 0) & one;
-                if (bits) n = listed_pair(c.y, n, (int)at, bits);
-            }
+        }
+    }
+    if (c.blocks % 2 == 0) return n;
+    const int block = c.blocks - 1;
+    size_t at = (size_t)block * pixels * B;
+    if (flat) r = rule_of(c, (size_t)block * B, (size_t)block * B, size);
+    ROLLED for (int row = 0; row < c.rows; row++) {
+        size_t in = in_plane_s16(c, block, row, 0);
+        const size_t next = (size_t)c.blocks * B;
+        ROLLED for (int pair = 0; pair < c.columns / 2; pair++, at += PAIR, in += 2 * next) {
+            if (!flat) r = rule_of(c, at, at + B, size);
+            const uint32_t bits = pair_s16(c, r, at, at + B, plane, in, in + next) & (last | last << B);
+            if (bits) n = listed_pair(c.y, n, (int)at, bits);
+        }
+        if (c.columns % 2) {
+            if (!flat) r = rule_of(c, at, at, size);
+            const uint32_t bits = pair_s16(c, r, at, at, plane, in, in) & last;
+            if (bits) n = listed_pair(c.y, n, (int)at, bits);
+            at += B;
         }
     }
     return n;
 }
 
-/* The same of a dense layer of blocks * B lanes. */
-INLINE int dense_s16(struct cells_s16 c, int n, void *plane) {
-    const size_t size = (size_t)c.blocks * B;
-    size_t at = 0;
-    ROLLED for (; at + PAIR <= size; at += PAIR) {
-        uint32_t bits = pair_s16(c, rule_of(c, 0, at, size, 1), at, plane, at, 1, 0);
-        if (c.channels < (int)at + PAIR) bits &= (uint32_t)((1ull << (c.channels - (int)at)) - 1);
-        if (bits) n = listed_pair(c.y, n, (int)at, bits);
-    }
-    if (at < size) {
-        const struct rule r = c.each == 0 ? rule_of(c, 0, at, size, 1) : rule_of_one(c, at, size);
-        const uint32_t bits = pair_s16(c, r, at, plane, at, 0, 0) & (uint32_t)((1ull << (c.channels - (int)at)) - 1);
-        if (bits) n = listed_pair(c.y, n, (int)at, bits);
-    }
-    return n;
-}
-
-/* planes: bytes of the currents, and of the room behind them that a pair may read */
+/* bytes: of the currents */
 INLINE void begin_s16(struct cells_s16 c, const int16_t *v, void *plane, size_t bytes) {
     const size_t kept = 2 * (size_t)c.blocks * c.rows * c.columns * B;
     if (!v) memset(c.next, 0, kept);
