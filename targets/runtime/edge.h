@@ -60,6 +60,7 @@ EDGE_API int edge_threads(const struct edge_model *model);
 
 /* Steps that spikes drive count what they do, from a reset on: synaptic operations, updates of a neuron, spikes.  step: as edge_trace numbers them.
  * 0 where the step counts nothing or is not there. */
+EDGE_API const char *edge_step_name(const struct edge_model *model, int step);                /* NULL past the end */
 EDGE_API int edge_counts(const struct edge_model *model, int step, uint64_t counts[3]);
 
 /* Runs step by step and hands over what each step wrote, in the layout the manifest states; the memory is reused by later

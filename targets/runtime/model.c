@@ -278,6 +278,10 @@ const struct edge_tensor *edge_output(const struct edge_model *m, int i) { retur
 const char *edge_level(const struct edge_model *m) { return m->level->name; }
 int edge_threads(const struct edge_model *m) { return m->threads; }
 const struct edge_program *edge_model_program(const struct edge_model *m) { return m->program; }
+const char *edge_step_name(const struct edge_model *model, int step) {
+    return step < 0 || step >= model->program->n_steps ? NULL : model->level->steps[step].name;
+}
+
 int edge_counts(const struct edge_model *model, int step, uint64_t counts[3]) {
     if (step < 0 || step >= model->program->n_steps || model->level->steps[step].counts < 0) return 0;
     memcpy(counts, model->memory.state + model->level->steps[step].counts, 3 * sizeof *counts);
