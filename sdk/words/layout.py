@@ -38,7 +38,7 @@ class Layout:
     def elements(self, shape: Shape) -> int:
         """Elements that a tensor of `shape` takes, the unused lanes of the last block included; words of four bytes of a list."""
         if self.room:
-            return shape[0] + 2 + shape[0] * self.room * (1 + self.valued)
+            return shape[0] + 2 + shape[0] * self.room * (1 + self.valued) + self.block
         return prod(self.in_memory(shape))
 
     def unpack(self, data: NDArray[np.generic], shape: Shape) -> NDArray[np.generic]:

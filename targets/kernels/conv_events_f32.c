@@ -31,7 +31,8 @@ INLINE int conv_events_one(struct conv_events_f32 a, struct cells c, int place, 
         const float *w = a.w + (size_t)channel * taps * all;
         float *to = a.current + a.table[2 * pixel];
         for (int ky = 0; ky < a.kh; ky++, to -= (size_t)a.dh * c.plane_wide * all) {
-            for (int kx = 0; kx < a.kw; kx++, w += all) conv_events_run(to - (size_t)kx * a.dw * all, w, all, value, ones);
+            UNROLL4 for (int kx = 0; kx < a.kw; kx++) conv_events_run(to - (size_t)kx * a.dw * all, w + (size_t)kx * all, all, value, ones);
+            w += (size_t)a.kw * all;
         }
         return a.table[2 * pixel + 1];
     }

@@ -22,7 +22,8 @@ INLINE int conv_events_s8_one(struct conv_events_s8 a, struct cells_s16 c, int p
         const int8_t *w = a.w + (size_t)channel * taps * all;
         size_t to = (size_t)a.table[2 * pixel];
         for (int ky = 0; ky < a.kh; ky++, to -= (size_t)a.dh * c.plane_wide * all) {
-            for (int kx = 0; kx < a.kw; kx++, w += all) add_weights(a.current, to - (size_t)kx * a.dw * all, w, all, a.wide_sums);
+            UNROLL4 for (int kx = 0; kx < a.kw; kx++) add_weights(a.current, to - (size_t)kx * a.dw * all, w + (size_t)kx * all, all, a.wide_sums);
+            w += (size_t)a.kw * all;
         }
         return a.table[2 * pixel + 1];
     }

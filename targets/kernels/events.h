@@ -2,7 +2,7 @@
  *
  * A list of T steps of N places: begin[0 … T] (begin[0] = 0), one word `ones`, then T * N places and, where it is `valued`, as many values behind them.  Step t has
  * the places index[begin[t]] to index[begin[t + 1] - 1]; a place may come twice, its values then add up.  ones: every value is 1, and none is looked at.
- * A place is an element of (C/B, pixels, B), the channel-blocked form of one step. */
+ * Behind the last place, or value, are B words that nobody reads.  A place is an element of (C/B, pixels, B), the channel-blocked form of one step. */
 #ifndef EDGE_EVENTS_H
 #define EDGE_EVENTS_H
 #include "vector.h"
@@ -46,8 +46,16 @@ INLINE uint32_t lanes_of(vi mask) {
 #endif
 }
 
-/* Puts the lanes of `bits` behind the n places that are listed; first: the place of lane 0. */
+/* Puts the lanes of `bits` behind the n places that are listed; first: the place of lane 0.  A list has room for B words behind its end. */
 INLINE int listed_lanes(struct events y, int n, int first, uint32_t bits, vf value) {
+#if defined(__AVX512F__) && EDGE_BLOCK == 16
+    if (!y.value) {
+        typedef int wide __attribute__((vector_size(64), aligned(4), may_alias));
+        const wide lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        *(wide *)(y.index + n) = __builtin_ia32_compresssi512_mask(lane + first, (wide){0}, (unsigned short)bits);
+        return n + __builtin_popcount(bits);
+    }
+#endif
     while (bits) {
         const int lane = __builtin_ctz(bits);
         y.index[n] = first + lane;
@@ -114,7 +122,7 @@ INLINE int cell_step(struct cells c, int n, int block, int pixel, vf x) {
         m = m - taken;
     } else if (c.reset == RESET_ZERO) m = choose(fired, parameter(c, V_RESET, block, pixel), m);
     store(c.next + at, m);
-    return listed_lanes(c.y, n, (int)at, bits, s);
+    return bits ? listed_lanes(c.y, n, (int)at, bits, s) : n;
 }
 
 /* One step of all neurons, whose currents lie in `plane`; they are then the bias again. */

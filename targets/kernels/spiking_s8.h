@@ -154,14 +154,6 @@ INLINE ps step_s16(struct cells_s16 c, struct rule r, ps v, ps x, ps *fired) {
     return c.reset == RESET_ZERO ? pick(*fired, r.row[REST], m) : m;
 }
 
-INLINE int listed_pair(struct events y, int n, int first, uint32_t bits) {
-    while (bits) {
-        y.index[n++] = first + __builtin_ctz(bits);
-        bits &= bits - 1;
-    }
-    return n;
-}
-
 INLINE void show(float *dense, size_t at, ps m, int half) {
     const pf real = __builtin_convertvector(m, pf);
     memcpy(dense + at, (const char *)&real + half * sizeof(vf), sizeof(vf));
@@ -186,8 +178,8 @@ enum { FIRST_BLOCK = (1ull << B) - 1 };
 /* Puts the neurons that spike into the list. */
 INLINE int listed_two(struct events y, int n, size_t at, size_t other, uint32_t bits) {
     if (!bits) return n;
-    n = listed_pair(y, n, (int)at, bits & FIRST_BLOCK);
-    return listed_pair(y, n, (int)other, bits >> B);
+    n = listed_lanes(y, n, (int)at, bits & FIRST_BLOCK, splat(1.0f));
+    return listed_lanes(y, n, (int)other, bits >> B, splat(1.0f));
 }
 
 /* One step of all neurons: two blocks of a pixel together; of a last block two pixels, or one. */
@@ -217,13 +209,12 @@ INLINE int cells_s16_step(struct cells_s16 c, int n, void *plane) {
         const size_t next = (size_t)c.blocks * B;
         ROLLED for (int pair = 0; pair < c.columns / 2; pair++, at += PAIR, in += 2 * next) {
             if (!flat) r = rule_of(c, at, at + B, size);
-            const uint32_t bits = pair_s16(c, r, at, at + B, plane, in, in + next) & (last | last << B);
-            if (bits) n = listed_pair(c.y, n, (int)at, bits);
+            n = listed_two(c.y, n, at, at + B, pair_s16(c, r, at, at + B, plane, in, in + next) & (last | last << B));
         }
         if (c.columns % 2) {
             if (!flat) r = rule_of(c, at, at, size);
             const uint32_t bits = pair_s16(c, r, at, at, plane, in, in) & last;
-            if (bits) n = listed_pair(c.y, n, (int)at, bits);
+            if (bits) n = listed_lanes(c.y, n, (int)at, bits, splat(1.0f));
             at += B;
         }
     }
