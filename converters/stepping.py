@@ -16,12 +16,16 @@ from edge.graph.states import interface, states_of, zeros
 
 @dataclass(frozen=True)
 class Steps:
-    """What a call of a stepped model is.  count: 0 for a model that stays as it is.  readout, repeat, keep: as edge.graph.over_time has them."""
+    """What a call of a stepped model is.  count: 0 for a model that stays as it is.  readout, repeat: as edge.graph.over_time has them."""
 
     count: int = 0
     readout: str = ""
     repeat: tuple[str, ...] = ()
-    keep: bool = True
+
+    @property
+    def keep(self) -> bool:
+        """Do states go on from call to call?  What is read out of all steps is an answer to one sample, and the next call is another one."""
+        return not self.readout
 
     @property
     def given(self) -> dict[str, int | str]:

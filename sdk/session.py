@@ -69,6 +69,7 @@ class Net:
         self.level: str = self._library.edge_level(self._model).decode()
         self.threads: int = self._library.edge_threads(self._model)
         self._takes, self._gives = ([(np.dtype(t.dtype), t.shape) for t in tensors] for tensors in (inputs, outputs))
+        self._reads, self._writes = ((ctypes.c_void_p * len(tensors))() for tensors in (inputs, outputs))  # where the arrays of a call lie
         self._reset = getattr(self._library, "edge_reset", None)  # files built before models had state have nothing to forget
         if self._reset is not None:
             self._reset.argtypes = [ctypes.c_void_p]
@@ -107,7 +108,11 @@ class Net:
         with self._lock:
             if self._model is None:
                 raise EdgeError(str(self.path), "the model is closed", "load it again")
-            if self._library.edge_run(self._model, pointers(given), pointers(made)) == BAD_DATA:
+            for at, array in enumerate(given):
+                self._reads[at] = array.__array_interface__["data"][0]
+            for at, array in enumerate(made):
+                self._writes[at] = array.__array_interface__["data"][0]
+            if self._library.edge_run(self._model, self._reads, self._writes) == BAD_DATA:
                 raise self._bad_data()
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 )
 @options.neurons()
 @click.option("--steps", type=click.IntRange(1, 4096), metavar="T", help="time steps of a call: inputs and outputs have a row a step")
-@click.option("--readout", default="", metavar="sum|mean|last", help="with --steps: one row, this of each output over the steps")
+@click.option(
+    "--readout", default="", metavar="sum|mean|last", help="with --steps: one row, this of each output over the steps; every call begins with zeros"
+)
 @click.option("--repeat", default="", metavar="IN[,IN]", help="with --steps: inputs that are the same in every step, given once")
 @click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")

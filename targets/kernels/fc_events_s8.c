@@ -18,30 +18,73 @@ INLINE const int8_t *fc_events_s8_row(struct fc_events_s8 a, int place) {
     return a.w + (size_t)row * (ceil_div(a.n, B) * B);
 }
 
-/* four at a time: currents are loaded and stored once for them */
+enum { ROWS_AT_ONCE = 8 };
+
+/* The rest of `rows` rows, at most eight, from lane l on: their sum is exact in 16 bits, and currents are loaded and stored once for it. */
+INLINE void fc_events_s8_rest(int16_t *to, const int8_t *const *w, int l, int lanes, int rows) {
+    ROLLED for (; l + PAIR <= lanes; l += PAIR) {
+        ps sum = __builtin_convertvector(*(const pb *)(w[0] + l), ps);
+        UNROLLED for (int i = 1; i < rows; i++) sum += __builtin_convertvector(*(const pb *)(w[i] + l), ps);
+        *(ps *)(to + l) += sum;
+    }
+    if (l < lanes) {
+        hs sum = __builtin_convertvector(*(const hb *)(w[0] + l), hs);
+        UNROLLED for (int i = 1; i < rows; i++) sum += __builtin_convertvector(*(const hb *)(w[i] + l), hs);
+        *(hs *)(to + l) += sum;
+    }
+}
+
+#if defined(__clang__) && defined(__AVX512BW__) && EDGE_BLOCK == 16
+/* An even number of rows, 64 lanes at once: vpmaddubsw adds the bytes of two rows to numbers of 16 bits, which takes half of what widening each does. */
+INLINE void fc_events_s8_rows(int16_t *to, const int8_t *const *w, int lanes, int rows) {
+    typedef char bytes __attribute__((vector_size(64), aligned(1), may_alias));
+    typedef short shorts __attribute__((vector_size(64), aligned(2), may_alias));
+    typedef long long quads __attribute__((vector_size(64), aligned(2), may_alias));
+    const bytes one = (bytes){0} + 1;
+    int l = 0;
+    ROLLED for (; l + 64 <= lanes; l += 64) {
+        shorts low = {0}, high = {0};
+        UNROLLED for (int i = 0; i < rows; i += 2) {
+            const bytes p = *(const bytes *)(w[i] + l), q = *(const bytes *)(w[i + 1] + l);
+            const bytes even = __builtin_shufflevector(p, q, 0, 64, 1, 65, 2, 66, 3, 67, 4, 68, 5, 69, 6, 70, 7, 71, 16, 80, 17, 81, 18, 82, 19, 83, 20, 84, 21, 85,
+                                                       22, 86, 23, 87, 32, 96, 33, 97, 34, 98, 35, 99, 36, 100, 37, 101, 38, 102, 39, 103, 48, 112, 49, 113, 50,
+                                                       114, 51, 115, 52, 116, 53, 117, 54, 118, 55, 119);
+            const bytes odd = __builtin_shufflevector(p, q, 8, 72, 9, 73, 10, 74, 11, 75, 12, 76, 13, 77, 14, 78, 15, 79, 24, 88, 25, 89, 26, 90, 27, 91, 28, 92, 29,
+                                                      93, 30, 94, 31, 95, 40, 104, 41, 105, 42, 106, 43, 107, 44, 108, 45, 109, 46, 110, 47, 111, 56, 120, 57, 121,
+                                                      58, 122, 59, 123, 60, 124, 61, 125, 62, 126, 63, 127);
+            low += (shorts)__builtin_ia32_pmaddubsw512(one, even);
+            high += (shorts)__builtin_ia32_pmaddubsw512(one, odd);
+        }
+        *(shorts *)(to + l) += (shorts)__builtin_shufflevector((quads)low, (quads)high, 0, 1, 8, 9, 2, 3, 10, 11);
+        *(shorts *)(to + l + 32) += (shorts)__builtin_shufflevector((quads)low, (quads)high, 4, 5, 12, 13, 6, 7, 14, 15);
+    }
+    fc_events_s8_rest(to, w, l, lanes, rows);
+}
+#else
+INLINE void fc_events_s8_rows(int16_t *to, const int8_t *const *w, int lanes, int rows) { fc_events_s8_rest(to, w, 0, lanes, rows); }
+#endif
+
 INLINE void fc_events_s8_add(struct fc_events_s8 a, const int32_t *index, int count) {
     const int lanes = ceil_div(a.n, B) * B;
-    ROLLED for (; !a.wide && count >= 4; count -= 4, index += 4) {
-        const int8_t *p = fc_events_s8_row(a, index[0]), *q = fc_events_s8_row(a, index[1]);
-        const int8_t *r = fc_events_s8_row(a, index[2]), *s = fc_events_s8_row(a, index[3]);
-        int16_t *to = (int16_t *)a.current;
-        int l = 0;
-        ROLLED for (; l + PAIR <= lanes; l += PAIR) {
-            const ps first = __builtin_convertvector(*(const pb *)(p + l), ps) + __builtin_convertvector(*(const pb *)(q + l), ps);
-            const ps second = __builtin_convertvector(*(const pb *)(r + l), ps) + __builtin_convertvector(*(const pb *)(s + l), ps);
-            *(ps *)(to + l) += first + second;
-        }
-        if (l < lanes) {
-            const hs first = __builtin_convertvector(*(const hb *)(p + l), hs) + __builtin_convertvector(*(const hb *)(q + l), hs);
-            const hs second = __builtin_convertvector(*(const hb *)(r + l), hs) + __builtin_convertvector(*(const hb *)(s + l), hs);
-            *(hs *)(to + l) += first + second;
-        }
+    const int8_t *w[ROWS_AT_ONCE];
+    ROLLED for (; !a.wide && count >= ROWS_AT_ONCE; count -= ROWS_AT_ONCE, index += ROWS_AT_ONCE) {
+        UNROLLED for (int i = 0; i < ROWS_AT_ONCE; i++) w[i] = fc_events_s8_row(a, index[i]);
+        fc_events_s8_rows((int16_t *)a.current, w, lanes, ROWS_AT_ONCE);
+    }
+    if (!a.wide && count >= ROWS_AT_ONCE / 2) {
+        UNROLLED for (int i = 0; i < ROWS_AT_ONCE / 2; i++) w[i] = fc_events_s8_row(a, index[i]);
+        fc_events_s8_rows((int16_t *)a.current, w, lanes, ROWS_AT_ONCE / 2);
+        count -= ROWS_AT_ONCE / 2, index += ROWS_AT_ONCE / 2;
+    }
+    ROLLED for (; !a.wide && count >= 2; count -= 2, index += 2) {
+        w[0] = fc_events_s8_row(a, index[0]), w[1] = fc_events_s8_row(a, index[1]);
+        fc_events_s8_rows((int16_t *)a.current, w, lanes, 2);
     }
     ROLLED for (; count > 0; count--, index++) {
-        const int8_t *w = fc_events_s8_row(a, *index);
+        const int8_t *row = fc_events_s8_row(a, *index);
         int l = 0;
-        ROLLED for (; l + PAIR <= lanes; l += PAIR) add_pair(a.current, (size_t)l, w + l, a.wide);
-        if (l < lanes) add_half(a.current, (size_t)l, w + l, a.wide);
+        ROLLED for (; l + PAIR <= lanes; l += PAIR) add_pair(a.current, (size_t)l, row + l, a.wide);
+        if (l < lanes) add_half(a.current, (size_t)l, row + l, a.wide);
     }
 }
 

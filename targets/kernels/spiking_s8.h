@@ -34,8 +34,14 @@ INLINE ps add_bounded(ps a, ps b) {
     return pick(over, (a >> 15) ^ 0x7fff, sum);
 }
 
-/* floor((v d + 2^14) / 2^15), as pmulhrsw has it */
+/* floor((v d + 2^14) / 2^15) for d >= 0: one instruction where there are 16-bit products that round */
 INLINE ps part_of(ps v, ps d) {
+#if defined(__clang__) && defined(__AVX512BW__) && EDGE_BLOCK == 16
+    typedef short wide __attribute__((vector_size(64)));
+    return (ps)__builtin_ia32_pmulhrsw512((wide)v, (wide)d);
+#elif defined(__aarch64__) && EDGE_BLOCK == 4
+    return (ps)vqrdmulhq_s16((int16x8_t)v, (int16x8_t)d);
+#endif
     const pi product = __builtin_convertvector(v, pi) * __builtin_convertvector(d, pi);
     return __builtin_convertvector(((product >> 14) + 1) >> 1, ps);
 }
