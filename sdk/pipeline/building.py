@@ -76,7 +76,8 @@ def build(
     stateful: input -> the output that becomes this input of the next call, or "h:hn,c:cn"; zero at first and after a reset.
     neurons: for a .nir file, what it leaves open: {"dt": 1e-3, "reset": "zero", "compare": "gt", "spikes": "binary", "integration": "euler", …}.
     steps: time steps of a call of a model with state: inputs and outputs have a row a step; 0 for the model as it is.
-    readout: "sum", "mean" or "last" of each output over the steps, instead of a row a step; every call then begins with zeros.  repeat: inputs that are the same in every step.
+    readout: "sum", "mean" or "last" of each output over the steps, instead of a row a step; every call then begins with zeros.
+    repeat: inputs that are the same in every step, given once.
     format: what the file holds, "native" or "native,onnx"; `export` writes one of the others by itself.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.

@@ -46,25 +46,27 @@ INLINE uint32_t lanes_of(vi mask) {
 #endif
 }
 
-/* Puts the lanes of `bits` behind the n places that are listed; first: the place of lane 0.  A list has room for B words behind its end. */
-INLINE int listed_lanes(struct events y, int n, int first, uint32_t bits, vf value) {
+/* Puts the lanes of `bits` behind the n places that are listed; first: the place of lane 0, step: to the next one.  A list has room for B words behind its end. */
+INLINE int listed_every(struct events y, int n, int first, int step, uint32_t bits, vf value) {
 #if defined(__AVX512F__) && EDGE_BLOCK == 16
     if (!y.value) {
         typedef int wide __attribute__((vector_size(64), aligned(4), may_alias));
         const wide lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-        *(wide *)(y.index + n) = __builtin_ia32_compresssi512_mask(lane + first, (wide){0}, (unsigned short)bits);
+        *(wide *)(y.index + n) = __builtin_ia32_compresssi512_mask(lane * step + first, (wide){0}, (unsigned short)bits);
         return n + __builtin_popcount(bits);
     }
 #endif
     while (bits) {
         const int lane = __builtin_ctz(bits);
-        y.index[n] = first + lane;
+        y.index[n] = first + lane * step;
         if (y.value) y.value[n] = value[lane];
         n++;
         bits &= bits - 1;
     }
     return n;
 }
+
+INLINE int listed_lanes(struct events y, int n, int first, uint32_t bits, vf value) { return listed_every(y, n, first, 1, bits, value); }
 
 enum reset { RESET_ZERO, RESET_SUBTRACT, RESET_DELAYED, RESET_NONE };
 enum { A, B_IN, C_IN, THRESHOLD, V_RESET, BIAS, PARAMETERS };

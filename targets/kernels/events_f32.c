@@ -7,7 +7,19 @@ struct events_f32 {
     int steps, channels, pixels, spikes;
 };
 
-INLINE int events_f32_place(struct events_f32 a, int at) { return a.pixels == 1 ? at : place_of(at / a.pixels, at % a.pixels, a.pixels); }
+/* The `size` numbers of a row, whose places are `step` apart. */
+INLINE int events_f32_row(struct events_f32 a, struct events y, int n, const float *x, int size, int first, int step, int *ones) {
+    ROLLED for (int i = 0; i < size; i += B) {
+        vf v = splat(0.0f);
+        if (i + B <= size) v = load(x + i);
+        else memcpy(&v, x + i, 4 * (size_t)(size - i));
+        const uint32_t bits = lanes_of(a.spikes ? v > splat(0.5f) : v != splat(0.0f));
+        if (!bits) continue;
+        n = listed_every(y, n, first + i * step, step, bits, v);
+        if (!a.spikes) *ones &= bits == lanes_of(v == splat(1.0f));
+    }
+    return n;
+}
 
 INLINE void events_f32(int begin, int end, struct events_f32 a) {
     (void)begin, (void)end;
@@ -17,16 +29,9 @@ INLINE void events_f32(int begin, int end, struct events_f32 a) {
     y.begin[0] = 0;
     ROLLED for (int t = 0; t < a.steps; t++) {
         const float *x = a.x + (size_t)t * size;
-        ROLLED for (int i = 0; i < size; i += B) {
-            vf v = splat(0.0f);
-            if (i + B <= size) v = load(x + i);
-            else memcpy(&v, x + i, 4 * (size_t)(size - i));
-            for (uint32_t bits = lanes_of(a.spikes ? v > splat(0.5f) : v != splat(0.0f)); bits; bits &= bits - 1) {
-                const int lane = __builtin_ctz(bits);
-                y.index[n] = events_f32_place(a, i + lane);
-                if (!a.spikes) y.value[n] = x[i + lane], ones &= x[i + lane] == 1.0f;
-                n++;
-            }
+        if (a.pixels == 1) n = events_f32_row(a, y, n, x, size, 0, 1, &ones);
+        ROLLED for (int c = 0; a.pixels > 1 && c < a.channels; c++) {
+            n = events_f32_row(a, y, n, x + (size_t)c * a.pixels, a.pixels, place_of(c, 0, a.pixels), B, &ones);
         }
         y.begin[t + 1] = n;
     }

@@ -23,6 +23,20 @@ INLINE ps joined(hs first, hs second) {
     return both;
 }
 
+/* Two blocks at `at` and `other`; together: the second one lies behind the first. */
+INLINE ps load_two(const int16_t *p, size_t at, size_t other, int together) {
+    if (together) return *(const ps *)(p + at);
+    return joined(*(const hs *)(p + at), *(const hs *)(p + other));
+}
+
+INLINE void store_two(int16_t *p, size_t at, size_t other, int together, ps v) {
+    if (together) *(ps *)(p + at) = v;
+    else {
+        memcpy(p + at, &v, sizeof(hs));
+        if (other != at) memcpy(p + other, (const char *)&v + sizeof(hs), sizeof(hs));
+    }
+}
+
 /* the nearest number of 16 bits to a + b */
 INLINE ps add_bounded(ps a, ps b) {
 #if defined(__has_builtin)
@@ -104,11 +118,11 @@ INLINE size_t in_plane_s16(struct cells_s16 c, int block, int row, int column) {
 }
 
 /* The parameters of two blocks of lanes, `at` and `other` of a row of `size`: of channels where they have one each, else of neurons. */
-INLINE struct rule rule_of(struct cells_s16 c, size_t at, size_t other, size_t size) {
+INLINE struct rule rule_of(struct cells_s16 c, size_t at, size_t other, size_t size, int together) {
     struct rule r;
     UNROLLED for (int i = 0; i < PARAMETERS_S16; i++) {
         if (c.each == 0) r.row[i] = pair_of(c.parameters[i]);
-        else r.row[i] = joined(*(const hs *)(c.parameters + i * size + at), *(const hs *)(c.parameters + i * size + other));
+        else r.row[i] = load_two(c.parameters + i * size, at, other, together);
     }
     return r;
 }
@@ -126,7 +140,7 @@ INLINE pi short_of(pi x) {
 }
 
 /* The currents of two blocks of lanes, in steps of a potential; they are then zeros again. */
-INLINE ps currents(struct cells_s16 c, void *plane, size_t at, size_t other) {
+INLINE ps currents(struct cells_s16 c, void *plane, size_t at, size_t other, int together) {
     if (c.wide) {
         vi *first = (vi *)((int32_t *)plane + at), *second = (vi *)((int32_t *)plane + other);
         pi x;
@@ -135,9 +149,8 @@ INLINE ps currents(struct cells_s16 c, void *plane, size_t at, size_t other) {
         *first = *second = (vi){0};
         return __builtin_convertvector(short_of(short_of(x) << c.shift), ps);
     }
-    hs *first = (hs *)((int16_t *)plane + at), *second = (hs *)((int16_t *)plane + other);
-    const ps x = joined(*first, *second);
-    *first = *second = (hs){0};
+    const ps x = load_two(plane, at, other, together);
+    store_two(plane, at, other, together, (ps){0});
     if (!c.shift) return x;
     const ps more = (ps)((pu)x << (uint16_t)c.shift);
     return pick((more >> (int16_t)c.shift) == x, more, (x >> 15) ^ 0x7fff);
@@ -165,13 +178,12 @@ INLINE void show(float *dense, size_t at, ps m, int half) {
     memcpy(dense + at, (const char *)&real + half * sizeof(vf), sizeof(vf));
 }
 
-/* Two blocks of neurons at `at` and `other`, whose currents lie at in and in_other; gives the bits of those that spike.  Of one alone both are the same. */
-INLINE uint32_t pair_s16(struct cells_s16 c, struct rule r, size_t at, size_t other, void *plane, size_t in, size_t in_other) {
-    hs *first = (hs *)(c.next + at), *second = (hs *)(c.next + other);
+/* Two blocks of neurons at `at` and `other`, whose currents lie at in and in_other; gives the bits of those that spike.  Of one alone both are the same.
+ * together: bit 0 of the neurons, bit 1 of the currents: does the second block lie behind the first? */
+INLINE uint32_t pair_s16(struct cells_s16 c, struct rule r, size_t at, size_t other, void *plane, size_t in, size_t in_other, int together) {
     ps fired;
-    const ps v = step_s16(c, r, joined(*first, *second), currents(c, plane, in, in_other), &fired);
-    memcpy(first, &v, sizeof *first);
-    if (other != at) memcpy(second, (const char *)&v + sizeof *first, sizeof *second);
+    const ps v = step_s16(c, r, load_two(c.next, at, other, together & 1), currents(c, plane, in, in_other, together & 2), &fired);
+    store_two(c.next, at, other, together & 1, v);
     if (c.dense) {
         show(c.dense, at, v, 0);
         if (other != at) show(c.dense, other, v, 1);
@@ -193,33 +205,34 @@ INLINE int cells_s16_step(struct cells_s16 c, int n, void *plane) {
     const int pixels = c.rows * c.columns, rest = c.channels % B, flat = c.each < 2;
     const size_t size = (size_t)c.blocks * (flat ? 1 : pixels) * B;
     const uint32_t last = rest ? (1u << rest) - 1 : FIRST_BLOCK;
-    struct rule r = rule_of(c, 0, 0, size);
+    const int close = pixels == 1;
+    struct rule r = rule_of(c, 0, 0, size, 0);
     ROLLED for (int block = 0; block + 1 < c.blocks; block += 2) {
         const uint32_t used = block + 2 == c.blocks ? FIRST_BLOCK | last << B : ~0u;
         size_t at = (size_t)block * pixels * B, other = at + (size_t)pixels * B;
-        if (flat) r = rule_of(c, (size_t)block * B, (size_t)(block + 1) * B, size);
+        if (flat) r = rule_of(c, (size_t)block * B, (size_t)(block + 1) * B, size, 1);
         ROLLED for (int row = 0; row < c.rows; row++) {
             size_t in = in_plane_s16(c, block, row, 0);
             ROLLED for (int column = 0; column < c.columns; column++, at += B, other += B, in += (size_t)c.blocks * B) {
-                if (!flat) r = rule_of(c, at, other, size);
-                n = listed_two(c.y, n, at, other, pair_s16(c, r, at, other, plane, in, in + B) & used);
+                if (!flat) r = rule_of(c, at, other, size, close);
+                n = listed_two(c.y, n, at, other, pair_s16(c, r, at, other, plane, in, in + B, 2 | close) & used);
             }
         }
     }
     if (c.blocks % 2 == 0) return n;
     const int block = c.blocks - 1;
     size_t at = (size_t)block * pixels * B;
-    if (flat) r = rule_of(c, (size_t)block * B, (size_t)block * B, size);
+    if (flat) r = rule_of(c, (size_t)block * B, (size_t)block * B, size, 0);
     ROLLED for (int row = 0; row < c.rows; row++) {
         size_t in = in_plane_s16(c, block, row, 0);
         const size_t next = (size_t)c.blocks * B;
         ROLLED for (int pair = 0; pair < c.columns / 2; pair++, at += PAIR, in += 2 * next) {
-            if (!flat) r = rule_of(c, at, at + B, size);
-            n = listed_two(c.y, n, at, at + B, pair_s16(c, r, at, at + B, plane, in, in + next) & (last | last << B));
+            if (!flat) r = rule_of(c, at, at + B, size, 1);
+            n = listed_two(c.y, n, at, at + B, pair_s16(c, r, at, at + B, plane, in, in + next, 1) & (last | last << B));
         }
         if (c.columns % 2) {
-            if (!flat) r = rule_of(c, at, at, size);
-            const uint32_t bits = pair_s16(c, r, at, at, plane, in, in) & last;
+            if (!flat) r = rule_of(c, at, at, size, 0);
+            const uint32_t bits = pair_s16(c, r, at, at, plane, in, in, 0) & last;
             if (bits) n = listed_lanes(c.y, n, (int)at, bits, splat(1.0f));
             at += B;
         }
