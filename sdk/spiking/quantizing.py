@@ -127,6 +127,7 @@ def _write(
     tall = np.zeros(len(rows)) if threshold is None else np.abs(threshold).reshape(len(rows), -1).max(axis=1)
     limit = min(HEADROOM, word.high // 2)
     unit = np.maximum(np.maximum(largest * spikes.each / most, tall / limit), 1e-30)
+    unit = np.where((grid := _grid(rows * spikes.each)) >= unit, grid, unit)
     decays = bool((a != 1).any())
     shift = 0
     if decays and threshold is not None and tall.max() > 0:
@@ -178,6 +179,16 @@ def _write(
     use(model, op)
     _replace(model, node, new, fine.reshape(lanes) if leak else None, name)
     return ""
+
+
+def _grid(rows: F64) -> F64:
+    """The power of two that every weight of a row is a multiple of, 0 where it is none of 2^-24 or more: such weights lose nothing."""
+    flat = rows.reshape(len(rows), -1)
+    found = np.zeros(len(rows))
+    for exponent in range(-24, 8):
+        step = 2.0**exponent
+        found = np.where((flat % step == 0).all(axis=1), step, found)
+    return found
 
 
 def _bounds(shift: int, word: Word) -> tuple[tuple[str, float], ...]:
