@@ -4,13 +4,15 @@
     python benchmarks/spiking.py --json results.json  # and the figures with machine, versions and spread
 
 conv: 2x34x34 events, 16 and 32 channels of 3x3, each summed over 2x2, ten outputs; IF neurons, subtract.  mlp: 784-1024-1024-10, LIF neurons, tau 16.
-T = 25 steps, inputs of 3 % density, weights on a grid of 1/64, so that sums of float32 are exact and spikes comparable.  Every engine lives in a process of its own and
-is asked in turns; a figure is the thread's own CPU time for one sample, from numbers in to spike counts out, states reset.
+T = 25 steps, inputs of 3 % density, weights on a grid of 1/64, so that sums of float32 are exact and spikes comparable.
+Every engine lives in a process of its own and is asked in turns; a figure is the thread's own CPU time for one sample, from numbers in to spike
+counts out, states reset.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -29,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 T, SAMPLES, DT = 25, 8, 1e-4
 BLOCKS = 30
 QUIET = 0.25  #: CPUs that others may use before we begin, else the figures are marked
-#: engine -> calls in one block, about as long for each
-ENGINES = {"edge int8": 80, "edge fp32": 40, "spikingjelly m": 4, "spikingjelly s": 2, "snntorch": 2}
+BLOCK_US = 25e3  #: a block of an engine is so long, and one call at least: the first call of each meets caches that another engine has filled
+ENGINES = ("edge int8", "edge fp32", "spikingjelly m", "spikingjelly s", "snntorch")
 ASKED = {"conv": 25.0, "mlp": 100.0}  #: times "spikingjelly m"
 F32 = NDArray[np.float32]
 Run = Callable[[F32], F32]
@@ -66,7 +68,11 @@ def main() -> int:
     print(f"{machine.model}, CPUs used by others before: {busy:.2f}{'' if busy < QUIET else ': NOT QUIET'}")
     if arguments.json:
         versions = {name: version(name) for name in ("torch", "spikingjelly", "snntorch", "numpy", "ziglang")}
-        facts: dict[str, Any] = {"command": "python benchmarks/spiking.py", "machine": {"cpu": machine.model, "busy_before": busy}, "versions": versions}
+        facts: dict[str, Any] = {
+            "command": "python benchmarks/spiking.py",
+            "machine": {"cpu": machine.model, "busy_before": busy},
+            "versions": versions,
+        }
         arguments.json.write_text(json.dumps(facts | {"networks": found}, indent=1) + "\n")
     for net, least in ASKED.items():
         print(f"{net}: {found[net]['edge int8']['ratio'][0]:.1f} times spikingjelly's multi-step mode ({least:g} asked)")
@@ -90,9 +96,10 @@ def measured(net: str, folder: Path) -> dict[str, Any]:
         for name in ENGINES:
             found[name]["differ"] = int((answers[name] != answers["spikingjelly m"]).sum())
             ask(name, net, 3)
+        calls = {name: max(1, round(BLOCK_US / ask(name, net, 5))) for name in ENGINES}
         for _ in range(BLOCKS):
-            for name, calls in ENGINES.items():
-                found[name]["us"].append(ask(name, net, calls))
+            for name in ENGINES:
+                found[name]["us"].append(ask(name, net, calls[name]))
     return found
 
 
@@ -143,18 +150,18 @@ def worker(engine: str, folder: Path) -> int:
 
 def prepare(folder: Path) -> None:
     """Weights, samples and the artifacts."""
-    import edge
     import nir
+
+    import edge
 
     draw = np.random.default_rng(7)
 
-    def weights(size: float, *shape: int) -> F32:
-        return (np.clip(np.round(draw.standard_normal(shape) * size * 64), -127, 127) / 64).astype(np.float32)
+    def weights(size: float, *shape: float) -> F32:
+        return (np.clip(np.round(draw.standard_normal([int(n) for n in shape]) * size * 64), -127, 127) / 64).astype(np.float32)
 
-    held = {
-        **{"c1": weights(0.40, 16, 2, 3, 3), "c2": weights(0.12, 32, 16, 3, 3), "c3": weights(0.08, 10, 2048)},
-        **{"m1": weights(0.07, 1024, 784), "m2": weights(0.065, 1024, 1024), "m3": weights(0.10, 10, 1024)},
-    }
+    sizes = {"c1": (0.40, 16, 2, 3, 3), "c2": (0.12, 32, 16, 3, 3), "c3": (0.08, 10, 2048)}
+    sizes |= {"m1": (0.07, 1024, 784), "m2": (0.065, 1024, 1024), "m3": (0.10, 10, 1024)}
+    held = {name: weights(*size) for name, size in sizes.items()}
     held |= {"x-conv": draw.random((SAMPLES, T, 2, 34, 34)) < 0.03, "x-mlp": draw.random((SAMPLES, T, 784)) < 0.03}  # type: ignore[dict-item]
     np.savez(folder / "work.npz", **held)
 
@@ -176,14 +183,24 @@ def prepare(folder: Path) -> None:
     pools = [nir.SumPool2d(kernel_size=two, stride=two, padding=np.array([0, 0])) for _ in range(2)]
     flat = nir.Flatten(input_type=np.array([32, 8, 8]), start_dim=0, end_dim=-1)
     layers = {
-        "conv": [conv("c1", 34, 34), fires(16, 34, 34), pools[0], conv("c2", 17, 17), fires(32, 17, 17), pools[1], flat, nir.Linear(held["c3"]), fires(10)],
+        "conv": [
+            conv("c1", 34, 34),
+            fires(16, 34, 34),
+            pools[0],
+            conv("c2", 17, 17),
+            fires(32, 17, 17),
+            pools[1],
+            flat,
+            nir.Linear(held["c3"]),
+            fires(10),
+        ],
         "mlp": [nir.Linear(held["m1"]), leaks(1024), nir.Linear(held["m2"]), leaks(1024), nir.Linear(held["m3"]), leaks(10)],
     }
     for net, middle in layers.items():
         ends = nir.Input(np.array(held[f"x-{net}"].shape[2:])), nir.Output(np.array([10]))
         nodes = {f"n{i}": node for i, node in enumerate([ends[0], *middle, ends[1]])}
         names = list(nodes)
-        nir.write(folder / f"{net}.nir", nir.NIRGraph(nodes, list(zip(names, names[1:], strict=False))))
+        nir.write(folder / f"{net}.nir", nir.NIRGraph(nodes, list(itertools.pairwise(names))))
         for precision in ("fp32", "int8"):
             said: dict[str, float | str] = {"preset": "spikingjelly", "reset": "subtract"}
             out = folder / f"{net}-{precision}.edge"

@@ -79,14 +79,14 @@ class Net:
         """One array an input, in order; the output, or a tuple of them."""
         if len(arrays) != len(self.inputs):
             raise EdgeError(str(self.path), f"{len(arrays)} inputs given, it takes {len(self.inputs)}", described(self.inputs))
-        if all(
-            isinstance(a, np.ndarray) and (a.dtype, a.shape) == takes and a.flags.c_contiguous for a, takes in zip(arrays, self._takes, strict=True)
-        ):
-            made = tuple(np.empty(shape, dtype) for dtype, shape in self._gives)  # nothing to look at again: a small network is a few microseconds
+        for array, (dtype, shape) in zip(arrays, self._takes, strict=True):
+            if not isinstance(array, np.ndarray) or array.dtype is not dtype or array.shape != shape or not array.flags.c_contiguous:
+                made = list(self.run({t.name: a for t, a in zip(self.inputs, arrays, strict=True)}).values())
+                break
+        else:  # nothing to look at again: a small network is a few microseconds
+            made = [np.empty(shape, dtype) for dtype, shape in self._gives]
             self._once(arrays, made)
-        else:
-            made = tuple(self.run({t.name: a for t, a in zip(self.inputs, arrays, strict=True)}).values())
-        return made[0] if len(made) == 1 else made
+        return made[0] if len(made) == 1 else tuple(made)
 
     def run(self, inputs: Mapping[str, Array], out: Mapping[str, Array] | None = None) -> dict[str, Array]:
         """Outputs by name: fresh arrays, or those given in `out` (C-contiguous, writable), which are filled in place.

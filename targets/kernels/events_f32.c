@@ -14,7 +14,7 @@ INLINE int events_f32_row(struct events_f32 a, struct events y, int n, const flo
         if (i + B <= size) v = load(x + i);
         else memcpy(&v, x + i, 4 * (size_t)(size - i));
         const uint32_t bits = lanes_of(a.spikes ? v > splat(0.5f) : v != splat(0.0f));
-        if (!bits) continue;
+        if (!bits && !lists_blindly(y)) continue;
         n = listed_every(y, n, first + i * step, step, bits, v);
         if (!a.spikes) *ones &= bits == lanes_of(v == splat(1.0f));
     }

@@ -195,7 +195,7 @@ enum { FIRST_BLOCK = (1ull << B) - 1 };
 
 /* Puts the neurons that spike into the list. */
 INLINE int listed_two(struct events y, int n, size_t at, size_t other, uint32_t bits) {
-    if (!bits) return n;
+    if (!bits && !lists_blindly(y)) return n;
     n = listed_lanes(y, n, (int)at, bits & FIRST_BLOCK, splat(1.0f));
     return listed_lanes(y, n, (int)other, bits >> B, splat(1.0f));
 }
@@ -228,7 +228,7 @@ INLINE int cells_s16_step(struct cells_s16 c, int n, void *plane) {
         const size_t next = (size_t)c.blocks * B;
         ROLLED for (int pair = 0; pair < c.columns / 2; pair++, at += PAIR, in += 2 * next) {
             if (!flat) r = rule_of(c, at, at + B, size, 1);
-            n = listed_two(c.y, n, at, at + B, pair_s16(c, r, at, at + B, plane, in, in + next, 1) & (last | last << B));
+            n = listed_two(c.y, n, at, at + B, pair_s16(c, r, at, at + B, plane, in, in + next, c.blocks == 1 ? 3 : 1) & (last | last << B));
         }
         if (c.columns % 2) {
             if (!flat) r = rule_of(c, at, at, size, 0);
