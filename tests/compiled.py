@@ -75,11 +75,12 @@ static void walk(const struct edge_step *steps, int at, int end, const struct ed
     }
 }
 static void run(const struct edge_step *steps, int n, const struct edge_region *regions, int n_regions,
-                size_t arena, size_t weights, int ins, const size_t *in,
+                size_t arena, size_t state, size_t weights, int ins, const size_t *in,
                 int outs, const size_t *out, FILE *f, FILE *g) {
     struct edge_memory m; struct edge_fault fault = {0};
     int64_t trip[16] = {0};
     m.trip = trip;
+    m.state = memset(aligned(state), 0, state);
     const void *inputs[8]; void *outputs[8];
     m.arena = memset(aligned(arena), 0xff, arena);  /* NaN everywhere: a number nobody wrote does not stay hidden */
     unsigned char *w = aligned(weights);
@@ -91,7 +92,7 @@ static void run(const struct edge_step *steps, int n, const struct edge_region *
     if (fault.step) { fprintf(stderr, "%s: index %d of %d\\n", steps[fault.step - 1].name, (int)fault.index, (int)fault.size); exit(6); }
     for (int i = 0; i < outs; i++) { fwrite(outputs[i], 1, out[i], g); free(outputs[i]); }
     for (int i = 0; i < ins; i++) free((void *)inputs[i]);
-    free(w); free(m.arena);
+    free(w); free(m.arena); free(m.state);
 }
 """
 
@@ -169,7 +170,7 @@ def run_compiled(cases: Sequence[Case], level: Level, folder: Path, *, fast: boo
         packed = codegen.packed_weights(p)
         calls.append(
             f"run(edge_steps_c{i}, {len(p.steps)}, {regions_of(p)},"
-            f" {p.arena_bytes}, {len(packed)}, {len(sizes)}, (size_t[]){{{', '.join(map(str, sizes))}}},"
+            f" {p.arena_bytes}, {p.state_bytes}, {len(packed)}, {len(sizes)}, (size_t[]){{{', '.join(map(str, sizes))}}},"
             f" {len(outs)}, (size_t[]){{{', '.join(map(str, outs))}}}, f, g);"
         )
         data += packed + b"".join(case.inputs[n].tobytes() for n in p.inputs)

@@ -71,7 +71,7 @@ def test_every_case_is_integers_from_end_to_end() -> None:
     ]
     assert strange == []
     called = {step.kernel for _, plan in plans for step in plan.steps}
-    assert {name for name in kernels() if name.endswith("_s8")} <= called
+    assert {name for name in kernels() if name.endswith("_s8") and "events" not in name} <= called
     assert {*LOWERINGS, "MaxPool"} <= {step.op for _, plan in plans for step in plan.steps}
 
 

@@ -14,6 +14,7 @@ from edge.ops.packing import NOTHING
 from edge.words.dtype import Dtype
 from edge.words.layout import PLANAR, WORDS, Layout, Shape, channels_last
 from edge.words.loops import Instruction, Kind, Loops
+from edge.words.plan import Buffer
 from edge.words.quant import Quant
 from edge.words.step import Access, Number, Operand, Step, View
 
@@ -112,16 +113,31 @@ class Forms(Holding):
         return target
 
     def _part(self, view: View, target: str, at: int) -> None:
-        """Copy channels of a buffer of any type, planar or channels last, into channels of another, from `at` on."""
+        """Copy channels of a buffer of any type into channels of another, from `at` on.  In blocks lies a whole buffer only, and its last block is apart."""
         x, y = self.buffers[view.buffer], self.buffers[target]
-        space = (x.shape[0], view.channels, prod(x.shape[2:]))
-        steps = [(prod(b.shape[1:]), 1, b.shape[1]) if b.layout.block else (prod(b.shape[1:]), prod(b.shape[2:]), 1) for b in (x, y)]
-        item = Instruction(Kind.LOAD, x.dtype, strides=steps[0], offset=view.channel * steps[0][1])
-        loops = Loops(space, (item,), steps[1], at * steps[1][1])
+        blocks = {b.layout.block for b in (x, y) if 0 < b.layout.block != b.shape[1]}
+        if not blocks:
+            space = (x.shape[0], view.channels, prod(x.shape[2:]))
+            steps = [(prod(b.shape[1:]), 1, b.shape[1]) if b.layout.block else (prod(b.shape[1:]), prod(b.shape[2:]), 1) for b in (x, y)]
+            self._loop(view, target, space, (steps[0], view.channel * steps[0][1]), (steps[1], at * steps[1][1]))
+            return
+        (block,) = blocks
+        assert (view.channel, at, view.channels) == (0, 0, x.shape[1]), "values in blocks are copied whole"
+        full, rest, pixels = x.shape[1] // block, x.shape[1] % block, prod(x.shape[2:])
+        for first, count, lanes in ((0, full, block), (full, 1, rest)):
+            if count and lanes:
+                sides = [_in_blocks(b, block, pixels, first) for b in (x, y)]
+                self._loop(view, target, (x.shape[0], count, lanes, pixels), *sides)
+
+    def _loop(self, view: View, target: str, space: Shape, reads: tuple[Shape, int], writes: tuple[Shape, int]) -> None:
+        """A step that copies element by element.  reads, writes: strides and the first element."""
+        x = self.buffers[view.buffer]
+        item = Instruction(Kind.LOAD, x.dtype, strides=reads[0], offset=reads[1])
+        loops = Loops(space, (item,), *writes)
         operands = (self.read("x0", view.buffer, (view.channel, view.channels)), Operand("y", target, Access.WRITE))
         numbers = (("pieces", loops.pieces), ("instructions", loops.instructions))
         self.steps.append(
-            Step(self.unused(f"{target}@{at}"), "layout", "loops", operands, numbers, bytes=2 * x.dtype.bytes_of(prod(space)), loops=loops)
+            Step(self.unused(f"{target}@{writes[1]}"), "layout", "loops", operands, numbers, bytes=2 * x.dtype.bytes_of(prod(space)), loops=loops)
         )
 
     def _channels(self, view: View, target: str, at: int) -> None:
@@ -157,3 +173,11 @@ class Forms(Holding):
         buffer = self.buffers[operand.buffer]
         share = operand.view[1] / buffer.channels if operand.view else 1.0
         return int(buffer.dtype.bytes_of(prod(buffer.shape)) * share)
+
+
+def _in_blocks(buffer: Buffer, block: int, pixels: int, first: int) -> tuple[Shape, int]:
+    """Strides over (image, block of channels, channel in it, pixel) of a planar buffer or one in blocks, and the element of block `first`."""
+    image = buffer.elements // buffer.shape[0]
+    if buffer.layout.block:
+        return (image, pixels * block, 1, block), first * pixels * block
+    return (image, pixels * block, pixels, 1), first * block * pixels

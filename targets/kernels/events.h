@@ -105,7 +105,8 @@ INLINE vf parameter(struct cells c, int row, int block, int pixel) {
 INLINE vf spikes_at(vf v, vf threshold, struct cells c) {
     if (!c.multi) return choose(c.above ? v > threshold : v >= threshold, splat(1.0f), splat(0.0f));
     vf times = v / threshold;
-    times = c.above ? -vfloor(-times) - 1.0f : vfloor(times);
+    if (c.above) times = -vfloor(-times) - 1.0f;
+    else times = vfloor(times);
     return vmax(times, splat(0.0f));
 }
 
@@ -157,8 +158,9 @@ INLINE void cells_begin(struct cells c, const float *v, float *plane) {
     const size_t bytes = 4 * (size_t)c.blocks * c.rows * c.wide * B;
     if (!v) memset(c.next, 0, bytes);
     else if (v != c.next) memcpy(c.next, v, bytes);
-    if (plane) memset(plane, 0, 4 * (size_t)c.blocks * c.plane_rows * c.plane_wide * B);
-    ROLLED for (int block = 0; plane && block < c.blocks; block++) {
+    if (!plane) return;
+    memset(plane, 0, 4 * (size_t)c.blocks * c.plane_rows * c.plane_wide * B);
+    ROLLED for (int block = 0; block < c.blocks; block++) {
         ROLLED for (int row = 0; row < c.rows; row++) {
             float *x = plane + in_plane(c, block, row, 0);
             ROLLED for (int column = 0; column < c.wide; column++) store(x + (size_t)column * c.blocks * B, parameter(c, BIAS, block, row * c.wide + column));

@@ -30,8 +30,10 @@ INLINE void events_f32(int begin, int end, struct events_f32 a) {
     ROLLED for (int t = 0; t < a.steps; t++) {
         const float *x = a.x + (size_t)t * size;
         if (a.pixels == 1) n = events_f32_row(a, y, n, x, size, 0, 1, &ones);
-        ROLLED for (int c = 0; a.pixels > 1 && c < a.channels; c++) {
-            n = events_f32_row(a, y, n, x + (size_t)c * a.pixels, a.pixels, place_of(c, 0, a.pixels), B, &ones);
+        else {
+            ROLLED for (int c = 0; c < a.channels; c++) {
+                n = events_f32_row(a, y, n, x + (size_t)c * a.pixels, a.pixels, place_of(c, 0, a.pixels), B, &ones);
+            }
         }
         y.begin[t + 1] = n;
     }

@@ -27,9 +27,9 @@ INLINE void fc_events_one(struct fc_events_f32 a, int place, float value, int on
     }
 }
 
-/* four at a time: currents are loaded and stored once for them */
-INLINE void fc_events_add(struct fc_events_f32 a, struct events x, int from, int to, int ones) {
-    ROLLED for (; ones && from + 4 <= to; from += 4) {
+/* four spikes of 1 together: currents are loaded and stored once for them; gives how many are done */
+INLINE int fc_events_fours(struct fc_events_f32 a, struct events x, int from, int to) {
+    ROLLED for (; from + 4 <= to; from += 4) {
         const float *p = fc_events_row(a, x.index[from]), *q = fc_events_row(a, x.index[from + 1]);
         const float *r = fc_events_row(a, x.index[from + 2]), *s = fc_events_row(a, x.index[from + 3]);
         for (int j = 0; j < a.n; j += B) {
@@ -38,6 +38,11 @@ INLINE void fc_events_add(struct fc_events_f32 a, struct events x, int from, int
             store(a.current + j, load(a.current + j) + first);
         }
     }
+    return from;
+}
+
+INLINE void fc_events_add(struct fc_events_f32 a, struct events x, int from, int to, int ones) {
+    if (ones) from = fc_events_fours(a, x, from, to);
     ROLLED for (; from < to; from++) fc_events_one(a, x.index[from], ones ? 1.0f : x.value[from], ones);
 }
 

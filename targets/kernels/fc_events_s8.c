@@ -64,24 +64,27 @@ INLINE void fc_events_s8_rows(int16_t *to, const int8_t *const *w, int lanes, in
 INLINE void fc_events_s8_rows(int16_t *to, const int8_t *const *w, int lanes, int rows) { fc_events_s8_rest(to, w, 0, lanes, rows); }
 #endif
 
+/* As many rows at once as a sum of 16 bits allows, then fewer; gives how many. */
+INLINE int fc_events_s8_many(struct fc_events_s8 a, const int32_t *index, int count, int rows) {
+    const int8_t *w[ROWS_AT_ONCE];
+    int at = 0;
+    ROLLED for (; at + rows <= count; at += rows) {
+        UNROLLED for (int i = 0; i < rows; i++) w[i] = fc_events_s8_row(a, index[at + i]);
+        fc_events_s8_rows((int16_t *)a.current, w, ceil_div(a.n, B) * B, rows);
+    }
+    return at;
+}
+
 INLINE void fc_events_s8_add(struct fc_events_s8 a, const int32_t *index, int count) {
     const int lanes = ceil_div(a.n, B) * B;
-    const int8_t *w[ROWS_AT_ONCE];
-    ROLLED for (; !a.wide && count >= ROWS_AT_ONCE; count -= ROWS_AT_ONCE, index += ROWS_AT_ONCE) {
-        UNROLLED for (int i = 0; i < ROWS_AT_ONCE; i++) w[i] = fc_events_s8_row(a, index[i]);
-        fc_events_s8_rows((int16_t *)a.current, w, lanes, ROWS_AT_ONCE);
+    int at = 0;
+    if (!a.wide) {
+        at += fc_events_s8_many(a, index, count, ROWS_AT_ONCE);
+        at += fc_events_s8_many(a, index + at, count - at, ROWS_AT_ONCE / 2);
+        at += fc_events_s8_many(a, index + at, count - at, 2);
     }
-    if (!a.wide && count >= ROWS_AT_ONCE / 2) {
-        UNROLLED for (int i = 0; i < ROWS_AT_ONCE / 2; i++) w[i] = fc_events_s8_row(a, index[i]);
-        fc_events_s8_rows((int16_t *)a.current, w, lanes, ROWS_AT_ONCE / 2);
-        count -= ROWS_AT_ONCE / 2, index += ROWS_AT_ONCE / 2;
-    }
-    ROLLED for (; !a.wide && count >= 2; count -= 2, index += 2) {
-        w[0] = fc_events_s8_row(a, index[0]), w[1] = fc_events_s8_row(a, index[1]);
-        fc_events_s8_rows((int16_t *)a.current, w, lanes, 2);
-    }
-    ROLLED for (; count > 0; count--, index++) {
-        const int8_t *row = fc_events_s8_row(a, *index);
+    ROLLED for (; at < count; at++) {
+        const int8_t *row = fc_events_s8_row(a, index[at]);
         int l = 0;
         ROLLED for (; l + PAIR <= lanes; l += PAIR) add_pair(a.current, (size_t)l, row + l, a.wide);
         if (l < lanes) add_half(a.current, (size_t)l, row + l, a.wide);
