@@ -255,10 +255,6 @@ def forget_other_threads() -> None:
 os.register_at_fork(after_in_child=forget_other_threads)
 
 
-def pointers(arrays: Sequence[Array]) -> ctypes.Array[ctypes.c_void_p]:
-    return (ctypes.c_void_p * len(arrays))(*(a.__array_interface__["data"][0] for a in arrays))
-
-
 def open_library(code: bytes, path: Path) -> tuple[ctypes.CDLL, int]:
     """Loads a library from memory; where there is no memfd, from a temporary file.  The descriptor stays open as long as the library:
 

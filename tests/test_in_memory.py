@@ -51,8 +51,8 @@ def test_cures_name_pythons_arguments() -> None:
         edge.build(model)
     assert str(error.value) == "ModelProto: the shape of this input is open: 'x' [N,4] (input_shapes={'x': (1, 4)})"
     with pytest.raises(EdgeError) as error:
-        edge.build(model, precision="int8")
-    assert str(error.value).startswith("precision= int8: ")
+        edge.build(model, precision="fp16")
+    assert str(error.value).startswith("precision= fp16: ")
     with pytest.raises(EdgeError) as error:
         converters.read(model)
     assert str(error.value) == "ModelProto: the shape of this input is open: 'x' [N,4] (--input-shape x:1x4)"

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 from onnx_ir import serde
+from spiking_cases import network
 
 from compiled import LEVELS, SANITIZE, Case, Level, planned, run_compiled
 from edge import graph, passes
@@ -19,7 +20,6 @@ from edge.kernels import kernels
 from edge.kernels.core import Core
 from edge.spiking.quantizing import Word, quantize
 from edge.targets import host
-from spiking_cases import network
 
 FLOATS, INTEGERS = range(60), range(1000, 1060)
 PORTABLE = Level(Core(16, 4, 8), ("gcc", *SANITIZE, "-march=x86-64"), needs="sse2")

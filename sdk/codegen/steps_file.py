@@ -182,6 +182,6 @@ def _row(plan: Plan, level: str, index: int) -> str:
     y, trips = plan.buffers[step.output], plan.trips(index)
     last = y.offset + (y.window.start + (plan.regions[y.window.region].trips - 1) * y.window.stride if y.window else 0)
     place, offset = (f"EDGE_PLACE_{y.place.upper()}", y.index if y.place == Place.OUTPUT else last)
-    counts = next((plan.buffers[o.buffer].offset for o in step.operands if o.field == COUNTS), -1)
+    counts = next((1 + plan.buffers[o.buffer].offset for o in step.operands if o.field == COUNTS), 0)
     figures = (column.schedules[index].chunks, float(step.macs * trips), float(step.bytes * trips), place, offset, y.size, counts)
     return f"    {{{c_string(step.name)}, {c_string(step.op)}, {function}, {', '.join(map(str, figures))}}},"

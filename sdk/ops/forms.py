@@ -113,7 +113,10 @@ class Forms(Holding):
         return target
 
     def _part(self, view: View, target: str, at: int) -> None:
-        """Copy channels of a buffer of any type into channels of another, from `at` on.  In blocks lies a whole buffer only, and its last block is apart."""
+        """Copy channels of a buffer of any type into channels of another, from `at` on.
+
+        A buffer in blocks is copied whole, its last block apart.
+        """
         x, y = self.buffers[view.buffer], self.buffers[target]
         blocks = {b.layout.block for b in (x, y) if 0 < b.layout.block != b.shape[1]}
         if not blocks:

@@ -283,8 +283,8 @@ const char *edge_step_name(const struct edge_model *model, int step) {
 }
 
 int edge_counts(const struct edge_model *model, int step, uint64_t counts[3]) {
-    if (step < 0 || step >= model->program->n_steps || model->level->steps[step].counts < 0) return 0;
-    memcpy(counts, model->memory.state + model->level->steps[step].counts, 3 * sizeof *counts);
+    if (step < 0 || step >= model->program->n_steps || !model->level->steps[step].counts) return 0;
+    memcpy(counts, model->memory.state + model->level->steps[step].counts - 1, 3 * sizeof *counts);
     return 1;
 }
 

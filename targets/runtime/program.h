@@ -44,7 +44,7 @@ struct edge_step {
     /* where the result lies after the last trip, for per-layer checks: place arena or state and an offset, or output and an index */
     int place;
     size_t offset, out_bytes;
-    long counts;                    /* where its counters lie in the state: synaptic operations, updates, spikes since a reset; -1 for none */
+    size_t counts;                  /* 1 + where its counters lie in the state: synaptic operations, updates, spikes since a reset; 0 for none */
 };
 
 /* A loop: steps [first, first + count) run `trips` times. An outer region comes before those inside it. */

@@ -37,6 +37,6 @@ void a72_step_1(const struct edge_memory *m, int begin, int end) {
 
 extern const struct edge_step edge_steps_a72[];
 const struct edge_step edge_steps_a72[] = {
-    {"map", "Conv + Relu", a72_step_0, 4, 3456.0, 2176.0, EDGE_PLACE_ARENA, 0, 512},
-    {"map@planar", "layout", a72_step_1, 2, 0.0, 1024.0, EDGE_PLACE_OUTPUT, 0, 512},
+    {"map", "Conv + Relu", a72_step_0, 4, 3456.0, 2176.0, EDGE_PLACE_ARENA, 0, 512, 0},
+    {"map@planar", "layout", a72_step_1, 2, 0.0, 1024.0, EDGE_PLACE_OUTPUT, 0, 512, 0},
 };

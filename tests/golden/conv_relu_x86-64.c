@@ -37,6 +37,6 @@ void v2_step_1(const struct edge_memory *m, int begin, int end) {
 
 extern const struct edge_step edge_steps_v2[];
 const struct edge_step edge_steps_v2[] = {
-    {"map", "Conv + Relu", v2_step_0, 4, 3456.0, 3584.0, EDGE_PLACE_ARENA, 0, 1024},
-    {"map@planar", "layout", v2_step_1, 1, 0.0, 1024.0, EDGE_PLACE_OUTPUT, 0, 512},
+    {"map", "Conv + Relu", v2_step_0, 4, 3456.0, 3584.0, EDGE_PLACE_ARENA, 0, 1024, 0},
+    {"map@planar", "layout", v2_step_1, 1, 0.0, 1024.0, EDGE_PLACE_OUTPUT, 0, 512, 0},
 };

@@ -100,8 +100,8 @@ void v2_step_3(const struct edge_memory *m, int begin, int end) {
 
 extern const struct edge_step edge_steps_v2[];
 const struct edge_step edge_steps_v2[] = {
-    {"g", "Gather", v2_step_0, 6, 0.0, 96.0, EDGE_PLACE_ARENA, 0, 24},
-    {"m", "Greater", v2_step_1, 6, 0.0, 34.0, EDGE_PLACE_ARENA, 64, 6},
-    {"n", "Cast", v2_step_2, 6, 0.0, 54.0, EDGE_PLACE_ARENA, 0, 48},
-    {"above", "ReduceSum", v2_step_3, 2, 0.0, 64.0, EDGE_PLACE_OUTPUT, 0, 16},
+    {"g", "Gather", v2_step_0, 6, 0.0, 96.0, EDGE_PLACE_ARENA, 0, 24, 0},
+    {"m", "Greater", v2_step_1, 6, 0.0, 34.0, EDGE_PLACE_ARENA, 64, 6, 0},
+    {"n", "Cast", v2_step_2, 6, 0.0, 54.0, EDGE_PLACE_ARENA, 0, 48, 0},
+    {"above", "ReduceSum", v2_step_3, 2, 0.0, 64.0, EDGE_PLACE_OUTPUT, 0, 16, 0},
 };
