@@ -6,6 +6,7 @@ from edge.report.artifact_lines import artifact_facts, artifact_text
 from edge.report.count_lines import SORTS as COUNT_SORTS
 from edge.report.count_lines import counts_text
 from edge.report.mlperf_lines import mlperf_text
+from edge.report.neurobench_lines import neurobench_text
 from edge.report.prediction_lines import prediction_text
 from edge.report.profile_lines import profile_text
 from edge.report.profile_page import profile_csv, profile_html
@@ -20,6 +21,7 @@ __all__ = [
     "artifact_text",
     "counts_text",
     "mlperf_text",
+    "neurobench_text",
     "prediction_text",
     "profile_csv",
     "profile_html",
