@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EdgeError
 from edge.graph.calls import samples_of, traced
 from edge.graph.domain import DOMAIN
-from edge.graph.neurons import LEAK, NEURONS, STEPS, step
+from edge.graph.neurons import NEURONS, STEPS
 from edge.graph.rewrite import SCOPE, is_op
 from edge.graph.states import zeros
 from edge.measure.connections import Connection, connection_of
+from edge.measure.neuron_steps import SPIKING, operands_of, steps_of
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.generic]
 ACTIVATIONS = ("Relu", "Sigmoid")
 WEIGHTED = ("Conv", "Gemm", "MatMul", "ConvTranspose", "Einsum", "LSTM", "GRU", "RNN", "Scan", "Loop", "If")
-SPIKING = tuple(op for op in NEURONS if not op.startswith(LEAK))
-OPERANDS = 7  #: of a neuron that spikes: x, v, a, b, c, threshold, v_reset
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def neurobench(model: ir.Model, arrays: Mapping[str, Array], where: str = "input
     neurons = [node for node in model.graph if is_op(node, *SPIKING, domain=DOMAIN)]
     activations = [node for node in model.graph if is_op(node, *ACTIVATIONS)]
     names = [each.value for each in connections] + [node.outputs[0].name or "" for node in activations]
-    names += [value.name or "" for node in neurons for value in node.inputs[:OPERANDS] if value is not None]
+    names += [name for node in neurons for name in operands_of(node)]
     rows = _Rows()
     for calls in traced(model, samples, list(dict.fromkeys(names))):
         for number, values in enumerate(calls):
@@ -91,7 +89,7 @@ def neurobench(model: ir.Model, arrays: Mapping[str, Array], where: str = "input
             for node in activations:
                 rows.active(node, values[node.outputs[0].name or ""])
             for node in neurons:
-                rows.fired(node, [values[value.name or ""] for value in node.inputs[:OPERANDS] if value is not None], first=number == 0)
+                rows.fired(node, [values[name] for name in operands_of(node)], first=number == 0)
     count = sum(_rows_of(model, calls) for calls in samples)
     seen = {each.name for each in connections}
     return _summed(model, connections, rows, count, sum(len(calls) for calls in samples), _left_out(model, seen))
@@ -99,7 +97,7 @@ def neurobench(model: ir.Model, arrays: Mapping[str, Array], where: str = "input
 
 def _rows_of(model: ir.Model, calls: list[dict[str, Array]]) -> int:
     """Samples of one sample's calls: the rows of a graph without time, each by itself; else one."""
-    time = any(node.op_type.endswith(STEPS) and node.domain == DOMAIN or node.op_type == "Scan" for node in model.graph)
+    time = any((node.op_type.endswith(STEPS) and node.domain == DOMAIN) or node.op_type == "Scan" for node in model.graph)
     if zeros(model) or time or len(calls) != 1:
         return 1
     return int(next(iter(calls[0].values())).shape[0])
@@ -125,14 +123,10 @@ class _Rows:
 
     def fired(self, node: ir.Node, operands: list[Array], *, first: bool) -> None:
         """One call of a neuron, which is one step or, with `Steps`, a row a step."""
-        x, v, *rest = (np.asarray(array) for array in operands)
-        many = node.op_type.endswith(STEPS)
         off = updates = size = 0
-        for index, row in enumerate(x[:, None] if many else [x]):
-            spikes, after = step(node.op_type.removesuffix(STEPS), row, v, *rest)  # type: ignore[arg-type]
+        for index, (spikes, before, after) in enumerate(steps_of(node, operands)):
             off, size = off + int(spikes.size - np.count_nonzero(spikes)), size + spikes.size
-            updates += after.size if first and index == 0 else int(np.count_nonzero(after != v))
-            v = after
+            updates += after.size if first and index == 0 else int(np.count_nonzero(after != before))
         self.add(_name(node), node.op_type, zeros=off, outputs=size, updates=updates)
 
 

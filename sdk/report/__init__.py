@@ -10,6 +10,7 @@ from edge.report.neurobench_lines import neurobench_text
 from edge.report.prediction_lines import prediction_text
 from edge.report.profile_lines import profile_text
 from edge.report.profile_page import profile_csv, profile_html
+from edge.report.spikes_page import spikes_html
 from edge.report.verify_lines import verify_text
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "profile_csv",
     "profile_html",
     "profile_text",
+    "spikes_html",
     "verify_text",
 ]
