@@ -150,6 +150,30 @@ def test_binary_layers_accumulate() -> None:
     assert ours.connection_sparsity == 0
 
 
+def test_a_binary_convolution_counts_a_border_of_ones_and_not_one_of_zeros() -> None:
+    words = np.full((2, 3, 3, 1), 0b10, np.uint32)
+    numbers = {"words": words, "scale": np.ones(2, np.float32), "bias": np.zeros(2, np.float32)}
+    for border, products in ((0, 2 * 2 * 49), (1, 2 * 2 * 81)):
+        attributes = f"strides = [1, 1], dilations = [1, 1], around = [0, 0, 1, 1, 0, 0, 1, 1], border = {border}"
+        graph = model(f"(float[1,2,3,3] x) => (float[1,2,3,3] y) {{ y = edge.BinaryConv <{attributes}> (x, words, scale, bias) }}", numbers)
+        ours = neurobench(graph, {"x": np.ones((1, 2, 3, 3), np.float32)})
+        assert ours.synaptic_operations == {"Effective_MACs": 0, "Effective_ACs": products, "Dense": products}
+
+
+def test_integers_are_0_at_their_zero_point() -> None:
+    """x is 3 or its zero point 5; of the weights, whose zero point is 2, half are 2."""
+    numbers: dict[str, Array] = {
+        "w": np.array([[2, 7, 2], [2, 1, 9]], np.int8), "x_zero": np.array(5, np.uint8), "w_zero": np.array(2, np.int8),
+        "bias": np.zeros(2, np.int32), "scale": np.ones(2, np.float32), "y_zero": np.array(0, np.uint8),
+        "low": np.array(0, np.float32), "high": np.array(255, np.float32),
+    }  # fmt: skip
+    call = "edge.QGemm (x, w, x_zero, w_zero, bias, scale, y_zero, low, high)"
+    graph = model(f"(uint8[1,3] x) => (uint8[1,2] y) {{ y = {call} }}", numbers)
+    ours = neurobench(graph, {"x": np.array([[5, 3, 3]], np.uint8)})
+    assert ours.synaptic_operations == {"Effective_MACs": 3, "Effective_ACs": 0, "Dense": 6}
+    assert ours.connection_sparsity == 0.5
+
+
 def test_products_of_two_activations_are_listed_not_counted() -> None:
     graph = model("(float[2,2] x) => (float[2,2] y) { y = MatMul (x, x) }", {})
     ours = neurobench(graph, {"x": np.ones((2, 2), np.float32)})

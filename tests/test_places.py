@@ -57,7 +57,7 @@ def test_places_are_recognised_by_the_built_file(places: Any, tmp_path: Path) ->
     seen = [places.traverse(found, light, seed) for seed, light in enumerate(places.TRAVERSES)]
     net = places.trained(seen, 200)
     places.build(net, tmp_path / "places.edge")
-    known = sum(places.counts(tmp_path / "places.edge", pictures, 10_000 * n) for n, pictures in enumerate(seen, 1)).T
+    known = places.responses(tmp_path / "places.edge", seen)
     query = places.traverse(found, places.QUERY, 9)
     q = places.counts(tmp_path / "places.edge", query, 90_000)
     assert np.abs(q - places.expected(net, query, 90_000)).sum() <= 0.001 * q.sum()

@@ -38,5 +38,5 @@ def load(seed: int = 0) -> Digits:
     with gzip.open(path, "rt") as file:
         rows = np.loadtxt(file, delimiter=",", dtype=np.float32)
     rows = rows[np.random.default_rng(seed).permutation(len(rows))]
-    x, y = (rows[:, :64] / 16).reshape(-1, 8, 8), rows[:, 64].astype(np.int64)
+    x, y = (rows[:, :64] / np.float32(16)).reshape(-1, 8, 8).astype(np.float32), rows[:, 64].astype(np.int64)
     return Digits(x[:TRAIN], y[:TRAIN], x[TRAIN:], y[TRAIN:])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -65,7 +66,7 @@ def photographs() -> list[F32]:
     paths = [folder / name for name in PHOTOGRAPHS if (folder / name).is_file()]
     if not paths:
         raise EdgeError("places", "scikit-image's photographs were not found", "pip install scikit-image, or make setup")
-    return [np.asarray(Image.open(path).convert("L"), np.float32) / 255 for path in paths]
+    return [np.array(Image.open(path).convert("L")).astype(np.float32) / np.float32(255) for path in paths]
 
 
 def windows(count: int) -> list[F32]:
@@ -169,6 +170,12 @@ def counts(file: Path, pictures: F32, seed: int) -> I64:
     return np.array(found).astype(np.int64)
 
 
+def responses(file: Path, traverses: list[F32]) -> I64:
+    """S: spikes of every neuron for every place over all traverses, (neurons, places)."""
+    found = [counts(file, pictures, 10_000 * number) for number, pictures in enumerate(traverses, 1)]
+    return np.asarray(np.sum(found, axis=0).T, np.int64)
+
+
 def expected(net: Network, pictures: F32, seed: int) -> I64:
     """The same in numpy."""
     found = []
@@ -212,7 +219,7 @@ def probabilities(scores: F64) -> F64:
     return np.asarray(spread / spread.sum(axis=1, keepdims=True), np.float64)
 
 
-RULES = {
+RULES: dict[str, Callable[[I64, I64], F64]] = {
     "standard": standard,
     "by share of spikes (rho)": lambda q, s: weighted(q, s, regularised=False, penalised=False),
     "and involvement (g)": lambda q, s: weighted(q, s, penalised=False),
@@ -239,7 +246,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = said.out or Path(folder) / "places.edge"
         build(net, file)
-        known = sum(counts(file, pictures, 10_000 * number) for number, pictures in enumerate(seen, 1)).T
+        known = responses(file, seen)
         query = traverse(places, QUERY, 9)
         q = counts(file, query, 90_000)
     wrong = int((q != expected(net, query, 90_000)).sum())

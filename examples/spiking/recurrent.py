@@ -31,14 +31,19 @@ class Spike(torch.autograd.Function):
     """[v > 1]; its gradient is 1 / (1 + SLOPE |v - 1|)^2.  [Zenke, Ganguli 2018]"""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, v: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: torch.autograd.function.FunctionCtx, v: Tensor) -> Tensor:
         ctx.save_for_backward(v)
         return (v > 1).to(v.dtype)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
         (v,) = ctx.saved_tensors  # type: ignore[attr-defined]
         return grad / (1 + SLOPE * (v - 1).abs()) ** 2  # type: ignore[no-any-return]
+
+
+def fired(v: Tensor) -> Tensor:
+    """Spikes with a gradient."""
+    return Spike.apply(v)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class Net(nn.Module):
@@ -50,11 +55,11 @@ class Net(nn.Module):
         self.into, self.out = nn.Linear(8, self.size), nn.Linear(self.size, 10)
         nn.init.normal_(self.into.weight, 0, 1.0)  # rows of pixels from 0 to 1 must reach the threshold
         self.w = nn.Parameter(torch.tensor(w, dtype=torch.float32))
-        self.register_buffer("there", torch.tensor(w != 0, dtype=torch.float32))
+        self.there = nn.Parameter(torch.tensor(w != 0, dtype=torch.float32), requires_grad=False)
 
     def forward(self, x: Tensor, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         v = DECAY * (v - s) + self.into(x) + s @ (self.w * self.there).T
-        s = Spike.apply(v) if self.training else (v > 1).to(v.dtype)
+        s = fired(v) if self.training else (v > 1).to(v.dtype)
         return self.out(s), s, v
 
     def scores(self, rows: Tensor) -> Tensor:
@@ -75,7 +80,7 @@ def trained(w: F64, epochs: int) -> tuple[Net, float]:
     net = Net(w)
     optimiser = torch.optim.AdamW(net.parameters(), 5e-3)
     for _ in range(epochs):
-        for batch in torch.randperm(len(x)).split(64):
+        for batch in torch.split(torch.randperm(len(x)), 64):
             loss = cross_entropy(SCALE * net.scores(x[batch]), y[batch])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -59,7 +59,7 @@ def trained(kind: str, steps: int, epochs: int) -> tuple[Net, float, float]:
     for epoch in range(epochs):
         if epoch >= epochs * 2 // 3:
             sharpen(net)
-        for batch in torch.randperm(len(x)).split(64):
+        for batch in torch.split(torch.randperm(len(x)), 64):
             rates = net.rates(x[batch], steps)
             loss = cross_entropy(SCALE * rates, y[batch]) + SPARSE * rates.mean()
             optimiser.zero_grad()
@@ -100,7 +100,7 @@ def compared(net: Net, file: Path, steps: int, count: int) -> tuple[float, int]:
         x, total = np.ascontiguousarray(picture.reshape(1, 64)), np.zeros(10)
         v, w = torch.zeros(1, HIDDEN), torch.zeros(1, 10)
         for _ in range(steps):
-            spikes = np.asarray(program(x)).reshape(10)
+            spikes = np.asarray(program(x), np.float32).reshape(10)
             with torch.no_grad():
                 y, v, w = net(torch.tensor(x), v, w)
             wrong += int((spikes != y.numpy()[0]).sum())

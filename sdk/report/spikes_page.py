@@ -91,7 +91,7 @@ def _trace(line: F32, threshold: float | None, colour: str, label: str) -> str:
     span = (high - low) or 1.0
 
     def y(value: float) -> float:
-        return TRACE - 6 - (value - low) / span * (TRACE - 12)
+        return float(TRACE - 6 - (value - low) / span * (TRACE - 12))
 
     wide = WIDTH / len(values)
     points = " ".join(f"{t * wide + wide / 2:.1f},{y(v):.1f}" for t, v in enumerate(values.tolist()))
