@@ -197,6 +197,63 @@ def test_inputs_that_do_not_fit(arrays: dict[str, Array], message: str) -> None:
     assert str(error.value) == message
 
 
+def test_inputs_that_differ_in_rows_and_too_many_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = model("(float[1,2] x, float[1,2] z) => (float[1,2] y) { y = Add (x, z) }", {})
+    rows = np.ones((3, 2), np.float32)
+    with pytest.raises(EdgeError) as error:
+        neurobench(graph, {"x": rows, "z": rows[:2]}, "in.npz")
+    assert str(error.value) == "in.npz: its inputs differ in samples or steps (give every input the same rows)"
+    monkeypatch.setattr("edge.graph.calls.MOST", 2)
+    with pytest.raises(EdgeError) as error:
+        neurobench(graph, {"x": rows, "z": rows}, "in.npz")
+    assert str(error.value) == "in.npz: is 3 calls, more than 2 (give fewer samples or steps)"
+
+
+def test_padding_that_is_left_to_the_runtime_is_refused() -> None:
+    text = '(float[1,1,4,4] x) => (float[1,1,4,4] y) { y = Conv <auto_pad = "SAME_UPPER"> (x, w) }'
+    with pytest.raises(EdgeError) as error:
+        neurobench(model(text, {"w": (1, 1, 3, 3)}), {"x": np.ones((1, 1, 4, 4), np.float32)})
+    what = "its padding is not written down (build it: the graph of an artifact has explicit pads)"
+    assert str(error.value) in (f"Conv: {what}", f"y: {what}")
+
+
+@pytest.mark.slow
+def test_a_file_without_a_graph_or_with_other_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge.artifact.reader import open_artifact
+    from edge.verify import rows
+
+    edge.build(model("(float[1,5] x) => (float[1,5] y) { y = Relu (x) }", {}), target="cpu", out=str(tmp_path / "m.edge"))
+    artifact = open_artifact(tmp_path / "m.edge")
+    for array, what in (
+        (np.ones((3, 5)), "is float64, not float32 (array.astype('float32'))"),
+        (np.ones((3, 5), np.float32), "has 15 numbers, more than 10 (give fewer samples or steps)"),
+    ):
+        np.save(tmp_path / "in.npy", array)
+        monkeypatch.setattr(rows, "MOST", 10)
+        with pytest.raises(EdgeError) as error:
+            rows.rows_from(artifact, tmp_path / "in.npy")
+        assert str(error.value) == f"{tmp_path / 'in.npy'}: x: {what}"
+    artifact.entries.pop("graph.onnx")  # as of a file that another version made
+    with pytest.raises(EdgeError) as error:
+        rows.graph_for(artifact, "--neurobench")
+    cure = "build it with --target cpu, without --format"
+    assert str(error.value) == f"{tmp_path / 'm.edge'}: carries no graph, which --neurobench computes ({cure})"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--input", "in.npz"], "--input: belongs to --neurobench, and nothing is computed without it (add --neurobench)"),
+        (["--neurobench", "--count"], "--neurobench: does not go with --count (ask for one after the other)"),
+        (["--neurobench", "--sort", "bytes"], "--sort: 'bytes' is not shown with --neurobench (--sort order|macs)"),
+        (["--neurobench", "--top", "1"], "--neurobench: no inputs given (add --input in.npz: rows are samples, or time steps)"),
+    ],
+)
+def test_options_that_do_not_go_together(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "m.edge", *words]) == 2
+    assert capsys.readouterr().err == f"edge: {message}\n"
+
+
 @pytest.mark.slow
 def test_inspect_reports_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
@@ -208,7 +265,6 @@ def test_inspect_reports_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["neurobench"]
     assert (found["samples"], found["synaptic_operations"]["Dense"], found["footprint"]) == (4, 12 * 9 + 9 * 5, (12 * 9 + 9 + 9 * 5 + 5) * 4)
-    assert main(words) == 0
-    assert "synaptic operations" in capsys.readouterr().out
-    assert main(words[:3]) == 2
-    assert capsys.readouterr().err == "edge: --neurobench: no inputs given (add --input in.npz: rows are samples, or time steps)\n"
+    assert main([*words, "--top", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "synaptic operations  " in shown and "(2 more are not shown)" in shown

@@ -79,6 +79,13 @@ def test_what_cannot_be_drawn(text: str, steps: int, message: str) -> None:
     assert str(error.value) == message
 
 
+def test_more_numbers_than_a_picture_needs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.measure.spike_trains.MOST_NUMBERS", 10)
+    with pytest.raises(EdgeError) as error:
+        spike_trains(neurons(), [{"x": ROWS[:1]}] * 3, "in.npz")  # type: ignore[arg-type]
+    assert str(error.value) == "in.npz: makes more than 10 numbers (give fewer steps)"
+
+
 @pytest.mark.slow
 def test_edge_run_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edge.build(neurons(), target="cpu", out=str(tmp_path / "n.edge"))  # type: ignore[arg-type]

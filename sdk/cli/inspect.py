@@ -50,7 +50,7 @@ def command(
     if input is not None and not neurobench:
         raise EdgeError("--input", "belongs to --neurobench, and nothing is computed without it", "add --neurobench")
     if neurobench:
-        return metrics(artifact, input, as_json, shown(top, sort, wide, ("order",)), count)
+        return metrics(artifact, input, as_json, asked(top, sort, wide), count)
     sorts = report.COUNT_SORTS if count else report.ARTIFACT_SORTS
     if sort is not None and sort not in sorts:
         raise EdgeError("--sort", f"'{sort}' is not shown {'with' if count else 'without'} --count", f"--sort {'|'.join(sorts)}")
@@ -67,6 +67,15 @@ def command(
     opened = open_artifact(artifact)
     put(json.dumps(report.artifact_facts(opened), indent=1) if as_json else report.artifact_text(opened, view))
     return 0
+
+
+def asked(top: int | None, sort: str | None, wide: bool) -> Shown:
+    """What the table of layers shows with --neurobench."""
+    from edge import report
+
+    if sort is not None and sort not in report.NEUROBENCH_SORTS:
+        raise EdgeError("--sort", f"'{sort}' is not shown with --neurobench", f"--sort {'|'.join(report.NEUROBENCH_SORTS)}")
+    return shown(top, sort, wide, report.NEUROBENCH_SORTS)
 
 
 def metrics(artifact: Path, input: Path | None, as_json: bool, view: Shown, count: bool) -> int:

@@ -6,6 +6,7 @@ from edge.report.artifact_lines import artifact_facts, artifact_text
 from edge.report.count_lines import SORTS as COUNT_SORTS
 from edge.report.count_lines import counts_text
 from edge.report.mlperf_lines import mlperf_text
+from edge.report.neurobench_lines import SORTS as NEUROBENCH_SORTS
 from edge.report.neurobench_lines import neurobench_text
 from edge.report.prediction_lines import prediction_text
 from edge.report.profile_lines import profile_text
@@ -16,6 +17,7 @@ from edge.report.verify_lines import verify_text
 __all__ = [
     "ARTIFACT_SORTS",
     "COUNT_SORTS",
+    "NEUROBENCH_SORTS",
     "answers_facts",
     "answers_text",
     "artifact_facts",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from edge.measure.neurobench import Layer, Neurobench
-from edge.report.table import WHOLE, Column, Shown, amount, facts, fitted, size
+from edge.report.table import WHOLE, Column, Shown, amount, facts, ranked, size
 
 COLUMNS = (
     Column("layer", cut=True), Column("op", cut=True), Column("MACs", right=True), Column("ACs", right=True), Column("dense", right=True),
     Column("zeros", right=True), Column("updates", right=True),
 )  # fmt: skip
+SORTS = ("order", "macs")  #: macs: the dense products
 LEGEND = "A sample: MACs, ACs: products of what is not 0, of numbers and of spikes.  zeros: of the outputs.  updates: potentials that changed."
 
 
@@ -27,8 +28,8 @@ def neurobench_text(n: Neurobench, view: Shown = WHOLE) -> str:
             *([("not counted", ", ".join(n.left_out))] if n.left_out else []),
         ]
     )
-    shown = n.layers[: view.top] if view.top else n.layers
-    return f"{head}\n\n{fitted(COLUMNS, [row(layer, n.samples) for layer in shown], view.width)}\n{LEGEND}"
+    rows = ranked(COLUMNS, n.layers, lambda layer: row(layer, n.samples), {"macs": lambda layer: layer.dense or 0}, view)
+    return f"{head}\n\n{rows}\n{LEGEND}"
 
 
 def row(layer: Layer, samples: int) -> list[str]:
