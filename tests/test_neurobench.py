@@ -160,6 +160,15 @@ def test_a_binary_convolution_counts_a_border_of_ones_and_not_one_of_zeros() -> 
         assert ours.synaptic_operations == {"Effective_MACs": 0, "Effective_ACs": products, "Dense": products}
 
 
+def test_activations_of_one_scope_are_one_layer() -> None:
+    graph = model("(float[1,4] x) => (float[1,4] y, float[1,4] z) { y = Relu (x) z = Relu (y) w = Gemm (x, m) v = Sigmoid (w) }", {"m": (4, 4)})
+    for node in graph.graph:
+        node.metadata_props["edge.scope"] = "w"
+    ours = neurobench(graph, {"x": np.array([[1, -1, -1, -1]], np.float32)})
+    assert ours.activation_sparsity_by_layer == {"w": 6 / 12}
+    assert sorted((layer.op, layer.calls) for layer in ours.layers) == [("Gemm", 1), ("Relu", 2), ("Sigmoid", 1)]
+
+
 def test_integers_are_0_at_their_zero_point() -> None:
     """x is 3 or its zero point 5; of the weights, whose zero point is 2, half are 2."""
     numbers: dict[str, Array] = {

@@ -104,14 +104,14 @@ def _rows_of(model: ir.Model, calls: list[dict[str, Array]]) -> int:
 
 
 class _Rows:
-    """The counts of each layer, by the name of its output."""
+    """The counts of each layer, by name and op: an activation may be called as the module around it."""
 
     def __init__(self) -> None:
-        self.layers: dict[str, Layer] = {}
+        self.layers: dict[tuple[str, str], Layer] = {}
 
     def add(self, name: str, op: str, **more: int) -> None:
-        old = asdict(self.layers.get(name, Layer(name, op)))
-        self.layers[name] = Layer(**{**old, **{key: (old[key] or 0) + value for key, value in {"calls": 1, **more}.items()}})
+        old = asdict(self.layers.get((name, op), Layer(name, op)))
+        self.layers[name, op] = Layer(**{**old, **{key: (old[key] or 0) + value for key, value in {"calls": 1, **more}.items()}})
 
     def connected(self, layer: Connection, x: Array) -> None:
         effective, dense, accumulates = layer.operations(x)
@@ -154,6 +154,16 @@ def _footprint(model: ir.Model) -> dict[str, int]:
     return parts
 
 
+def _by_layer(layers: tuple[Layer, ...]) -> dict[str, float]:
+    """As NeuroBench, which has one number for all activations of a name."""
+    found: dict[str, list[int]] = {}
+    for layer in layers:
+        if layer.outputs:
+            off, size = found.get(layer.name, [0, 0])
+            found[layer.name] = [off + (layer.zeros or 0), size + layer.outputs]
+    return {name: off / size for name, (off, size) in found.items()}
+
+
 def _summed(model: ir.Model, connections: list[Connection], rows: _Rows, samples: int, calls: int, left_out: tuple[str, ...]) -> Neurobench:
     layers = tuple(rows.layers.values())
     weights, unused = sum(each.used.size for each in connections), sum(int((~each.used).sum()) for each in connections)
@@ -171,7 +181,7 @@ def _summed(model: ir.Model, connections: list[Connection], rows: _Rows, samples
         footprint_parts=parts,
         connection_sparsity=unused / weights if weights else 0.0,
         activation_sparsity=off / outputs if outputs else 0.0,
-        activation_sparsity_by_layer={layer.name: (layer.zeros or 0) / layer.outputs for layer in layers if layer.outputs},
+        activation_sparsity_by_layer=_by_layer(layers),
         synaptic_operations=totals,
         membrane_updates=sum(layer.updates or 0 for layer in layers) / samples,
         layers=layers,
