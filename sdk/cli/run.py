@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--random", is_flag=True, help="noise of the right shapes, the same every time: the file's own first test vector")
 @click.option("--save-input", type=options.FILE, metavar="IN.npz", help="keep what the network was fed, for --input")
 @click.option("--output", type=options.FILE, metavar="OUT.npz", help="where the outputs go, by name")
+@click.option("--html", type=options.FILE, metavar="FILE", help="no run: spikes and potentials of its graph, a row of --input a time step")
 @options.on()
 @options.threads()
 @options.as_json()
@@ -42,6 +43,7 @@ def command(
     random: bool,
     save_input: Path | None,
     output: Path | None,
+    html: Path | None,
     on: str,
     threads: int,
     as_json: bool,
@@ -53,6 +55,17 @@ def command(
     if [input is not None, image is not None, random].count(True) != 1:
         what = "no inputs given" if not (input or image or random) else "takes one of --input, --image and --random"
         raise EdgeError("run", what, f"edge run {artifact} --input in.npz, --image PHOTO or --random")
+    if html:
+        for name, value in (
+            ("--image", image),
+            ("--save-input", save_input),
+            ("--output", output),
+            ("--json", as_json or None),
+            ("--on", on != "local" or None),
+        ):
+            if value is not None:
+                raise EdgeError(name, "does not go with --html", "leave it out: --html draws what the graph computes, and runs nothing")
+        return draw(artifact, input, html)
     with runnable(artifact) as file:
         opened = open_artifact(file)
         given = from_file(opened, input) if input else from_image(opened, image) if image else vector_inputs(opened)
@@ -66,6 +79,25 @@ def command(
         put(json.dumps(report.answers_facts(outputs, labels, picture=image is not None), indent=1))
     else:
         put(report.answers_text(outputs, labels, picture=image is not None))
+    return 0
+
+
+def draw(artifact: Path, input: Path | None, page: Path) -> int:
+    """A raster and potentials of the file's graph for the first sample of `input`, or for its first test vector."""
+    from edge import report
+    from edge.artifact.reader import open_artifact
+    from edge.artifact.whole_file import write_whole
+    from edge.graph.calls import samples_of
+    from edge.measure.spike_trains import spike_trains
+    from edge.verify.rows import graph_for, rows_from
+
+    opened = open_artifact(artifact)
+    model = graph_for(opened, "--html")
+    given = samples_of(model, rows_from(opened, input), str(input))[0] if input else []
+    calls = given or [vector_inputs(opened)] * opened.manifest.vectors.calls
+    trains = spike_trains(model, calls, str(input or "--random"))
+    write_whole(page, [report.spikes_html(f"{artifact.name}: {len(calls)} calls of {input.name if input else 'its test vector'}", trains).encode()])
+    put(f"{page}: {len(trains)} layers, {len(calls)} calls, computed by the graph")
     return 0
 
 

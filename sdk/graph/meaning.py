@@ -6,7 +6,8 @@ Both give float32 results that agree to rounding; the reference, in numpy, is th
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 Array = NDArray[np.generic]
+Runner = Callable[[dict[str, Array]], dict[str, Array]]
 
 
 #: what onnx.reference raises for a node that it does not know or that contradicts itself.
@@ -68,6 +70,11 @@ def _check_inputs(model: ir.Model, inputs: Mapping[str, Array]) -> None:
 
 
 def _by_onnxruntime(model: ir.Model, inputs: dict[str, Array], names: list[str]) -> dict[str, Array]:
+    return _onnxruntime_runner(model, names)(inputs)
+
+
+def _onnxruntime_runner(model: ir.Model, names: list[str]) -> Runner:
+    """ONNX Runtime with these outputs, to be called often."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -75,7 +82,7 @@ def _by_onnxruntime(model: ir.Model, inputs: dict[str, Array], names: list[str])
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     proto = exact(_with_outputs(model, names))
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return dict(zip(names, session.run(names, inputs), strict=True))
+    return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
 
 
 def _with_outputs(model: ir.Model, names: list[str]) -> onnx.ModelProto:
@@ -91,20 +98,71 @@ def _with_outputs(model: ir.Model, names: list[str]) -> onnx.ModelProto:
 
 
 def _by_reference(model: ir.Model, inputs: dict[str, Array], names: list[str]) -> dict[str, Array]:
+    with _ours(model):
+        return _reference_runner(model, names)(inputs)
+
+
+def _reference_runner(model: ir.Model, names: list[str]) -> Runner:
+    """onnx.reference with these outputs, to be called often."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     from edge.graph.reference import FAST_OPS
 
-    try:
+    with _ours(model):
         runner = ReferenceEvaluator(onnx.ModelProto.FromString(to_bytes(model)), new_ops=list(FAST_OPS))
-        with np.errstate(all="ignore"):  # ONNX Runtime does not warn of 1/0 either
-            found = runner.run(names, inputs)
+
+    def run(inputs: dict[str, Array]) -> dict[str, Array]:
+        with _ours(model), np.errstate(all="ignore"):  # ONNX Runtime does not warn of 1/0 either
+            return dict(zip(names, cast("list[Array]", runner.run(names, inputs)), strict=True))
+
+    return run
+
+
+@contextmanager
+def _ours(model: ir.Model) -> Iterator[None]:
+    """Turns what onnx.reference raises into one line."""
+    try:
+        yield
     except FAILURES as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         what = f"cannot be computed, so nothing built from it could be checked: {type(error).__name__}: {reason[:300]}"
         raise EdgeError(model.graph.name or "graph", what, "pip install onnxruntime, or mend the node") from error
-    return dict(zip(names, cast("list[Array]", found), strict=True))
+
+
+def prepared(model: ir.Model, names: Sequence[str]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """Returns a function from inputs to the values called `names`, made once and called often: the steps of a network with state.
+
+    ONNX Runtime where it is installed and takes the graph, else onnx.reference.  Raises EdgeError as `evaluate` does.
+    """
+    known = all_names(model)
+    for name in names:
+        if name not in known:
+            raise EdgeError(model.graph.name or "graph", f"has no value '{name}'", did_you_mean(name, known))
+    asked = list(dict.fromkeys(names))
+    fixed = {name: _weight(model, name) for name in asked if name in model.graph.initializers}
+    given = [value.name or "" for value in model.graph.inputs if value.name in asked]
+    computed = [name for name in asked if name not in fixed and name not in given]
+    run = _runner(model, computed)
+
+    def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        _check_inputs(model, inputs)
+        found = run(dict(inputs)) if computed else {}
+        return {**found, **{name: inputs[name] for name in given if name in inputs}, **fixed}
+
+    return call
+
+
+def _runner(model: ir.Model, names: list[str]) -> Runner:
+    """The first engine that takes the graph."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return _reference_runner(model, names)
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    try:
+        return _onnxruntime_runner(model, names)
+    except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.NotImplemented, state.RuntimeException, UnicodeDecodeError):
+        return _reference_runner(model, names)
 
 
 def _by_the_first_that_can(model: ir.Model, inputs: dict[str, Array], names: list[str]) -> dict[str, Array]:
