@@ -78,6 +78,8 @@ def mistakes(plan: Plan) -> list[str]:
         blocked = buffer.layout.block != 0
         if elements(buffer.shape, MOST) is None or not 0 <= buffer.layout.block <= MOST_BLOCK or (blocked and len(buffer.shape) < 2):
             wrong.append(f"buffer '{name}' has shape {brief(buffer.shape)}, layout {buffer.layout}")
+        if not 0 <= buffer.layout.room <= MOST or (buffer.layout.room and (buffer.dtype != Dtype.F32 or not blocked)):
+            wrong.append(f"buffer '{name}' is a list of {buffer.dtype} with room for {buffer.layout.room} in blocks of {buffer.layout.block}")
         if buffer.dtype == Dtype.B1 and buffer.layout != WORDS:
             wrong.append(f"buffer '{name}' is {buffer.dtype} in layout {buffer.layout}")
         if buffer.window is not None and not (0 <= buffer.window.region < len(plan.regions) and buffer.shares in plan.buffers):

@@ -250,13 +250,16 @@ def _step_by_step(model: ir.Model, steps: int, constants: set[str]) -> ir.Model:
     nodes += list(inner.node) + [helper.make_node("Squeeze", [IN + name, AXIS], [f"{IN}{name}.row"]) for name in shown]
     befores = [_info(inputs[was], IN + was) for _, was in states] + [_info(inputs[name], f"{IN}{name}.row", rows=0) for name in moving]
     afters = [_info(outputs[now], IN + now) for now, _ in states] + [_info(outputs[name], f"{IN}{name}.row", rows=0) for name in shown]
+    clock = [] if moving else [f"{IN}clock"]  # a Scan counts its steps by what it reads
+    befores += [helper.make_tensor_value_info(f"{name}.row", 1, []) for name in clock]
     body = helper.make_graph(nodes, "step", befores, afters)
-    names = [*(was for _, was in states), *moving], [*(now for now, _ in states), *shown]
-    scan = helper.make_node("Scan", *names, name="steps", body=body, num_scan_inputs=len(moving))
+    names = [*(was for _, was in states), *moving, *clock], [*(now for now, _ in states), *shown]
+    scan = helper.make_node("Scan", *names, name="steps", body=body, num_scan_inputs=len(moving) + len(clock))
     ends = ([_info(value, name, rows=steps if name in rows else None) for name, value in values.items()]
             for values, rows in ((inputs, moving), (outputs, shown)))  # fmt: skip
-    axis = helper.make_tensor(AXIS, 7, [1], [0])
-    proto.graph.CopyFrom(helper.make_graph([scan], graph.name, *ends, [*inner.initializer, axis]))
+    held = [*inner.initializer, helper.make_tensor(AXIS, 7, [1], [0])]
+    held += [helper.make_tensor(name, 1, [steps], [0.0] * steps) for name in clock]
+    proto.graph.CopyFrom(helper.make_graph([scan], graph.name, *ends, held))
     return serde.deserialize_model(proto)
 
 

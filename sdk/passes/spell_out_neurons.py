@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from edge.graph.domain import DOMAIN
 from edge.graph.neurons import NEURONS, STEPS
 from edge.graph.rewrite import constant, shape
+from edge.graph.shapes import infer
+from edge.passes import fold_constants
 from edge.passes.preserves import EXACT
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ def run(model: ir.Model) -> int:
     for key in [key for key, function in model.functions.items() if function.domain == SPELLED]:
         del model.functions[key]
     model.opset_imports.pop(SPELLED, None)
+    infer(model, strict=False)
+    fold_constants.run(model)
     return len(chosen)
 
 
