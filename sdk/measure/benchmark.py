@@ -21,7 +21,7 @@ from edge.devices.moments import moments_of, watch_words
 from edge.devices.remote import place_of
 from edge.errors import EdgeError, ToolFailed, spelled
 from edge.kernels import binary_steps
-from edge.measure.figures import Layer, Machine, Profile
+from edge.measure.figures import Counted, Layer, Machine, Profile, Spiking
 from edge.measure.hygiene import hygiene_of
 from edge.measure.statistics import latency_of, settled_at
 from edge.measure.watch import Samples, Seen, Unwatched, Watch
@@ -71,6 +71,7 @@ class Benched:
     runs: int = 0
     every: int = 1
     asleep_ns: int = 0
+    spiking: tuple[Counted, ...] = ()
 
     def seen(self, settled: int = 0) -> Seen:
         """The runs from the kept one `settled` on.  What the loop took beside its runs, its bookkeeping, is shared out evenly over them."""
@@ -172,4 +173,14 @@ def bench(
         binary_macs=sum(step.macs for step in binary_steps(artifact.plan)),
         payload=payload.format,
         emulated=emulated,
+        spiking=spiking_of(got.spiking, artifact),
     )
+
+
+def spiking_of(layers: tuple[Counted, ...], artifact: Artifact) -> Spiking | None:
+    """The layers and their sums; None where nothing was counted."""
+    if not layers:
+        return None
+    steps = artifact.manifest.options.get("steps", 1)
+    sums = (sum(layer.synops for layer in layers), sum(layer.updates for layer in layers), sum(layer.spikes for layer in layers))
+    return Spiking(*sums, steps if isinstance(steps, int) else 1, layers)

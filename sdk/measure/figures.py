@@ -125,6 +125,30 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """What spikes cause in one layer of one call, counted by the program itself.
+
+    synops: weights that a spike meets.  updates: of neurons, each once a time step.  spikes: that its neurons give.
+    """
+
+    name: str
+    synops: int
+    updates: int
+    spikes: int
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """The same of a whole network.  steps_used: time steps of a call."""
+
+    synops: int
+    updates: int
+    spikes: int
+    steps_used: int
+    layers: tuple[Counted, ...]
+
+
+@dataclass(frozen=True)
 class Machine:
     cpu: str
     cpus: int
@@ -137,6 +161,7 @@ class Profile:
 
     warmup_ms: the mean of the `warmup` inferences before the steady ones; 0 when there were none.  binary_macs: those of `macs` that are of bits.
     payload: the format of the payload that was measured.  emulated: its time is not a device's time.
+    spiking: of the input that was measured, None for a network without spikes.
     """
 
     artifact: str
@@ -164,6 +189,7 @@ class Profile:
     payload: str = "native"
     emulated: bool = False
     binary_macs: int = 0
+    spiking: Spiking | None = None
 
     def to_json(self) -> str:
         return json.dumps(encode(self, exact=False), indent=1) + "\n"

@@ -29,6 +29,7 @@ def profile_text(p: Profile, shown: Shown = WHOLE) -> str:
         f"       min   {ms(late.min):>10} ms    mean {ms(late.mean)}   std {ms(late.std)}   {late.count} runs",
         f"speed        {p.macs / late.p50 / 1e6 if late.p50 else 0:10.2f} GMAC/s",
         f"memory       {p.peak_rss_mb:10.2f} MB    arena {size(p.arena_bytes)}, weights {size(p.weights_bytes)}, file {size(p.artifact_bytes)}",
+        *spiking_lines(p),
         f"energy       {energy_words(p.energy_mj)}",
         f"stable       {'yes' if p.hygiene.stable else 'NO: ' + '; '.join(p.hygiene.reasons)}{quota_words(p.hygiene)}",
     ]
@@ -36,6 +37,15 @@ def profile_text(p: Profile, shown: Shown = WHOLE) -> str:
     if p.layers:
         lines += ["", layers_table(p, shown)]
     return "\n".join(lines) + "\n"
+
+
+def spiking_lines(p: Profile) -> list[str]:
+    """What spikes caused in one call; nothing of a network without spikes."""
+    if p.spiking is None:
+        return []
+    one = p.spiking
+    texts = f"{amount(one.synops)} synaptic operations, {amount(one.updates)} updates, {amount(one.spikes)} spikes"
+    return [f"spikes       {texts} in the {one.steps_used} step{'s' * (one.steps_used != 1)} of a call"]
 
 
 def quota_words(hygiene: Hygiene) -> str:
