@@ -187,6 +187,27 @@ def run_at(artifact: Artifact, place: Place, inputs: Mapping[str, Array], thread
     return {t.name: made[t.name].reshape(t.shape) for t in m.outputs}
 
 
+def stream_at(artifact: Artifact, place: Place, rows: Array, threads: int = 1) -> dict[str, Array]:
+    """Many inputs of a model with one input, from a reset, one call after the other, by the artifact's program at `place`.
+
+    rows: (N, *shape of the input).  Outputs by name, (N, *shape of the output): a model with state keeps it from one to the next.
+    """
+    m = artifact.manifest
+    (tensor,) = m.inputs
+    with tempfile.TemporaryDirectory(prefix="edge-") as name:
+        folder = Path(name)
+        (folder / "input").write_bytes(np.ascontiguousarray(rows, tensor.dtype).tobytes())
+        words: list[Word] = ["--threads", str(threads), "--stream", "--input", Give(folder / "input", f"{tensor.name}=")]
+        for i, out in enumerate(m.outputs):
+            words += ["--output", Take(folder / f"output{i}", f"{out.name}=")]
+        run_program(artifact.path, words, place=place, payload=artifact.payload)
+        made = {out.name: np.fromfile(folder / f"output{i}", out.dtype) for i, out in enumerate(m.outputs)}
+    for out in m.outputs:
+        if made[out.name].size != len(rows) * math.prod(out.shape):
+            raise ToolFailed(str(artifact.path), f"wrote {made[out.name].size} values of output '{out.name}'", "build it again with this edge")
+    return {out.name: made[out.name].reshape(len(rows), *out.shape) for out in m.outputs}
+
+
 def in_order(inputs: Mapping[str, Array], tensors: tuple[Tensor, ...], path: Path) -> list[Array]:
     """The inputs as the model wants them: all there, none else, each of its dtype and shape."""
     require_names(inputs, tensors, path)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @options.artifact("the file to run")
 @click.option("--input", type=options.FILE, metavar="IN.npz", help="arrays by the names of the inputs (.npy for a single input)")
 @click.option("--image", type=options.FILE, metavar="PHOTO", help="a picture, prepared as `edge build --preprocess` said")
+@click.option("--events", type=options.FILE, metavar="FILE", help="a recording of events: .npz, .csv, .txt, N-MNIST's .bin (docs/events.md)")
+@click.option("--dt", type=float, metavar="SECONDS", help="with --events: a time step, where the file does not know it")
 @click.option("--random", is_flag=True, help="noise of the right shapes, the same every time: the file's own first test vector")
 @click.option("--save-input", type=options.FILE, metavar="IN.npz", help="keep what the network was fed, for --input")
 @click.option("--output", type=options.FILE, metavar="OUT.npz", help="where the outputs go, by name")
@@ -40,6 +42,8 @@ def command(
     artifact: Path,
     input: Path | None,
     image: Path | None,
+    events: Path | None,
+    dt: float | None,
     random: bool,
     save_input: Path | None,
     output: Path | None,
@@ -52,12 +56,15 @@ def command(
     from edge.artifact.reader import open_artifact
     from edge.pipeline.bare import runnable
 
-    if [input is not None, image is not None, random].count(True) != 1:
-        what = "no inputs given" if not (input or image or random) else "takes one of --input, --image and --random"
-        raise EdgeError("run", what, f"edge run {artifact} --input in.npz, --image PHOTO or --random")
+    if [input is not None, image is not None, events is not None, random].count(True) != 1:
+        what = "no inputs given" if not (input or image or events or random) else "takes one of --input, --image, --events and --random"
+        raise EdgeError("run", what, f"edge run {artifact} --input in.npz, --image PHOTO, --events FILE or --random")
+    if dt is not None and not events:
+        raise EdgeError("--dt", "is for a recording", "add --events FILE, or leave it out")
     if html:
         for name, value in (
             ("--image", image),
+            ("--events", events),
             ("--save-input", save_input),
             ("--output", output),
             ("--json", as_json or None),
@@ -68,6 +75,8 @@ def command(
         return draw(artifact, input, html)
     with runnable(artifact) as file:
         opened = open_artifact(file)
+        if events:
+            return recorded(opened, events, dt, save_input, output, on, threads, as_json)
         given = from_file(opened, input) if input else from_image(opened, image) if image else vector_inputs(opened)
         if save_input:
             keep(save_input, given)
@@ -98,6 +107,31 @@ def draw(artifact: Path, input: Path | None, page: Path) -> int:
     trains = spike_trains(model, calls, str(input or "--random"))
     write_whole(page, [report.spikes_html(f"{artifact.name}: {len(calls)} calls of {input.name if input else 'its test vector'}", trains).encode()])
     put(f"{page}: {len(trains)} layers, {len(calls)} calls, computed by the graph")
+    return 0
+
+
+def recorded(
+    opened: Artifact, events: Path, dt: float | None, save_input: Path | None, output: Path | None, on: str, threads: int, as_json: bool
+) -> int:
+    """Every time step of a recording; what is printed is the sum of the outputs over them."""
+    from edge import report
+    from edge.cli.run_events import over_steps, rows_of
+
+    rows = rows_of(opened, events, dt)
+    if save_input:
+        keep(save_input, {opened.manifest.inputs[0].name: rows.reshape(-1, *rows.shape[2:])})
+    made = over_steps(opened, rows, on, threads)
+    if output:
+        keep(output, made)
+    sums = {name: array.sum(axis=0, keepdims=True) for name, array in made.items()}
+    labels = opened.labels or []
+    if as_json:
+        put(json.dumps(report.answers_facts(sums, labels, picture=False), indent=1))
+        return 0
+    steps, calls = len(rows) * rows.shape[1], len(rows)
+    how = f"{steps} time step{'s' * (steps != 1)} in {calls} call{'s' * (calls != 1)}"
+    put(f"{how}; the sum of the outputs over them{'' if output else ' (--output keeps each)'}:")
+    put(report.answers_text(sums, labels, picture=False))
     return 0
 
 
