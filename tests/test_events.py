@@ -179,4 +179,4 @@ def test_what_does_not_take_events_says_so(tmp_path: Path, capsys: Out) -> None:
     assert main(["run", str(edge_file), "--events", str(tmp_path / "r.npz")]) == 2
     assert "does not take one picture of float32 a time step (use --input)" in capsys.readouterr().err
     assert main(["run", str(edge_file), "--random", "--dt", "0.1"]) == 2
-    assert capsys.readouterr().err == "run: --dt: is for a recording (add --events FILE, or leave it out)\n"
+    assert capsys.readouterr().err == "edge: --dt: is for a recording (add --events FILE, or leave it out)\n"
