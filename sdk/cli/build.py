@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     "--readout", default="", metavar="sum|mean|last", help="with --steps: one row, this of each output over the steps; every call begins with zeros"
 )
 @click.option("--repeat", default="", metavar="IN[,IN]", help="with --steps: inputs that are the same in every step, given once")
+@click.option(
+    "--to-spiking",
+    default="",
+    metavar="T=8[,…]",
+    help="a network of ReLU as one of spikes, T time steps a call; T=auto, threshold=mse|percentile, pool=average, v0=half|zero (docs/conversion.md)",
+)
+@click.option("--calib", type=options.FILE, metavar="FILE.npz", help="for --to-spiking: inputs by name (N, …), and labels where they are known")
 @click.option("-o", "--output", type=options.FILE, metavar="FILE", help="default: NAME-TARGET.edge, or NAME.onnx, in the current folder")
 @options.as_json("print the result as JSON")
 def command(
@@ -72,6 +79,8 @@ def command(
     steps: int | None,
     readout: str,
     repeat: str,
+    to_spiking: str,
+    calib: Path | None,
     output: Path | None,
     as_json: bool,
 ) -> int:
@@ -84,7 +93,8 @@ def command(
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
     if pipeline.is_bare(target, formats):
-        refuse_for_bare(formats, {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful, "--steps": steps})
+        others = {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful, "--steps": steps}
+        refuse_for_bare(formats, others | {"--to-spiking": to_spiking})
         with Progress() as say:
             path = pipeline.export(
                 model,
@@ -117,6 +127,8 @@ def command(
             steps=steps or 0,
             readout=readout,
             repeat=repeat,
+            to_spiking=to_spiking,
+            calibration=calib,
             emit_c=emit == "c",
             dump=dump,
             out=output,

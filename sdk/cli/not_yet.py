@@ -8,19 +8,17 @@ from edge.errors import EdgeError
 COMMANDS = {
     "compare": "write both profiles with edge profile --json FILE and compare latency_ms",
 }
-SPIKING = "convert and train it with its own framework, and build its .nir file"
 #: command -> option -> what to do instead
 OPTIONS = {
     "build": {
         "--threads": "any file runs with any number: give --threads to edge run or edge profile",
         "--tune": "leave it out: kernels are chosen for the target",
-        **dict.fromkeys(("--calib", "--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
+        **dict.fromkeys(("--calib-method", "--max-drop"), "leave it out: fp32 needs no calibration"),
         "--fallback": "replace the operators that edge build names",
-        **dict.fromkeys(("--to-spiking", "--cutoff"), SPIKING),
+        "--cutoff": "choose the number of steps by --to-spiking T=auto",
     },
     "inspect": {"--target": "edge predict MODEL --target T plans a model without building it"},
     "verify": {"--html": "--json prints every comparison"},
-    "run": {"--events": "give frames of events as arrays: --input in.npz"},
 }
 FORMATS = {
     "tflite": "leave --format out, and run the .edge file; or convert the model by its own framework's tools",

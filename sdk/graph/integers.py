@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge.graph.domain import DOMAIN
 from edge.graph.integer_neurons import INTEGER_NEURONS
+from edge.graph.rasters import RATES as RATES_KEY
 from edge.graph.rewrite import is_op
 
 if TYPE_CHECKING:
@@ -13,14 +14,17 @@ if TYPE_CHECKING:
 
 INTEGER_OPS = ("QConv", "QGemm", "QAdd", "QMul", "QTable")  #: ops of our own domain on 8-bit integers
 TAKEN_OVER, MIXED = "int8 (taken over)", "int8 and fp32 (taken over)"  #: precisions of a network that came quantized
+RATES = "rates of spikes"  #: spikes that stand for numbers; where one falls is decided by the last digit of a float
 SPIKING = "int8 (spiking)"  #: neurons whose weights have 8 bits and whose potentials have 16
 
 
 def precision_of(model: ir.Model) -> str:
-    """SPIKING for integer neurons; TAKEN_OVER for a graph whose floats lie only at its inputs and outputs, MIXED where some lie between.
+    """TAKEN_OVER for a graph whose floats lie only at its inputs and outputs, MIXED where some lie between; SPIKING for integer neurons.
 
-    '' for one without integer ops.
+    RATES for a converted network of spikes, '' for one without integer ops.
     """
+    if RATES_KEY in model.metadata_props:
+        return f"int8 ({RATES})" if any(is_op(node, *INTEGER_NEURONS, domain=DOMAIN) for node in model.graph) else f"fp32 ({RATES})"
     if any(is_op(node, *INTEGER_NEURONS, domain=DOMAIN) for node in model.graph):
         return SPIKING
     if not any(is_op(node, *INTEGER_OPS, domain=DOMAIN) for node in model.graph):

@@ -6,10 +6,11 @@ before the next one begins, and only the neurons are loops (their ops with `Step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import EdgeError, spelled
 from edge.graph import rewrite
@@ -41,12 +42,20 @@ WINDOWS = (
 ALONG = {"Softmax": -1, "LogSoftmax": -1, "Concat": 0, "ArgMax": 0}
 
 
-def over_time(model: ir.Model, steps: int, *, constants: Collection[str] = (), readout: str = "", keep: bool = True) -> ir.Model:
+def over_time(
+    model: ir.Model,
+    steps: int,
+    *,
+    constants: Collection[str] = (),
+    readout: str = "",
+    keep: bool = True,
+    start: Mapping[str, NDArray[np.generic]] | None = None,
+) -> ir.Model:
     """A new graph of `steps` time steps of `model`, whose states are listed in its metadata.
 
     constants: inputs that stay the same in all steps, given once.
     readout: "sum", "mean" or "last" of each output over the steps, which then has one row; "" for a row a step.
-    keep: states go on from call to call; else every call begins with zeros.
+    keep: states go on from call to call; else every call begins with zeros, or with `start` by the names of the states' inputs.
     """
     if not 1 <= steps <= MOST:
         raise EdgeError(spelled(f"--steps {steps}", f"steps={steps}"), f"is not 1 to {MOST}", "the time steps of a call")
@@ -62,7 +71,7 @@ def over_time(model: ir.Model, steps: int, *, constants: Collection[str] = (), r
     if readout:
         _read_out(made, outputs, readout, steps)
     if not keep:
-        _from_zeros(made)
+        _from(made, start or {})
     return infer(made)
 
 
@@ -291,13 +300,14 @@ def _read_out(model: ir.Model, outputs: Collection[str], readout: str, steps: in
         graph.outputs[index] = node.outputs[0]
 
 
-def _from_zeros(model: ir.Model) -> None:
-    """States are zeros in every call: no inputs and no outputs any more."""
+def _from(model: ir.Model, start: Mapping[str, NDArray[np.generic]]) -> None:
+    """States begin with `start` in every call, or with zeros: no inputs and no outputs any more."""
     pairs = states_of(model)
     for value in [v for v in model.graph.inputs if v.name in [was for _, was in pairs]]:
         assert value.dtype is not None
-        zeros = rewrite.add_constant(model, f"{value.name}_zeros", np.zeros(shape(value) or (), value.dtype.numpy()))
-        value.replace_all_uses_with(zeros)
+        first = np.zeros(shape(value) or (), value.dtype.numpy())
+        first = np.broadcast_to(start.get(value.name or "", first), first.shape).astype(first.dtype)
+        value.replace_all_uses_with(rewrite.add_constant(model, f"{value.name}_start", first))
         model.graph.inputs.remove(value)
     shown = [v for v in model.graph.outputs if v.name not in [now for now, _ in pairs]]
     model.graph.outputs[:] = shown

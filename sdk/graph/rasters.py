@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 KEY = "edge.rasters"
+RATES = "edge.rates"  #: the note of a network whose spikes stand for numbers: what --to-spiking said
 DENSITY = 0.125  #: spikes a place and step in a test vector
 
 

@@ -25,14 +25,18 @@ from edge.graph.neurons import NEURONS
 from edge.graph.states import mark, pairs_of, states_of, without_states
 from edge.neuron import Answers, answers
 from edge.pipeline.bare import interface
+from edge.pipeline.converting import facts_of, in_spikes, require_alone
 from edge.pipeline.packing import pack, pack_bare
+from edge.spiking.converting import wish_of
 from edge.spiking.quantizing import quantize
 from edge.targets import toolchain
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
     import onnx_ir as ir
     import torch
+    from numpy.typing import NDArray
 
 Say = Callable[[str], None]
 PRECISIONS = ("fp32", "int8")
@@ -63,6 +67,8 @@ def build(
     steps: int = 0,
     readout: str = "",
     repeat: str = "",
+    to_spiking: str = "",
+    calibration: str | Path | Mapping[str, NDArray[np.generic]] | None = None,
     format: str = "native",
     emit_c: str | Path | bool = False,
     dump: str | Path | None = None,
@@ -78,6 +84,8 @@ def build(
     steps: time steps of a call of a model with state: inputs and outputs have a row a step; 0 for the model as it is.
     readout: "sum", "mean" or "last" of each output over the steps, instead of a row a step; every call then begins with zeros.
     repeat: inputs that are the same in every step, given once.
+    to_spiking: "T=8,…": a network of ReLU as one of spikes, T time steps a call (docs/conversion.md).
+    calibration: for it, an .npz or arrays: input -> (N, …), and `labels` where they are known.
     format: what the file holds, "native" or "native,onnx"; `export` writes one of the others by itself.
     emit_c: a folder that gets the C sources and weights.bin; True: NAME-c beside the artifact.
     dump: a folder that gets the graph after every pass, the plan and the C.
@@ -93,7 +101,16 @@ def build(
     names = labels_file(Path(labels)) if labels else ()
     pairs, said = pairs_of(stateful), answers(neurons or {})
     stepping = steps_of({"steps": steps, "readout": readout, "repeat": repeat})
+    wish = wish_of(to_spiking) if to_spiking else None
     source = _read(model, input_shapes, weights, example_inputs, say, said)
+    found: dict[str, str | float] = {}
+    if wish is not None:
+        require_alone(to_spiking, {"steps": steps, "stateful": stateful})
+        say("converting to spikes")
+        source, converted = in_spikes(source, to_spiking, wish, calibration)
+        found = facts_of(to_spiking, converted)
+    elif calibration is not None:
+        raise EdgeError(spelled("--calib", "calibration="), "is for --to-spiking", "leave it out")
     mark(source.model, pairs or states_of(source.model))
     source = stepped(source, stepping)
     source = with_states(source, states_of(source.model))
@@ -122,7 +139,7 @@ def build(
     facts = {
         "preprocess": recipe,
         "labels": "labels.txt" if names else None,
-        "options": {"precision": precision, "target": profile.name, **said.given, **stepping.given},
+        "options": {"precision": precision, "target": profile.name, **said.given, **stepping.given, **found},
     }
     pack(path, task, makers, built, facts, {"labels.txt": labels_bytes(names)} if names else {})
     if sources and core.sources:

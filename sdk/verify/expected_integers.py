@@ -13,7 +13,7 @@ from edge.artifact.preprocess import Preprocess
 from edge.codegen import Vectors
 from edge.converters import Source
 from edge.graph import evaluate
-from edge.graph.integers import SPIKING, islands, precision_of
+from edge.graph.integers import RATES, SPIKING, islands, precision_of
 from edge.graph.rewrite import add_constant, fresh, insert_before, shape
 from edge.graph.states import calls_of, repeated
 from edge.verify.comparison import largest_difference
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.generic]
 ROUNDING = 1e-5  #: of float ops between integers, of the value itself
+FLIPS = 1e-2  #: of an answer that is made of rates, where a spike or two fall elsewhere
 AFTER = 1e-5  #: of float ops behind integer neurons
 WIDER = 4.0  #: times what such a rounding, on all of them at once, changes an output
 
@@ -38,7 +39,9 @@ def expected_integers(source: Source, graph: ir.Model, best: Plan, recipe: Prepr
 
     own = replace(source, run_original=run)
     calls = calls_of(graph) if best.states else 1
-    plain = Vectors(ranges=ranges(source, best, recipe), rtol=AFTER if precision_of(graph) == SPIKING else 0.0, calls=calls)
+    precision = precision_of(graph)
+    rtol = FLIPS if RATES in precision else AFTER if precision == SPIKING else 0.0
+    plain = Vectors(ranges=ranges(source, best, recipe), rtol=rtol, calls=calls)
     found = answers(own, best, plain)
     if islands(graph):
         limit = max(_shaken(graph, best, found, factor) for factor in (1 - ROUNDING, 1 + ROUNDING))
