@@ -1,6 +1,6 @@
 """Mutants of every kind of file that comes from outside: only EdgeError comes out of its reader.
 
-    python tests/fuzz.py READER COUNT [--seed N] [--keep DIR]          READER: pt2, edge, arrays, pictures, profiles, onnx, nir, or all
+    python tests/fuzz.py READER COUNT [--seed N] [--keep DIR]          READER: pt2, edge, arrays, pictures, profiles, onnx, nir, events, or all
     make fuzz ARGS="pt2 20000"
 
 Each mutant follows from its number and the seed.  Wrong is: another exception, more than 10 s of CPU or 2 GB, a file or folder that appears, and a
@@ -26,7 +26,7 @@ from typing import Protocol
 
 from edge.errors import EdgeError
 
-READERS = {name: f"{name}_mutants" for name in ("pt2", "edge", "arrays", "pictures", "profiles", "onnx", "nir")}
+READERS = {name: f"{name}_mutants" for name in ("pt2", "edge", "arrays", "pictures", "profiles", "onnx", "nir", "events")}
 SECONDS, GROWTH, ADDRESSES = 10.0, 2 << 30, 12 << 30
 OURS = ("/sdk/", "/converters/", "/targets/")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import fuzz
 import pytest
 
-FEW = {"pt2": 0, "edge": 15, "arrays": 25, "pictures": 15, "profiles": 15, "onnx": 12, "nir": 3}  #: pt2: see test_hostile_pt2.py
-MORE = {"pt2": 0, "edge": 400, "arrays": 600, "pictures": 400, "profiles": 300, "onnx": 200, "nir": 60}
+FEW = {"pt2": 0, "edge": 15, "arrays": 25, "pictures": 15, "profiles": 15, "onnx": 12, "nir": 3, "events": 40}  #: pt2: see test_hostile_pt2.py
+MORE = {"pt2": 0, "edge": 400, "arrays": 600, "pictures": 400, "profiles": 300, "onnx": 200, "nir": 60, "events": 600}
 SLOW = pytest.mark.slow
 
 
