@@ -14,7 +14,7 @@ from edge.artifact.reader import Artifact
 from edge.artifact.whole_file import writing
 from edge.backends.interface import Built, Core, Task
 from edge.converters import Source
-from edge.graph.integers import precision_of
+from edge.graph.integers import FLOATS, precision_of
 from edge.plan.cores import cores_of
 from edge.targets import toolchain
 from edge.targets.profile import Head, Profile
@@ -38,7 +38,7 @@ class Cpu:
         assert isinstance(profile, Profile), "found by the profile's kind"
         task.say("planning")
         made = plan.make(task.graph, cores_of(profile), profile.name)
-        if precision_of(task.graph):
+        if precision_of(task.graph) not in ("", FLOATS):
             answers = expected_integers(task.source, task.graph, made, task.recipe)
         else:
             answers = expected_outputs(task.source, made, task.recipe)

@@ -14,6 +14,7 @@ class Vectors:
     """Test vectors inside the artifact: `count` inputs from the stated generator, and the error that is allowed (max|d| / max|expected|).
 
     ranges: (low, high) of each input for the vector of odd values; none for -1 to 1.
+    sums: compare sum|d| with sum|expected| instead of the largest: of spikes.
     calls: after a reset the model is called so often with the same inputs, and its last outputs are compared: 1 for a model without state.
     """
 
@@ -22,6 +23,7 @@ class Vectors:
     rtol: float = 1e-5
     ranges: tuple[tuple[float, float], ...] = ()
     calls: int = 1
+    sums: bool = False
 
 
 def weights_size(plan: Plan) -> int:
@@ -58,6 +60,7 @@ def program_text(plan: Plan, levels: Mapping[str, tuple[str, ...]], target: str,
     lines += [f"    .vector_seed = {vectors.seed}u, .n_vectors = {vectors.count}, .vector_rtol = {vectors.rtol},"]
     lines += ["    .vector_ranges = ranges,"] if vectors.ranges else []
     lines += [f"    .state_bytes = {plan.state_bytes}, .vector_calls = {vectors.calls},"] if plan.state_bytes else []
+    lines += ["    .vector_sums = 1,"] if vectors.sums else []
     lines += [f"    .regions = regions, .n_regions = {len(plan.regions)},"] if plan.regions else []
     lines += ["};", ""]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.graph.integers import MIXED, RATES, SPIKING, TAKEN_OVER
+from edge.graph.integers import FLOATS, MIXED, RATES, SPIKING, TAKEN_OVER
 
 Array = NDArray[np.generic]
 
@@ -43,6 +43,7 @@ TOLERANCES = {
     "int8": Tolerance(1e-1, cosine=0.99),
     TAKEN_OVER: Tolerance(1e-5, steps=0, of_model=NEARLY),
     MIXED: Tolerance(1e-1, cosine=0.999, steps=1, of_model=NEARLY),
+    FLOATS: Tolerance(1e-1, cosine=0.98),
     SPIKING: Tolerance(1e-5, of_model=ANYTHING),
     f"fp32 ({RATES})": Tolerance(1e-1, cosine=0.999, of_model=ANYTHING),
     f"int8 ({RATES})": Tolerance(1e-1, cosine=0.999, of_model=ANYTHING),

@@ -81,6 +81,7 @@ struct edge_program {
     int vector_calls;                         /* with state: calls from a reset, the last of which is compared */
     const struct edge_region *regions;
     int n_regions;
+    int vector_sums;                          /* compare sum|d| with sum|expected|: of spikes, one of which may fall a step aside for a rounding */
 };
 
 extern const struct edge_program edge_program;

@@ -70,7 +70,7 @@ int run_verify(struct session *session, const struct options *options) {
         for (int i = 0; i < p->n_outputs; at += p->outputs[i].bytes, i++, row++) {
             double difference = 0, largest = 0, limit = p->vector_rtol;
             if (limits) memcpy(&limit, expected.data + total + (size_t)(v * p->n_outputs + i) * sizeof limit, sizeof limit);
-            const int known = edge_difference(&p->outputs[i], session->outputs[i], expected.data + at, &difference, &largest);
+            const int known = (p->vector_sums ? edge_sums : edge_difference)(&p->outputs[i], session->outputs[i], expected.data + at, &difference, &largest);
             const int good = known && difference <= limit * largest;
             wrong += !good;
             print_row(row, v, p->outputs[i].name, difference, largest, limit, good, options->json);

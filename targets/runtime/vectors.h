@@ -21,5 +21,6 @@ int edge_fill(const struct edge_tensor *tensor, uint64_t seed, int vector, int i
 
 /* max|d| and max|expected| over a tensor; a NaN on either side that the other has not makes the difference infinite.
  * Returns 0 when the dtype cannot be compared. */
+int edge_sums(const struct edge_tensor *tensor, const void *got, const void *expected, double *difference, double *size);
 int edge_difference(const struct edge_tensor *tensor, const void *got, const void *expected, double *difference, double *largest);
 #endif
