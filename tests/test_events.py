@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import nir
@@ -46,7 +47,15 @@ def to_nmnist(path: Path, r: Recording) -> None:
     path.write_bytes(bytes(data))
 
 
-WRITERS = {".npz": to_npz, ".txt": to_text, ".csv": to_text, ".bin": to_nmnist}
+def to_aedat2(path: Path, r: Recording) -> None:
+    """As a DVS128 gives them, rows from the lower edge, with a line of its plug between the events."""
+    address = (127 - r.y) << 8 | r.x << 1 | r.p
+    pairs = [pair for a, t in zip(address, r.t, strict=True) for pair in ((int(a), int(t)), (1 << 15, int(t)))]
+    path.write_bytes(AEDAT + b"# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n" + b"".join(struct.pack(">II", *pair) for pair in pairs))
+
+
+AEDAT = b"#!AER-DAT2.0\r\n# Timestamps tick is 1 us\r\n"
+WRITERS = {".npz": to_npz, ".txt": to_text, ".csv": to_text, ".bin": to_nmnist, ".aedat": to_aedat2}
 
 
 @pytest.mark.parametrize("suffix", sorted(WRITERS))
@@ -71,9 +80,17 @@ def test_a_raster_has_a_one_where_an_event_fell(seed: int, dt: float, channels: 
     assert found[-1].any() and found[0].any()
 
 
-KNOWN = "(known: .npz, .txt, .csv, .bin; numpy.savez('events.npz', t=t, x=x, y=y, p=p) writes one)"
+KNOWN = "(known: .npz, .txt, .csv, .bin, .aedat; numpy.savez('events.npz', t=t, x=x, y=y, p=p) writes one)"
 FOUR = "(t in microseconds, x, y, p)"
+OF_DVS128 = "(of AEDAT 2.0 the recordings of a DVS128 are read: write an .npz with t, x, y and p)"
 HOSTILE = [
+    (".aedat", b"", f"r.aedat: does not begin with #!AER-DAT2.0 {OF_DVS128}"),
+    (".aedat", b"#!AER-DAT3.1\r\n", f"r.aedat: is AEDAT 3.1 {OF_DVS128}"),
+    (".aedat", AEDAT, "r.aedat: has 0 events (1 to 67108864 events, four numbers each)"),
+    (".aedat", AEDAT + b"\0" * 13, "r.aedat: has 13 bytes of events: the last is cut off (8 bytes an event)"),
+    (".aedat", AEDAT + b"# AEChip: eu.ini.Davis640\r\n", f"r.aedat: is a recording of a Davis640 {OF_DVS128}"),
+    (".aedat", AEDAT + b"\0\1\0\0\0\0\0\0", f"r.aedat: the address of event 0 is 0x10000, which a DVS128 does not have {OF_DVS128}"),
+    (".aedat", AEDAT + bytes(7) + b"\5" + bytes(7) + b"\3", "r.aedat: time runs backwards at event 1: 3 us after 5 us (sort its events by time)"),
     (".bin", b"", "r.bin: has 0 events (1 to 67108864 events, four numbers each)"),
     (".bin", b"1234567", "r.bin: has 7 bytes: the last event is cut off (5 bytes an event)"),
     (".csv", b"1,2,3\n", f"r.csv: line 1 is not four whole numbers: '1,2,3' {FOUR}"),
@@ -141,6 +158,12 @@ def test_saccades_tell_of_edges_and_are_the_same_each_time() -> None:
     assert bright > 100 and dark > 100 and made.t[-1] < 300_000
     quiet = events.saccades(picture, 3, noise=0)
     assert len(quiet) < len(made) and quiet.x.min() >= 2 and quiet.x.max() <= 18, "near the bar, as far as the camera moves"
+
+
+def test_a_dvs128_counts_its_rows_from_the_lower_edge(tmp_path: Path) -> None:
+    (tmp_path / "r.aedat").write_bytes(AEDAT + bytes([0, 0, 0x03, 0x0B, 0, 0, 1, 0]))  # y 3, x 5, brighter, 256 us
+    got = events.read(tmp_path / "r.aedat")
+    assert [int(array[0]) for array in (got.t, got.x, got.y, got.p)] == [256, 5, 124, 1]
 
 
 def written(folder: Path) -> Path:

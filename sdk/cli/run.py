@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @options.artifact("the file to run")
 @click.option("--input", type=options.FILE, metavar="IN.npz", help="arrays by the names of the inputs (.npy for a single input)")
 @click.option("--image", type=options.FILE, metavar="PHOTO", help="a picture, prepared as `edge build --preprocess` said")
-@click.option("--events", type=options.FILE, metavar="FILE", help="a recording of events: .npz, .csv, .txt, N-MNIST's .bin (docs/events.md)")
+@click.option("--events", type=options.FILE, metavar="FILE", help="a recording of events: .npz, .csv, .txt, .bin, .aedat (docs/events.md)")
 @click.option("--dt", type=float, metavar="SECONDS", help="with --events: a time step, where the file does not know it")
 @click.option("--random", is_flag=True, help="noise of the right shapes, the same every time: the file's own first test vector")
 @click.option("--save-input", type=options.FILE, metavar="IN.npz", help="keep what the network was fed, for --input")

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from edge.artifact.arrays import Header, read_arrays
 from edge.errors import EdgeError, unreadable
+from edge.events.aedat2 import from_aedat2
 from edge.events.recording import MOST_EVENTS, Recording, recording
 
 MOST_BYTES = 1 << 29
 NUMBER = re.compile(r"-?[0-9]{1,18}")
 NMNIST = 5  #: bytes of an event
 OVERFLOW, MORE = 240, 1 << 13  #: a row that no event has: from here on times are so much later [Orchard et al. 2015, Read_Ndataset.m]
-LATER = {".aedat": "AEDAT 1 to 3", ".aedat4": "AEDAT 4", ".es": "event stream", ".raw": "Prophesee RAW", ".dat": "Prophesee DAT"}
+LATER = {".aedat4": "AEDAT 4", ".es": "event stream", ".raw": "Prophesee RAW", ".dat": "Prophesee DAT"}
 
 
 def read(path: Path | str) -> Recording:
@@ -96,4 +97,10 @@ def from_nmnist(path: Path) -> Recording:
     return recording(path.name, t[kept], x[kept], y[kept], (high >> 7)[kept])
 
 
-FORMATS: dict[str, Callable[[Path], Recording]] = {".npz": from_npz, ".txt": from_text, ".csv": from_text, ".bin": from_nmnist}
+FORMATS: dict[str, Callable[[Path], Recording]] = {
+    ".npz": from_npz,
+    ".txt": from_text,
+    ".csv": from_text,
+    ".bin": from_nmnist,
+    ".aedat": from_aedat2,
+}
