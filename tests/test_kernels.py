@@ -12,10 +12,13 @@ import onnxruntime
 import pytest
 import test_bits_random
 import test_integers
+import test_spiking_kernels
 
 from compiled import LEVELS, Case, Level, graph, planned, run_compiled, wrong
 from edge import graph as graphs
 from edge import passes
+from edge.graph.integer_neurons import INTEGER_NEURONS
+from edge.graph.neurons import NEURONS
 from edge.kernels import kernels
 from edge.ops import lowerings
 from edge.targets import host
@@ -296,7 +299,9 @@ def test_every_op_has_a_case() -> None:
     cases = [case for group in GROUPS.values() for case in group] + [conv_case(seed) for seed in CONV_SEEDS["v4"]]
     seen = {made.op_type for case in cases for made in passes.optimize(graphs.infer(ir.serde.deserialize_model(case.model))).graph}
     bits, integers = {"Binarize", "BinarizeAbove", "BinaryConv", "BinaryGemm"}, {"QConv", "QGemm", "QAdd", "QTable"}
-    assert set(lowerings()) - seen == {"Identity"} | bits | integers, "test_bits_random.py and test_integers.py have cases of those"
+    spiking = {*NEURONS, *INTEGER_NEURONS}
+    elsewhere = "test_bits_random.py, test_integers.py and test_spiking_kernels.py have cases of those"
+    assert set(lowerings()) - seen == {"Identity"} | bits | integers | spiking, elsewhere
 
 
 def test_every_kernel_computes_a_step_of_a_case() -> None:
@@ -305,7 +310,7 @@ def test_every_kernel_computes_a_step_of_a_case() -> None:
     cases += [made.case for made in test_integers.drawn(2)]
     cases += test_bits_random.many(0, 40)
     called = {step.kernel for case in cases for step in planned(case, LEVELS["v4"].core).steps}
-    assert called == set(kernels())
+    assert called | test_spiking_kernels.SPIKING == set(kernels()), "those of spikes are in test_spiking_kernels.py"
 
 
 INFINITE = [np.inf, -np.inf, np.nan]

@@ -57,15 +57,14 @@ def command(
     from edge.verify import require_good, verify
 
     view, source = shown(top, sort, wide, SORTS), None
-    if against:
-        from edge.converters import parse_input_shape, read
-        from edge.converters.stepping import stepped, steps_of
-
-        shapes, said = dict(map(parse_input_shape, input_shape)), said_of(artifact) if against.lower().endswith(".nir") else None
-        source = read(against, input_shapes=shapes, weights=weights, neurons=said)
-        source = stepped(source, steps_of(open_artifact(artifact).manifest.options))
     with runnable(artifact, answers=True) as path, Progress() as say, opened(on, say) as device:
         file = open_artifact(path)
+        if against:
+            from edge.converters import parse_input_shape, read
+            from edge.converters.stepping import stepped, steps_of
+
+            shapes, said = dict(map(parse_input_shape, input_shape)), said_of(file) if against.lower().endswith(".nir") else None
+            source = stepped(read(against, input_shapes=shapes, weights=weights, neurons=said), steps_of(file.manifest.options))
         say(Stage(f"running {artifact.name} and comparing", seconds=usual(file, on)))
         outcome = verify(file, source, per_layer or bool(top or sort), rtol, atol, threads, place_of(device, say))
         words = [] if file.payload.front or on != "local" else emulator(path)
@@ -80,13 +79,11 @@ def command(
     return 0
 
 
-def said_of(artifact: Path) -> Answers:
+def said_of(file: Artifact) -> Answers:
     """How the file's own neurons were read: what the build was told."""
-    from edge.artifact.reader import open_artifact
     from edge.neuron import QUESTIONS, answers
 
-    options = open_artifact(artifact).manifest.options
-    return answers({name: value for name, value in options.items() if name in QUESTIONS})
+    return answers({name: value for name, value in file.manifest.options.items() if name in QUESTIONS})
 
 
 def usual(opened: Artifact, on: str) -> float | None:
