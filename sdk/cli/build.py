@@ -93,7 +93,7 @@ def command(
 
     shapes = dict(converters.parse_input_shape(text) for text in input_shape)
     if pipeline.is_bare(target, formats):
-        others = {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful, "--steps": steps}
+        others: dict[str, object] = {"--preprocess": preprocess, "--labels": labels, "--emit": emit, "--stateful": stateful, "--steps": steps}
         refuse_for_bare(formats, others | {"--to-spiking": to_spiking})
         with Progress() as say:
             path = pipeline.export(

@@ -39,7 +39,7 @@ def read(path: Path | str) -> Recording:
             raise EdgeError(path.name, f"has {path.stat().st_size} bytes", f"at most {MOST_BYTES}: cut it")
         return reader(path)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise unreadable(path, error, "give a file of events") from None
 
 
 def from_npz(path: Path) -> Recording:

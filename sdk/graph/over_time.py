@@ -264,11 +264,11 @@ def _step_by_step(model: ir.Model, steps: int, constants: set[str]) -> ir.Model:
     body = helper.make_graph(nodes, "step", befores, afters)
     names = [*(was for _, was in states), *moving, *clock], [*(now for now, _ in states), *shown]
     scan = helper.make_node("Scan", *names, name="steps", body=body, num_scan_inputs=len(moving) + len(clock))
-    ends = ([_info(value, name, rows=steps if name in rows else None) for name, value in values.items()]
-            for values, rows in ((inputs, moving), (outputs, shown)))  # fmt: skip
+    given = [_info(value, name, rows=steps if name in moving else None) for name, value in inputs.items()]
+    made = [_info(value, name, rows=steps if name in shown else None) for name, value in outputs.items()]
     held = [*inner.initializer, helper.make_tensor(AXIS, 7, [1], [0])]
     held += [helper.make_tensor(name, 1, [steps], [0.0] * steps) for name in clock]
-    proto.graph.CopyFrom(helper.make_graph([scan], graph.name, *ends, held))
+    proto.graph.CopyFrom(helper.make_graph([scan], graph.name, given, made, held))
     return serde.deserialize_model(proto)
 
 

@@ -101,8 +101,9 @@ def spikes(build: Builder, group: Group) -> None:
 
 def _integers(value: ir.Value | None) -> NDArray[np.int16]:
     found = rewrite.constant(value)
-    assert found is not None
-    return found
+    assert found is not None and found.dtype.kind == "i"
+    whole: NDArray[np.int16] = np.asarray(found)
+    return whole
 
 
 KERNELS = ("fc_events_s8", "conv_events_s8")

@@ -158,12 +158,13 @@ def table_of(build: Builder, group: Group, sizes: Mapping[str, int], plane: Mapp
 def _met(at: NDArray[np.int64], taps: int, dilation: int, size: int) -> NDArray[np.int64]:
     """Of inputs at `at` behind the padding, how many taps meet one of `size` outputs."""
     to = at[:, None] - np.arange(taps) * dilation
-    return ((to >= 0) & (to < size)).sum(axis=1)
+    met: NDArray[np.int64] = ((to >= 0) & (to < size)).sum(axis=1)
+    return met
 
 
 def plane_of(sizes: Mapping[str, int]) -> dict[str, int]:
     """Rows and columns of currents with room for what spikes at the border reach, and where the first neuron lies in them."""
-    found = {}
+    found: dict[str, int] = {}
     for side, axis, pad, size, out in (("top", "h", "top", "h", "oh"), ("left", "w", "left", "wide", "ow")):
         kernel, stride, dilation = (sizes[f"{word}{axis}"] for word in ("k", "s", "d"))
         reach = (kernel - 1) * dilation
@@ -301,8 +302,8 @@ def pool(build: Builder, group: Group) -> bool:
     """AveragePool of a list of pictures, as a list; False where it is no such list, or its divisor is not the same everywhere."""
     node = group.node
     name = input_name(group, 0)
-    gains = [_gain(post) for post in group.posts]
-    if name not in build.lists or len(build.shapes[name]) != 4 or None in gains:
+    gains = [gain for post in group.posts if (gain := _gain(post)) is not None]
+    if name not in build.lists or len(build.shapes[name]) != 4 or len(gains) < len(group.posts):
         return False
     x, y = build.buffers[build.lists[name]], static(node.outputs[0])
     kernel, pads = rewrite.integers(node, "kernel_shape"), rewrite.integers(node, "pads", (0, 0, 0, 0))

@@ -234,7 +234,7 @@ def _in_spikes(model: ir.Model, names: Sequence[str], heights: Mapping[str, floa
         old.name, rate.outputs[0].name = None, name
         for user in list(old.uses()):  # synapses take the height into their weights, and read the spikes
             if user.idx == 0 and is_op(user.node, "Conv", "Gemm", "MatMul") and (w := constant(user.node.inputs[1])) is not None:
-                scaled = rewrite.add_constant(model, f"{name}.weights", w * height)
+                scaled = rewrite.add_constant(model, f"{name}.weights", np.asarray(w, np.float32) * height)
                 user.node.replace_input_with(1, scaled)
                 user.node.replace_input_with(0, spikes)
         old.replace_all_uses_with(rate.outputs[0], replace_graph_outputs=True)

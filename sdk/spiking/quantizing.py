@@ -157,11 +157,8 @@ def _write(
     first = ir.Node(DOMAIN, synapse, [_counts(model, source, node, rasters), weights], attributes, outputs=[sums], name=made.name)
     first.metadata_props.update(made.metadata_props)
     if not dense:
-        w_shape, window = (
-            whole.shape[2:],
-            {"kernel_shape": list(whole.shape[2:]), "strides": [1, 1], "dilations": [1, 1], "pads": [0] * 4, "group": 1},
-        )
-        assert len(w_shape) == 2
+        window: dict[str, list[int] | int] = {"kernel_shape": list(whole.shape[2:]), "group": 1}
+        window |= {"strides": [1, 1], "dilations": [1, 1], "pads": [0] * 4}
         for attribute in convenience.convert_attributes({key: value for key, value in window.items() if key not in kept}):
             first.attributes[attribute.name] = attribute
     graph = node.graph
