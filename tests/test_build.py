@@ -125,7 +125,7 @@ REFUSALS: list[tuple[str, str]] = [
         "--format tflite: not supported yet (leave --format out, and run the .edge file; or convert the model by its own framework's tools)",
     ),
     ("--target cpu --tune", "build --tune: not supported yet (leave it out: kernels are chosen for the target)"),
-    ("--target cpu --calib x.npz", "build --calib: not supported yet (leave it out: fp32 needs no calibration)"),
+    ("--target cpu --calib x.npz", "--calib: is for --to-spiking (leave it out)"),
     ("--target cpu --threads 0", "build --threads: not supported yet (any file runs with any number: give --threads to edge run or edge profile)"),
     ("--target cpu -o DIR", "DIR: is a folder (-o DIR/model.edge)"),
     ("--target cpu -o .", ".: is a folder (-o model.edge)"),

@@ -32,7 +32,7 @@ BASH = [
     (["edge", "--v"], ["--verbose", "--version"]),
     (["edge", "zzz", "x"], []),
     (["edge", "build", "--inp"], ["--input-shape"]),
-    (["edge", "build", "m.onnx", "--ca"], []),
+    (["edge", "build", "m.onnx", "--cut"], []),
     (["edge", "build", "m.onnx", "--input_shape", "x:1", "--target", "rp"], BOARDS),
     (["edge", "build", "m.onnx", "--target", "=", "c"], ["cpu"]),
     (["edge", "build", "m.onnx", "--target", "="], ["arm64", "cpu", *BOARDS, "x86-64"]),

@@ -77,8 +77,8 @@ MISTAKES = [
     # what the contract names and this version lacks
     ("compare a b", "edge: compare: not supported yet (write both profiles with edge profile --json FILE and compare latency_ms)"),
     (
-        "build m.onnx --target cpu --to_spiking T=8",
-        "edge: build --to-spiking: not supported yet (convert and train it with its own framework, and build its .nir file)",
+        "build m.onnx --target cpu --cutoff 0.1",
+        "edge: build --cutoff: not supported yet (choose the number of steps by --to-spiking T=auto)",
     ),
     (
         "build m.onnx --target cpu --format=native,nir",

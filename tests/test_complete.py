@@ -17,6 +17,7 @@ from edge.targets import kinds
 from house import ROOT, members, modules
 
 NOT_VERBS = {
+    "run_events",
     "commands",
     "completion",
     "group",

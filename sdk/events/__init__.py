@@ -5,4 +5,4 @@ from __future__ import annotations
 from edge.events.reading import read as read
 from edge.events.recording import Recording as Recording
 from edge.events.recording import raster as raster
-from edge.events.saccades import saccades as saccades
+from edge.events.synthetic import saccades as saccades

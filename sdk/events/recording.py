@@ -69,6 +69,8 @@ def raster(events: Recording, dt: float, shape: Sequence[int], where: str = "the
         first = int(outside[0])
         what = f"{outside.size} of {len(events)} events lie outside {columns} x {rows} pixels, the first at x {events.x[first]}, y {events.y[first]}"
         raise EdgeError(where, what, "a recording of that size, or a network for this one")
+    if int(events.t[-1]) - int(events.t[0]) > 1 << 50:
+        raise EdgeError(where, "spans more than 35 years", "microseconds, from the start of the recording")
     step = (events.t - events.t[0]) * 1000 // round(dt * 1e9)
     steps = int(step[-1]) + 1
     if steps * math.prod(shape) > MOST_ELEMENTS:
