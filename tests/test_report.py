@@ -335,11 +335,11 @@ def refusals() -> list[tuple[list[str], int, str]]:
         (["profile", "FILE", "--min-secs", "nan"], 2, "profile: --min-secs nan is not between 0 and 86400"),
         (["profile", "FILE", "--level", "v9"], 3, "FILE: level 'v9' is not in this file (--info lists its levels)"),
         (["run", "FILE", "--on", "rpi4", "--random"], 2, nowhere),
-        (["run", "FILE"], 2, "run: no inputs given (edge run FILE --input in.npz, --image PHOTO, --events FILE or --random)"),
+        (["run", "FILE"], 2, "run: no inputs given (edge run FILE --input in.npz, --image PHOTO, --events RECORDING or --random)"),
         (
             ["run", "FILE", "--random", "--image", "p.png"],
             2,
-            "run: takes one of --input, --image, --events and --random (edge run FILE --input in.npz, --image PHOTO, --events FILE or --random)",
+            "run: takes one of --input, --image, --events and --random (edge run FILE --input in.npz, --image PHOTO, --events RECORDING or --random)",
         ),
         (
             ["run", "FILE", "--input", "DIR/no.npz"],

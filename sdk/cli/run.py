@@ -58,7 +58,7 @@ def command(
 
     if [input is not None, image is not None, events is not None, random].count(True) != 1:
         what = "no inputs given" if not (input or image or events or random) else "takes one of --input, --image, --events and --random"
-        raise EdgeError("run", what, f"edge run {artifact} --input in.npz, --image PHOTO, --events FILE or --random")
+        raise EdgeError("run", what, f"edge run {artifact} --input in.npz, --image PHOTO, --events RECORDING or --random")
     if dt is not None and not events:
         raise EdgeError("--dt", "is for a recording", "add --events FILE, or leave it out")
     if html:
