@@ -40,6 +40,7 @@ def test_the_covariance_of_small_networks(a: list[list[float]], c: list[list[flo
     assert np.allclose(covariance(np.array(a), noise=3.0), 9 * np.array(c), atol=1e-11)
 
 
+@pytest.mark.slow
 def test_the_covariance_solves_the_equation_and_noise_has_it() -> None:
     a = random_weights() - 1.5 * np.eye(60)
     c = covariance(a)

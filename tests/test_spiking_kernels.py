@@ -76,6 +76,7 @@ def test_the_cases_reach_every_kernel() -> None:
     assert called >= SPIKING and {name for name in kernels() if "events" in name or "fire" in name} == SPIKING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ALL))
 @pytest.mark.parametrize("kind", ["floats", "integers"])
 def test_spikes_are_those_of_the_graph(kind: str, name: str, tmp_path: Path) -> None:
