@@ -170,21 +170,8 @@ class Net:
 
 def run_at(artifact: Artifact, place: Place, inputs: Mapping[str, Array], threads: int = 1) -> dict[str, Array]:
     """The same as `Net.run`, by the artifact's program at `place`: outputs by name."""
-    m = artifact.manifest
-    with tempfile.TemporaryDirectory(prefix="edge-") as name:
-        folder = Path(name)
-        words: list[Word] = ["--threads", str(threads)]
-        for i, array in enumerate(in_order(inputs, m.inputs, artifact.path)):
-            (folder / f"input{i}").write_bytes(array.tobytes())
-            words += ["--input", Give(folder / f"input{i}", f"{m.inputs[i].name}=")]
-        for i, tensor in enumerate(m.outputs):
-            words += ["--output", Take(folder / f"output{i}", f"{tensor.name}=")]
-        run_program(artifact.path, words, place=place, payload=artifact.payload)
-        made = {t.name: np.fromfile(folder / f"output{i}", t.dtype) for i, t in enumerate(m.outputs)}
-    for tensor in m.outputs:
-        if made[tensor.name].size != math.prod(tensor.shape):
-            raise ToolFailed(str(artifact.path), f"wrote {made[tensor.name].size} values of output '{tensor.name}'", "build it again with this edge")
-    return {t.name: made[t.name].reshape(t.shape) for t in m.outputs}
+    given = in_order(inputs, artifact.manifest.inputs, artifact.path)
+    return _by_files(artifact, place, given, ["--threads", str(threads)])
 
 
 def stream_at(artifact: Artifact, place: Place, rows: Array, threads: int = 1) -> dict[str, Array]:
@@ -192,20 +179,27 @@ def stream_at(artifact: Artifact, place: Place, rows: Array, threads: int = 1) -
 
     rows: (N, *shape of the input).  Outputs by name, (N, *shape of the output): a model with state keeps it from one to the next.
     """
+    (tensor,) = artifact.manifest.inputs
+    given = [np.ascontiguousarray(rows, tensor.dtype)]
+    return _by_files(artifact, place, given, ["--threads", str(threads), "--stream"], (len(rows),))
+
+
+def _by_files(artifact: Artifact, place: Place, given: Sequence[Array], words: list[Word], calls: tuple[int, ...] = ()) -> dict[str, Array]:
+    """What the program writes for these inputs, in order.  calls: what stands before the shape of an output."""
     m = artifact.manifest
-    (tensor,) = m.inputs
     with tempfile.TemporaryDirectory(prefix="edge-") as name:
         folder = Path(name)
-        (folder / "input").write_bytes(np.ascontiguousarray(rows, tensor.dtype).tobytes())
-        words: list[Word] = ["--threads", str(threads), "--stream", "--input", Give(folder / "input", f"{tensor.name}=")]
-        for i, out in enumerate(m.outputs):
-            words += ["--output", Take(folder / f"output{i}", f"{out.name}=")]
+        for i, array in enumerate(given):
+            (folder / f"input{i}").write_bytes(array.tobytes())
+            words += ["--input", Give(folder / f"input{i}", f"{m.inputs[i].name}=")]
+        for i, tensor in enumerate(m.outputs):
+            words += ["--output", Take(folder / f"output{i}", f"{tensor.name}=")]
         run_program(artifact.path, words, place=place, payload=artifact.payload)
-        made = {out.name: np.fromfile(folder / f"output{i}", out.dtype) for i, out in enumerate(m.outputs)}
-    for out in m.outputs:
-        if made[out.name].size != len(rows) * math.prod(out.shape):
-            raise ToolFailed(str(artifact.path), f"wrote {made[out.name].size} values of output '{out.name}'", "build it again with this edge")
-    return {out.name: made[out.name].reshape(len(rows), *out.shape) for out in m.outputs}
+        made = {t.name: np.fromfile(folder / f"output{i}", t.dtype) for i, t in enumerate(m.outputs)}
+    for tensor in m.outputs:
+        if made[tensor.name].size != math.prod((*calls, *tensor.shape)):
+            raise ToolFailed(str(artifact.path), f"wrote {made[tensor.name].size} values of output '{tensor.name}'", "build it again with this edge")
+    return {t.name: made[t.name].reshape(*calls, *t.shape) for t in m.outputs}
 
 
 def in_order(inputs: Mapping[str, Array], tensors: tuple[Tensor, ...], path: Path) -> list[Array]:

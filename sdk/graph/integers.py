@@ -29,7 +29,7 @@ def precision_of(model: ir.Model) -> str:
         return f"int8 ({RATES})" if any(is_op(node, *INTEGER_NEURONS, domain=DOMAIN) for node in model.graph) else f"fp32 ({RATES})"
     if any(is_op(node, *INTEGER_NEURONS, domain=DOMAIN) for node in model.graph):
         return SPIKING
-    if any(node.domain == DOMAIN and node.op_type in NEURONS and not node.op_type.startswith(LEAK) for node in model.graph):
+    if any(is_op(node, *NEURONS, domain=DOMAIN) and not node.op_type.startswith(LEAK) for node in model.graph):
         return FLOATS
     if not any(is_op(node, *INTEGER_OPS, domain=DOMAIN) for node in model.graph):
         return ""

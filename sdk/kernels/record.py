@@ -13,7 +13,7 @@ from enum import IntEnum
 from edge.kernels.core import Core
 from edge.words.post import ACTIVATIONS, ADD, REQUANTIZE, Post
 from edge.words.schedule import Schedule
-from edge.words.step import Number
+from edge.words.step import Fields, Number
 
 ACTIVATION = "activation"  #: the slot that takes any post of ACTIVATIONS
 RESIDUAL = "residual"  #: the operand that the post ADD reads
@@ -117,6 +117,10 @@ class Kernel:
     def numbers(self) -> tuple[Field, ...]:
         """The fields that a lowering must give."""
         return tuple(field for field in self.fields if isinstance(field, Field))
+
+    def fields_from(self, numbers: Mapping[str, Number]) -> Fields:
+        """What a lowering gives, in the record's order, the schedule's numbers left out."""
+        return tuple((field.name, numbers[field.name]) for field in self.numbers if not field.schedule)
 
     def slots(self, posts: tuple[Post, ...]) -> dict[str, Post]:
         """The field of each post.  Raises RuntimeError if a post does not fit: a group was made that this kernel cannot compute."""

@@ -115,7 +115,7 @@ class Builder(Events):
             group.title,
             kernel,
             (*operands, Operand("y", y, Access.WRITE)),
-            tuple((field, numbers[field]) for field in wanted),
+            record.fields_from(numbers),
             posts,
             group.covers,
             group.source,

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from math import prod
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edge.kernels import kernels
 from edge.ops.forms import Forms
-from edge.ops.packing import NOTHING
 from edge.words.layout import Layout, Shape
 from edge.words.plan import Buffer
-from edge.words.quant import Quant
 from edge.words.step import Access, Number, Operand, Step, View
 
 
 class Events(Forms):
-    """Values by the list that holds them.  lists: value -> buffer, whose shape may be another one with as many elements a step."""
-
-    def __init__(
-        self,
-        block: int,
-        values: Collection[str] = (),
-        initializers: Mapping[str, NDArray[np.generic]] = NOTHING,
-        quants: Mapping[str, Quant] = NOTHING,
-    ) -> None:
-        super().__init__(block, values, initializers, quants)
-        self.lists: dict[str, str] = {}
+    """Values by the list that holds them, and the steps that make lists and numbers of each other."""
 
     def list_layout(self, room: int, *, valued: bool) -> Layout:
         """The layout of a list with room for so many spikes a step."""
@@ -79,5 +64,4 @@ class Events(Forms):
 
     def _append(self, target: str, title: str, kernel: str, x: str, numbers: Mapping[str, Number]) -> None:
         operands = (self.read("x", x), Operand("y", target, Access.WRITE))
-        fields = tuple((field.name, numbers[field.name]) for field in kernels()[kernel].numbers)
-        self.append(Step(target, title, kernel, operands, fields))
+        self.append(Step(target, title, kernel, operands, kernels()[kernel].fields_from(numbers)))

@@ -20,6 +20,7 @@ class Holding(Packing):
     """Buffers, and the values in them.  forms: (value, layout) -> the buffer that holds it whole.
 
     quants: what the integers of the graph's values stand for.
+    lists: value -> the list that holds it, whose shape may be another one with as many elements a step (edge.ops.events).
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Holding(Packing):
         self.held: dict[str, tuple[View, ...]] = {}
         self.forms: dict[tuple[str, Layout], str] = {}
         self.shapes: dict[str, Shape] = {}
+        self.lists: dict[str, str] = {}
 
     @property
     def blocked_layout(self) -> Layout:

@@ -239,7 +239,7 @@ def write_cells(
     operands.append(Operand("counts", counts, Access.UPDATE))
     if scratch:
         operands.append(Operand("current", build.buffer(build.unused(f"{name}@current"), (scratch,)), Access.WRITE))
-    fields = tuple((field.name, numbers[field.name]) for field in kernels()[cell.kernel].numbers)
+    fields = kernels()[cell.kernel].fields_from(numbers)
     step = Step(name, group.title, cell.kernel, tuple(operands), fields, covers=group.covers, source=group.source, macs=macs, scope=group.scope)
     build.append(step)
     if leak:
@@ -322,7 +322,7 @@ def pool(build: Builder, group: Group) -> bool:
     numbers["y_valued"] = int(valued)
     target = build.buffer(group.output, y, build.list_layout(capacity, valued=valued))
     operands = (*reads, Operand("y", target, Access.WRITE))
-    fields = tuple((field.name, numbers[field.name]) for field in kernels()["pool_events_f32"].numbers)
+    fields = kernels()["pool_events_f32"].fields_from(numbers)
     build.append(Step(group.output, group.title, "pool_events_f32", operands, fields, covers=group.covers, source=group.source, scope=group.scope))
     build.hold_list(group.output, target, y)
     return True

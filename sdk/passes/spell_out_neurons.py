@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge.graph.domain import DOMAIN
 from edge.graph.neurons import NEURONS, STEPS
-from edge.graph.rewrite import constant, shape
+from edge.graph.rewrite import constant, is_op, shape
 from edge.graph.shapes import infer
 from edge.passes import fold_constants
 from edge.passes.preserves import EXACT
@@ -26,7 +26,7 @@ def run(model: ir.Model) -> int:
     import onnx_ir as ir
     from onnx_ir.passes.common import InlinePass
 
-    chosen = [node for node in model.graph if node.domain == DOMAIN and node.op_type in NEURONS and not _has_kernel(node)]
+    chosen = [node for node in model.graph if is_op(node, *NEURONS, domain=DOMAIN) and not _has_kernel(node)]
     if not chosen:
         return 0
     for function in list(model.functions.values()):

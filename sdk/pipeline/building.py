@@ -22,6 +22,7 @@ from edge.errors import EdgeError, did_you_mean, spelled
 from edge.graph.domain import DOMAIN
 from edge.graph.integers import precision_of
 from edge.graph.neurons import NEURONS
+from edge.graph.rewrite import is_op
 from edge.graph.states import mark, pairs_of, states_of, without_states
 from edge.neuron import Answers, answers
 from edge.pipeline.bare import interface
@@ -243,7 +244,7 @@ def _folder(path: Path) -> Path:
 
 def _in_integers(graph: ir.Model) -> tuple[ir.Model, list[str]]:
     """A spiking network with weights of 8 bits; any other one is refused."""
-    if not any(node.domain == DOMAIN and node.op_type in NEURONS for node in graph.graph):
+    if not any(is_op(node, *NEURONS, domain=DOMAIN) for node in graph.graph):
         raise _not_yet("int8")
     return quantize(graph)
 

@@ -85,6 +85,20 @@ class Converted:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Heard:
+    """The samples, what the network itself made of each (activations and outputs by name), its winners, and what is right where that is known."""
+
+    samples: Sequence[Mapping[str, Array]]
+    found: Sequence[Mapping[str, Array]]
+    winners: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
+
+    def right(self, winners: NDArray[np.int64]) -> float | None:
+        """The share of these winners that is right."""
+        return None if self.labels is None else float((winners == self.labels[: len(winners)]).mean())
+
+
 KEYS = {"threshold": ("mse", "percentile"), "pool": ("refuse", "average"), "v0": ("half", "zero")}
 
 
@@ -136,13 +150,12 @@ def convert(model: ir.Model, wish: Wish, samples: Sequence[Mapping[str, Array]],
     run = prepared(model, [*names, *outputs])
     found = [run(sample) for sample in samples]
     heights = {name: _height(np.concatenate([np.ravel(each[name]) for each in found]), wish) for name in names}
-    own = np.array([int(np.argmax(each[outputs[0]])) for each in found])
-    before = None if labels is None else float((own == labels[: len(own)]).mean())
+    heard = Heard(samples, found, np.array([int(np.argmax(each[outputs[0]])) for each in found]), labels)
     best: Converted | None = None
     for steps in [wish.steps] if wish.steps else TRIED:
         made = _in_spikes(model, names, heights, wish, steps, inputs)
-        best = _judged(made, steps, names, outputs, heights, samples, found, own, labels, before, notes)
-        share, goal = (best.agreement, 1.0) if best.accuracy is None or before is None else (best.accuracy, before)
+        best = _judged(made, steps, heights, outputs[0], heard, notes)
+        share, goal = (best.agreement, 1.0) if best.accuracy is None or best.before is None else (best.accuracy, best.before)
         if not wish.steps and (goal - share) * 100 <= wish.drop:
             break
     assert best is not None
@@ -247,30 +260,18 @@ def _in_spikes(model: ir.Model, names: Sequence[str], heights: Mapping[str, floa
     return over_time(model, steps, constants=inputs, readout="mean", keep=False, start=start)
 
 
-def _judged(
-    made: ir.Model,
-    steps: int,
-    names: Sequence[str],
-    outputs: Sequence[str],
-    heights: Mapping[str, float],
-    samples: Sequence[Mapping[str, Array]],
-    found: Sequence[Mapping[str, Array]],
-    own: NDArray[np.int64],
-    labels: NDArray[np.int64] | None,
-    before: float | None,
-    notes: Sequence[str],
-) -> Converted:
+def _judged(made: ir.Model, steps: int, heights: Mapping[str, float], output: str, heard: Heard, notes: Sequence[str]) -> Converted:
     """How the network of spikes answers to the samples."""
-    run = prepared(made, [*names, *outputs])
-    winners, off, size = [], dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    for sample, each in zip(samples, found, strict=True):
+    run = prepared(made, [*heights, output])
+    winners, off, size = [], dict.fromkeys(heights, 0.0), dict.fromkeys(heights, 0.0)
+    for sample, each in zip(heard.samples, heard.found, strict=True):
         got = run(sample)
-        winners.append(int(np.argmax(got[outputs[0]])))
-        for name in names:
+        winners.append(int(np.argmax(got[output])))
+        for name in heights:
             a = np.asarray(each[name], np.float64)
             off[name] += float(((np.asarray(got[name], np.float64).mean(axis=0, keepdims=True) - a) ** 2).sum())
             size[name] += float((a**2).sum())
-    layers = tuple(Layer(name, float(heights[name]), float(np.sqrt(off[name] / size[name])) if size[name] else 0.0) for name in names)
+    layers = tuple(Layer(name, float(height), float(np.sqrt(off[name] / size[name])) if size[name] else 0.0) for name, height in heights.items())
     same = np.array(winners)
-    accuracy = None if labels is None else float((same == labels[: len(same)]).mean())
-    return Converted(made, steps, float((same == own).mean()), layers, accuracy, before, tuple(notes))
+    agreement = float((same == heard.winners).mean())
+    return Converted(made, steps, agreement, layers, heard.right(same), heard.right(heard.winners), tuple(notes))

@@ -22,7 +22,7 @@ from edge.graph.domain import DOMAIN, use
 from edge.graph.integer_neurons import QLEAK, op_of
 from edge.graph.neurons import LEAK, NEURONS, STEPS, words_of
 from edge.graph.rasters import rasters_of
-from edge.graph.rewrite import constant, integer, integers, operand, shape
+from edge.graph.rewrite import constant, integer, integers, is_op, operand, shape
 from edge.graph.shapes import infer
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def quantize(model: ir.Model, word: Word | None = None) -> tuple[ir.Model, list[
     word, notes, found = word or Word(), [], 0
     rasters = set(rasters_of(model))
     for node in list(model.graph):
-        if node.domain != DOMAIN or node.op_type not in NEURONS:
+        if not is_op(node, *NEURONS, domain=DOMAIN):
             continue
         reason = _layer(model, node, word, rasters)
         found += not reason
@@ -145,7 +145,8 @@ def _write(
         return "a parameter is too large for 16 bits beside its weights"
     name = node.outputs[0].name or node.name or "neuron"
     held = [_number(model, f"{name}.{key}", np.round(array).astype(np.int16)[None]) for key, array in parts.items()]
-    held += [rewrite.add_constant(model, f"{name}.{key}", np.array(float(n))) for key, n in _bounds(shift, word)]
+    bounds = {"gain": 2.0**shift, "low": word.low, "high": word.high}
+    held += [rewrite.add_constant(model, f"{name}.{key}", np.array(float(number))) for key, number in bounds.items()]
     dense = made.op_type != "Conv"
     synapse = "SynapseDense" if dense else "SynapseConv"
     weights = rewrite.add_constant(model, f"{name}.weights", np.ascontiguousarray(whole.T) if dense else whole)
@@ -186,10 +187,6 @@ def _grid(rows: F64) -> F64:
         step = 2.0**exponent
         found = np.where((flat % step == 0).all(axis=1), step, found)
     return found
-
-
-def _bounds(shift: int, word: Word) -> tuple[tuple[str, float], ...]:
-    return ("gain", 2.0**shift), ("low", float(word.low)), ("high", float(word.high))
 
 
 def _number(model: ir.Model, name: str, array: NDArray[np.int16]) -> ir.Value:
